@@ -1,0 +1,225 @@
+"""The answers of the ports, as they reach an enrollment (laws L2, L10, E3, E4).
+
+A report never raises for what it says. Acceptance of any attempt counts; refusal of any but the latest is noted; what
+fits nowhere is noted, too. Each function is given the draft, the step that the answer is about, and the answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pendulum import DateTime
+
+from sequencer.core.decision import Draft
+from sequencer.core.enrollment import FAILURE_REASONS, EnrollmentStep
+from sequencer.core.instants import later_by
+from sequencer.core.signals import (
+    Answer,
+    EmailFailed,
+    EmailPending,
+    EmailSent,
+    TaskCancelled,
+    TaskCompleted,
+    TaskCreated,
+    TaskDeleted,
+    TaskFailed,
+)
+from sequencer.core.statuses import StepStatus
+
+__all__ = ["answer"]
+
+_OPEN = (StepStatus.PENDING, StepStatus.REQUESTED, StepStatus.FAILED)
+
+
+def answer(draft: Draft, report: Answer) -> None:
+    """A port has answered, or somebody brings its answer."""
+    found = _step_of(draft, report)
+    if found is None:
+        draft.note(report.kind, detail="it names no step of this enrollment")
+        return
+    if found.step.is_email != report.kind.startswith("email"):
+        draft.note(report.kind, found.position, detail="the step is of the other kind")
+        return
+    _HANDLERS[type(report)](draft, found, report)
+
+
+def _step_of(draft: Draft, report: Answer) -> EnrollmentStep | None:
+    enrollment = draft.enrollment
+    effect_key = getattr(report, "effect_key", None)
+    if effect_key is not None:
+        return enrollment.step_of_key(effect_key)
+    task_id, provider_id = getattr(report, "task_id", None), getattr(report, "provider_id", None)
+    for each in enrollment.steps[: enrollment.position + 1]:
+        # Not == alone: the ids 1 and True, or 1 and 1.0, are equal in Python.
+        if task_id is not None and type(each.task_id) is type(task_id) and each.task_id == task_id:
+            return each
+        if provider_id is not None and each.provider_id == provider_id:
+            return each
+    return None
+
+
+def _when(draft: Draft, of: EnrollmentStep, at: DateTime | None) -> DateTime:
+    """When something was executed: as reported, but not in the future and not before it was handed over."""
+    now = draft.now
+    if at is None or at > now:
+        return now
+    if of.requested_at is not None and of.requested_at <= now:
+        return max(at, of.requested_at)
+    return at
+
+
+def _email_sent(draft: Draft, of: EnrollmentStep, report: EmailSent) -> None:
+    if of.status not in _OPEN:
+        # A provider may name the mail only now: keep that, so that threads and later reports can use it.
+        if of.status is StepStatus.COMPLETED and of.message_id is None and report.message_id is not None:
+            draft.record(
+                "noted",
+                of.position,
+                facts={"kind": report.kind, "detail": "the message id is known now"},
+                steps={of.position: {"message_id": report.message_id}},
+            )
+            return
+        draft.note(report.kind, of.position, status=of.status.value)
+        return
+    fields: dict[str, Any] = {
+        "status": draft.status(of, "complete"),
+        "executed_at": _when(draft, of, report.at),
+        "message_id": report.message_id,
+        "provider_id": report.provider_id or of.provider_id,
+        "awaits_report": False,
+        "started_at": None,
+        "failure_reason": None,
+        "failure_detail": None,
+    }
+    late = of.status is not StepStatus.REQUESTED
+    facts = {"attempt": report.attempt or of.attempt, "late": True} if late else {"attempt": of.attempt}
+    draft.step_over("email_sent", of, fields, facts, lift=of.status is StepStatus.FAILED)
+
+
+def _email_pending(draft: Draft, of: EnrollmentStep, report: EmailPending) -> None:
+    if of.status is not StepStatus.REQUESTED or report.attempt not in (None, of.attempt) or of.awaits_report:
+        draft.note(report.kind, of.position, status=of.status.value)
+        return
+    fields = {"awaits_report": True, "provider_id": report.provider_id}
+    draft.record("email_pending", of.position, steps={of.position: fields})
+
+
+def failed(draft: Draft, of: EnrollmentStep, report: EmailFailed | TaskFailed) -> None:
+    """The latest attempt was refused, or went without an answer (`known=False`)."""
+    latest = report.attempt in (None, of.attempt)
+    reason = report.reason if report.reason in FAILURE_REASONS else "delivery_failed"
+    if not latest or of.status not in (StepStatus.REQUESTED, StepStatus.FAILED):
+        draft.note(report.kind, of.position, status=of.status.value, attempt=report.attempt)
+        return
+    if of.status is StepStatus.FAILED:
+        if of.failure_reason != "outcome_unknown" or not report.known:
+            draft.note(report.kind, of.position, status=of.status.value)
+            return
+        # Now it is known that it did not happen: a person who retries gets a new key.
+        draft.record(
+            "step_refused",
+            of.position,
+            facts={"reason": reason},
+            own={"blocked_reason": reason},
+            steps={of.position: {"failure_reason": reason, "refused": True}},
+        )
+        return
+    if draft.enrollment.is_finished:
+        draft.cancel(of)
+        return
+    policy = draft.enrollment.version.sequence.policy
+    if not report.permanent and of.failures + 1 < policy.retry.attempts:
+        facts = {"reason": reason, "attempt": of.attempt}
+        draft.try_again("attempt_failed", of, facts, pause=draft.pause_before_retry(of, of.failures + 1))
+        return
+    if not report.known:
+        reason = "outcome_unknown"
+    if isinstance(report, EmailFailed) and report.permanent and report.recipient_fault:
+        does = policy.on["bounced"].does
+        draft.fail(of, reason, refused=report.known, blocked_reason="bounced" if does == "block" else None)
+        if does == "finish":
+            draft.finish("bounced", None)
+        return
+    draft.fail(of, reason, refused=report.known)
+
+
+def _task_created(draft: Draft, of: EnrollmentStep, report: TaskCreated) -> None:
+    position = of.position
+    if report.task_id is None:
+        draft.note(report.kind, position, detail="it has no task_id")
+    elif of.is_over or (draft.enrollment.is_finished and of.status in _OPEN):
+        if of.task_id is not None or of.status is StepStatus.COMPLETED:
+            draft.note(report.kind, position, status=of.status.value)
+            return
+        # Created after the end: take it off the board again (L7).
+        fields: dict[str, Any] = {"task_id": report.task_id, "cancel_task": True}
+        if not of.is_over:
+            fields |= {"status": draft.status(of, "cancel"), "estimated_execute_at": None, "started_at": None}
+        draft.record("late_task_created", position, steps={position: fields})
+        draft.request_cancels()
+    elif of.status in _OPEN:
+        fields = {
+            "status": draft.status(of, "create"),
+            "task_id": report.task_id,
+            "started_at": None,
+            "failure_reason": None,
+            "not_before": None,
+            "not_before_reason": None,
+        }
+        own = draft.lifted() if of.status is StepStatus.FAILED else {}
+        draft.record("task_created", position, own=own, steps={position: fields})
+    else:
+        draft.note(report.kind, position, status=of.status.value)
+
+
+def complete(draft: Draft, of: EnrollmentStep, at: DateTime | None = None) -> None:
+    """The task is done; from any status that is not over."""
+    fields: dict[str, Any] = {
+        "status": draft.status(of, "complete"),
+        "executed_at": _when(draft, of, at),
+        "started_at": None,
+        "failure_reason": None,
+    }
+    draft.step_over("task_completed", of, fields, {}, lift=of.status is StepStatus.FAILED)
+
+
+def _task_completed(draft: Draft, of: EnrollmentStep, report: TaskCompleted) -> None:
+    if of.is_over or of.position != draft.enrollment.position:
+        draft.note(report.kind, of.position, status=of.status.value)
+        return
+    complete(draft, of, report.at)  # type: ignore[arg-type]
+
+
+def _task_deleted(draft: Draft, of: EnrollmentStep, report: TaskDeleted) -> None:
+    if of.cancel_task and of.is_over:
+        _task_cancelled(draft, of, TaskCancelled(task_id=of.task_id))
+    elif of.status is StepStatus.IN_PROGRESS:
+        draft.fail(of, "task_deleted", refused=True)
+    else:
+        draft.note(report.kind, of.position, status=of.status.value)
+
+
+def _task_cancelled(draft: Draft, of: EnrollmentStep, report: TaskCancelled) -> None:
+    if not of.cancel_task:
+        draft.note(report.kind, of.position, status=of.status.value)
+        return
+    failures = 0 if report.done else of.cancel_failures + 1
+    fields: dict[str, Any] = {"cancel_failures": failures}
+    if report.done or failures >= draft.enrollment.version.sequence.policy.retry.attempts:
+        fields |= {"cancel_task": False, "cancel_after": None}
+    else:
+        fields["cancel_after"] = later_by(draft.now, draft.pause_before_retry(of, failures))
+    type = "task_cancelled" if report.done else "task_cancel_failed"
+    draft.record(type, of.position, facts={"attempt": failures} if failures else {}, steps={of.position: fields})
+
+
+_HANDLERS: dict[type, Any] = {
+    EmailSent: _email_sent,
+    EmailPending: _email_pending,
+    EmailFailed: failed,
+    TaskCreated: _task_created,
+    TaskFailed: failed,
+    TaskCompleted: _task_completed,
+    TaskDeleted: _task_deleted,
+    TaskCancelled: _task_cancelled,
+}

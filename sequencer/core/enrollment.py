@@ -1,0 +1,305 @@
+"""The enrollment: one resource's run through a snapshot of a sequence, as a frozen value.
+
+`Enrollment` refers to the immutable version it was started from (law L1) and adds what changes: where it stands, and
+for each step how far it is. A step that nothing has happened to yet is the version's own object, shared by all
+enrollments, so an enrollment costs only what it has lived through.
+
+Records are plain frozen attrs classes. `changed` builds the next one by copying the instance's dictionary, at a
+tenth of the price of `attrs.evolve`: it is for the core, which gives it values that are right already. Everything that
+comes from outside goes through the constructors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import attrs
+from pendulum import DateTime
+
+from sequencer.core.calendar import Calendar
+from sequencer.core.errors import InvalidInput
+from sequencer.core.instants import to_iso, to_local_iso
+from sequencer.core.sequence import (
+    AutomatedEmail,
+    Identifier,
+    SequenceVersion,
+    Step,
+    Task,
+    to_identifier,
+    to_line,
+    to_metadata,
+)
+from sequencer.core.statuses import OVER, EnrollmentState, StepStatus
+
+__all__ = ["Enrollment", "EnrollmentStep", "Resource", "fold_address"]
+
+_Record = TypeVar("_Record")
+
+FAILURE_REASONS = (
+    "delivery_failed",
+    "quota_reached",
+    "mail_settings",
+    "missing_merge_data",
+    "task_failed",
+    "task_deleted",
+    "outcome_unknown",
+)
+PAUSE_REASONS = ("paused", "out_of_office", "bounced")
+FINISHED_REASONS = (
+    "manual",
+    "completed",
+    "replied",
+    "meeting_booked",
+    "unsubscribed",
+    "bounced",
+    "converted",
+    "resource_deleted",
+    "sequence_deleted",
+)
+
+
+def changed(record: _Record, changes: Mapping[str, Any]) -> _Record:
+    """The record with some fields replaced, unvalidated."""
+    new = object.__new__(type(record))
+    fields = new.__dict__
+    fields.update(record.__dict__)
+    fields.update(changes)
+    return new
+
+
+def fold_address(email: str | None) -> str | None:
+    """The form in which addresses are compared: stripped and case folded; blank is none (L9)."""
+    folded = (email or "").strip().casefold()
+    return folded or None
+
+
+def _to_email(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidInput(f"needs text, got {value!r}", path="email", code="invalid_type")
+    if not value.strip():
+        return None
+    return to_line(value.strip(), "email", longest=320)
+
+
+def _to_timezone(value: Any) -> str | None:
+    return None if value is None else Calendar(value).timezone
+
+
+@attrs.frozen
+class Resource:
+    """The lead or contact that is enrolled: the host's type and id, kept as given.
+
+    `email`, `fields` (merge fields) and `timezone` are what the engine uses when it has no `people` port to ask; they
+    are kept until `erase`.
+    """
+
+    type: str = attrs.field(converter=lambda value: to_line(value, "resource.type", longest=64))
+    id: Identifier = attrs.field(converter=lambda value: to_identifier(value, "resource.id"))
+    email: str | None = attrs.field(default=None, converter=_to_email)
+    fields: Mapping[str, Any] = attrs.field(
+        factory=dict, converter=lambda value: to_metadata({} if value is None else value, "resource.fields")
+    )
+    timezone: str | None = attrs.field(default=None, converter=_to_timezone)
+
+    @property
+    def address(self) -> str | None:
+        """The address in the form in which addresses are compared."""
+        return fold_address(self.email)
+
+
+@attrs.frozen(slots=False)
+class EnrollmentStep:
+    """A snapshotted step with its progress. All instants are in UTC.
+
+    `estimated_execute_at` of a step that is not over is stored for the current step and derived for the ones after
+    it when the enrollment is read; `overdue` is always derived (laws T7, T9). `generation` rises when a person retries
+    after a definite refusal, `attempt` with each hand-over under the same key (E2). `started_at` is the start mark (E3);
+    `awaits_report` says that the provider answers later.
+    """
+
+    position: int
+    step: Step
+    status: StepStatus = StepStatus.PENDING
+    estimated_execute_at: DateTime | None = None
+    executed_at: DateTime | None = None
+    skipped_at: DateTime | None = None
+    requested_at: DateTime | None = None
+    started_at: DateTime | None = None
+    awaits_report: bool = False
+    not_before: DateTime | None = None
+    not_before_reason: str | None = None
+    generation: int = 0
+    attempt: int = 0
+    failures: int = 0
+    failure_reason: str | None = None
+    failure_detail: str | None = None
+    refused: bool = False
+    task_id: Identifier | None = None
+    message_id: str | None = None
+    provider_id: str | None = None
+    cancel_task: bool = False
+    cancel_failures: int = 0
+    cancel_after: DateTime | None = None
+    overdue: bool = False
+
+    @property
+    def action_type(self) -> str:
+        """`automated_email` or `task`."""
+        return self.step.action.action_type
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is completed, skipped or cancelled."""
+        return self.status in OVER
+
+    def to_dict(self, timezone: str) -> dict[str, Any]:
+        """Plain JSON values; instants in UTC, and the estimate on the zone's clock, too."""
+        action = self.step.action
+        properties: dict[str, Any]
+        if isinstance(action, AutomatedEmail):
+            properties = {"email_template_id": action.template_id, "is_reply": action.is_reply}
+        else:
+            properties = {"task_content": action.task_content}
+        estimate = self.estimated_execute_at
+        values: dict[str, Any] = {
+            "position": self.position,
+            "key": self.step.key,
+            "action_type": self.action_type,
+            "action_properties": properties,
+            "delay_from_previous_step": self.step.after.n,
+            "delay_from_previous_step_unit": self.step.after.unit,
+            "status": self.status.value,
+            "estimated_execute_at": estimate and to_iso(estimate),
+            "local": estimate and to_local_iso(estimate, timezone),
+            "executed_at": self.executed_at and to_iso(self.executed_at),
+            "skipped_at": self.skipped_at and to_iso(self.skipped_at),
+            "overdue": self.overdue,
+            "failure_reason": self.failure_reason,
+            "failure_detail": self.failure_detail,
+            "attempt": self.attempt,
+        }
+        if isinstance(action, Task):
+            values["task_id"] = self.task_id
+        else:
+            values["message_id"] = self.message_id
+        return values
+
+
+@attrs.frozen(slots=False)
+class Enrollment:
+    """One resource's run through a snapshot: what it refers to, where it stands, and its steps. Instants are in UTC.
+
+    `origin` is the store's random id; with the enrollment's id, a position and a generation it makes the key of an
+    effect (E2). `started_at` is the base of step 0. `wake_at` is when the engine has to look at it next (None: not
+    before something is reported). `revision` counts the events recorded so far, so it rises with every decision: writers compare and set on it.
+    """
+
+    id: int
+    origin: str
+    account: Identifier | None
+    version: SequenceVersion
+    resource: Resource
+    actor_id: Identifier | None
+    timezone: str
+    tzdata: str
+    created_at: DateTime
+    started_at: DateTime
+    steps: tuple[EnrollmentStep, ...]
+    state: EnrollmentState = EnrollmentState.ACTIVE
+    position: int = 0
+    idempotency_key: str | None = None
+    updated_at: DateTime | None = None
+    wake_at: DateTime | None = None
+    blocked_at: DateTime | None = None
+    blocked_reason: str | None = None
+    blocked_until: DateTime | None = None
+    finished_at: DateTime | None = None
+    finished_reason: str | None = None
+    finished_actor_id: Identifier | None = None
+    revision: int = 0
+
+    @property
+    def calendar(self) -> Calendar:
+        """The version's calendar on this enrollment's clock."""
+        return self.version.calendar_in(self.timezone)
+
+    @property
+    def current(self) -> EnrollmentStep | None:
+        """The first step that is not over; None when all are."""
+        return self.steps[self.position] if self.position < len(self.steps) else None
+
+    @property
+    def current_step_position(self) -> int:
+        """The position of the current step; past the last step it stays at the last."""
+        return min(self.position, len(self.steps) - 1)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has ended for good."""
+        return self.state is EnrollmentState.FINISHED
+
+    @property
+    def outstanding(self) -> tuple[EnrollmentStep, ...]:
+        """The steps that were handed over and whose answer is still out."""
+        return tuple(step for step in self.steps if step.status is StepStatus.REQUESTED)
+
+    def key_of(self, step: EnrollmentStep) -> str:
+        """The key of the step's effect: the store, the enrollment, the position, the generation (E2)."""
+        return f"{self.origin}-{self.id}-{step.position}-{step.generation}"
+
+    def step_of_key(self, key: str) -> EnrollmentStep | None:
+        """The step whose effect has, or in an earlier generation had, this key."""
+        origin, _, rest = key.rpartition("-")
+        origin, _, position = origin.rpartition("-")
+        if origin != f"{self.origin}-{self.id}" or not (position.isdecimal() and rest.isdecimal()):
+            return None
+        at = int(position)
+        if at >= len(self.steps) or int(rest) > self.steps[at].generation:
+            return None
+        return self.steps[at]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, instants as ISO 8601 in UTC with `Z`."""
+
+        def iso(instant: DateTime | None) -> str | None:
+            return None if instant is None else to_iso(instant)
+
+        return {
+            "id": self.id,
+            "sequence": {
+                "id": self.version.sequence_id,
+                "key": self.version.key,
+                "name": self.version.sequence.name,
+                "version": self.version.version,
+                "steps_total": len(self.steps),
+            },
+            "resource_type": self.resource.type,
+            "resource_id": self.resource.id,
+            "actor_id": self.actor_id,
+            "timezone": self.timezone,
+            "tzdata": self.tzdata,
+            "state": self.state.value,
+            "current_step_position": self.current_step_position,
+            "created_at": iso(self.created_at),
+            "updated_at": iso(self.updated_at),
+            "started_at": iso(self.started_at),
+            "blocked_at": iso(self.blocked_at),
+            "blocked_reason": self.blocked_reason,
+            "blocked_until": iso(self.blocked_until),
+            "finished_at": iso(self.finished_at),
+            "finished_reason": self.finished_reason,
+            "finished_actor_id": self.finished_actor_id,
+            "steps": [step.to_dict(self.timezone) for step in self.steps],
+        }
+
+
+def initial_steps(version: SequenceVersion) -> tuple[EnrollmentStep, ...]:
+    """The steps of a version before anything has happened, shared by all its enrollments."""
+    steps: tuple[EnrollmentStep, ...] | None = version.__dict__.get("_initial_steps")
+    if steps is None:
+        steps = tuple(EnrollmentStep(i, step) for i, step in enumerate(version.sequence.steps))
+        version.__dict__["_initial_steps"] = steps
+    return steps

@@ -1,0 +1,102 @@
+"""Events: what has happened to an enrollment, past tense, each with the change that it made.
+
+An event is both the record for people and the change itself: the core never alters an enrollment but through
+`applied`, so replaying the events of an enrollment gives the same enrollment, by construction. Events hold no
+addresses, merge fields or bodies (law S8); what a port said in its own words is not kept in them either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+from pendulum import DateTime
+
+from sequencer.core.enrollment import Enrollment, Resource, changed, initial_steps
+from sequencer.core.sequence import SequenceVersion
+
+__all__ = ["EVENT_TYPES", "Event", "applied", "replay"]
+
+EVENT_TYPES: Mapping[str, str] = {
+    "enrolled": "the enrollment began",
+    "deferred": "the calendar was closed when the step came due; it waits for the next open moment",
+    "re_estimated": "the step before was executed in the future of a corrected clock; the estimate was computed anew",
+    "email_requested": "the mail was about to be handed over",
+    "task_requested": "the task was about to be created at the board",
+    "hand_over_started": "the start mark was taken: the port is called next",
+    "hand_over_withdrawn": "the hand-over was withdrawn before its start mark",
+    "email_pending": "the mailer will answer later",
+    "email_sent": "the mailer accepted the mail",
+    "task_created": "the task exists at the board",
+    "task_completed": "the task was completed",
+    "attempt_failed": "an attempt failed for now and will be repeated",
+    "step_failed": "the step failed for good; the enrollment is blocked",
+    "step_refused": "a step whose outcome was unknown turned out to be refused",
+    "step_cancelled": "a hand-over that was still out when the enrollment finished came to nothing",
+    "step_skipped": "the step was skipped",
+    "task_cancelled": "the task was taken off the board",
+    "task_cancel_failed": "the board did not take the task off",
+    "late_task_created": "a task was created after its step was over; it is taken off the board",
+    "blocked": "the enrollment was blocked",
+    "resumed": "the enrollment was resumed",
+    "reassigned": "another user became the actor",
+    "finished": "the enrollment finished",
+    "noted": "a report changed nothing and was noted",
+}
+
+
+@attrs.frozen(slots=False)
+class Event:
+    """One fact: of which enrollment, its number there (from 1), when (UTC), what, and at which step.
+
+    `facts` are for the reader; `own` and `steps` are the fields of the enrollment and of its steps that it changed.
+    """
+
+    enrollment_id: int
+    number: int
+    at: DateTime
+    type: str
+    position: int | None = None
+    facts: Mapping[str, Any] = attrs.Factory(dict)
+    own: Mapping[str, Any] = attrs.Factory(dict)
+    steps: Mapping[int, Mapping[str, Any]] = attrs.Factory(dict)
+
+
+def applied(enrollment: Enrollment, event: Event) -> Enrollment:
+    """The enrollment after an event."""
+    changes = {**event.own, "updated_at": event.at, "revision": event.number}
+    if event.steps:
+        steps = list(enrollment.steps)
+        for position, fields in event.steps.items():
+            steps[position] = changed(steps[position], fields)
+        changes["steps"] = tuple(steps)
+    return changed(enrollment, changes)
+
+
+def replay(version: SequenceVersion, events: Iterable[Event]) -> Enrollment:
+    """The enrollment that these events, in order, made; without what is personal, which events do not hold."""
+    enrollment: Enrollment | None = None
+    for event in events:
+        if enrollment is None:
+            if event.type != "enrolled":
+                raise ValueError(f"a history begins with enrolled, not with {event.type}")
+            facts = event.facts
+            enrollment = Enrollment(
+                id=event.enrollment_id,
+                origin=facts["origin"],
+                account=facts["account"],
+                version=version,
+                resource=Resource(facts["resource_type"], facts["resource_id"]),
+                actor_id=facts["actor_id"],
+                timezone=facts["timezone"],
+                tzdata=facts["tzdata"],
+                created_at=event.at,
+                started_at=facts["started_at"],
+                steps=initial_steps(version),
+                idempotency_key=facts["idempotency_key"],
+            )
+        enrollment = applied(enrollment, event)
+    if enrollment is None:
+        raise ValueError("a history has at least one event")
+    return enrollment

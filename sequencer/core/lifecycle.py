@@ -1,0 +1,369 @@
+"""The heart: `enroll` makes an enrollment, `advance` takes it one signal further.
+
+The rules (laws L and E):
+
+1. Everything that happens to an enrollment goes through `advance(enrollment, signal, now)`, which returns a
+   `Decision`: the enrollment after it, the effects to perform outside, the events to record. It reads no clock, makes
+   no ids, and calls nobody.
+2. Only the current step, the first that is not over, is ever handed over or skipped (L4).
+3. A status changes along an edge of its machine and in no other way (L2).
+4. A request has one answer: done, already so (a decision without events), or `IllegalTransition`. A report never
+   raises: it changes something or is noted (L10).
+
+Theory of operation. A step comes due; the worker that claimed the enrollment passes `Due`, and the step becomes
+`requested`, with an effect that carries its key. Directly before the port is called, `Start` takes the start mark;
+with a port that recognises repeated keys the mark is taken together with the request and confirmed by a fresh look
+instead. The port's answer comes back as a signal. A step that is claimed again while it is still `requested` was left
+behind by a worker that died: without a mark it is simply handed over; with one, it is repeated where the port allows
+that, and parked as `outcome_unknown` where it does not (E3).
+
+What each signal does stands in three tables: the worker's and the requests in this file, the ports' answers in
+`answers.py`, what the outside reports in `reactions.py`. The moves they share are in `decision.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pendulum import DateTime
+
+from sequencer.core.answers import answer, complete, failed
+from sequencer.core.decision import Decision, Draft
+from sequencer.core.delays import Weekdays
+from sequencer.core.effects import hand_over_of
+from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource, initial_steps
+from sequencer.core.errors import IllegalTransition, InvalidInput
+from sequencer.core.instants import between, later_by, to_instant
+from sequencer.core.reactions import react
+from sequencer.core.sequence import Identifier, SequenceVersion, to_line
+from sequencer.core.signals import (
+    OUTSIDE,
+    Answer,
+    Block,
+    CompleteTask,
+    Due,
+    EmailFailed,
+    Finish,
+    Handling,
+    Reassign,
+    Resume,
+    Signal,
+    Skip,
+    Start,
+    TaskFailed,
+    Withdraw,
+)
+from sequencer.core.statuses import EnrollmentState, StepStatus
+from sequencer.core.timeline import base_of, estimate, opens_at, skipped_at
+
+__all__ = ["advance", "enroll"]
+
+
+def enroll(
+    version: SequenceVersion,
+    resource: Resource,
+    now: DateTime,
+    *,
+    id: int,
+    origin: str,
+    account: Identifier | None,
+    actor_id: Identifier | None,
+    timezone: str,
+    tzdata: str,
+    start_at: DateTime | None = None,
+    idempotency_key: str | None = None,
+) -> Decision:
+    """A new enrollment in a version, from now or from a later `start_at` (T6).
+
+    The whole timeline is computed once, so that one which leaves the years 1970 to 9000 is refused here (T11).
+    """
+    started_at = now if start_at is None else max(start_at, now)
+    enrollment = Enrollment(
+        id=id,
+        origin=origin,
+        account=account,
+        version=version,
+        resource=resource,
+        actor_id=actor_id,
+        timezone=timezone,
+        tzdata=tzdata,
+        created_at=now,
+        started_at=started_at,
+        steps=initial_steps(version),
+        idempotency_key=idempotency_key,
+    )
+    calendar = enrollment.calendar
+    at = first = estimate(calendar, enrollment.steps[0].step, started_at)
+    for step in enrollment.steps[1:]:
+        at = estimate(calendar, step.step, at)
+    draft = Draft(enrollment, now)
+    facts = {
+        "origin": origin,
+        "account": account,
+        "resource_type": resource.type,
+        "resource_id": resource.id,
+        "actor_id": actor_id,
+        "timezone": timezone,
+        "tzdata": tzdata,
+        "started_at": started_at,
+        "idempotency_key": idempotency_key,
+    }
+    draft.record("enrolled", facts=facts, steps={0: {"estimated_execute_at": first}})
+    return draft.decision()
+
+
+def advance(enrollment: Enrollment, signal: Signal, now: DateTime) -> Decision:
+    """One signal further. Raises `IllegalTransition` for a request that the state does not allow (L10)."""
+    draft = Draft(enrollment, now)
+    handler = _HANDLERS.get(type(signal))
+    if handler is None:
+        raise TypeError(f"{signal!r} is no signal")
+    handler(draft, signal)
+    return draft.decision()
+
+
+# -- the worker -----------------------------------------------------------------------------------------------
+
+
+def _due(draft: Draft, due: Due) -> None:
+    enrollment, now = draft.enrollment, draft.now
+    draft.request_cancels()
+    if enrollment.state is EnrollmentState.FINISHED:
+        for step in enrollment.outstanding:
+            if not step.awaits_report or _answer_overdue(draft, step):
+                draft.cancel(step)
+        return
+    current = enrollment.current
+    if current is None:
+        return
+    handling = due.email if current.step.is_email else due.task
+    if current.status is StepStatus.REQUESTED:
+        _still_requested(draft, current, handling)
+    elif enrollment.state is EnrollmentState.BLOCKED:
+        if enrollment.blocked_until is not None and enrollment.blocked_until <= now:
+            _resume(draft, Resume("keep", automatic=True))
+    elif current.status is StepStatus.PENDING:
+        _pending(draft, current, handling)
+    elif current.status is StepStatus.IN_PROGRESS:
+        skip_at = skipped_at(enrollment)
+        if skip_at is not None and skip_at <= now:
+            _skip(draft, Skip("skip_after"))
+
+
+def _pending(draft: Draft, current: EnrollmentStep, handling: Handling) -> None:
+    enrollment, now = draft.enrollment, draft.now
+    at = current.estimated_execute_at
+    assert at is not None, "a current step has an estimate"
+    if now < at:
+        # Early: either nothing is due, or the clock was ahead when the step before was executed (E6).
+        if current.position and base_of(enrollment, current.position, now) == now:
+            sooner = draft.estimated(current, current.not_before)
+            if sooner < at:
+                draft.record("re_estimated", current.position, steps={current.position: {"estimated_execute_at": sooner}})
+        return
+    if opens_at(enrollment, now) > now:
+        draft.record("deferred", current.position)
+        return
+    _request(draft, current, handling)
+
+
+def _request(draft: Draft, current: EnrollmentStep, handling: Handling) -> None:
+    """Ask for the hand-over; what is not executed yet, is now being executed, once."""
+    now, position = draft.now, current.position
+    fields: dict[str, Any] = {
+        "status": draft.status(current, "request"),
+        "attempt": current.attempt + 1,
+        "requested_at": now,
+        # A port that recognises keys needs no durable mark; the hand-over counts as begun until the worker withdraws.
+        "started_at": now if handling.deduplicates else None,
+        "not_before": None,
+        "not_before_reason": None,
+    }
+    type = "email_requested" if current.step.is_email else "task_requested"
+    draft.record(type, position, facts={"attempt": current.attempt + 1}, steps={position: fields})
+    draft.effects.append(hand_over_of(draft.enrollment, draft.enrollment.steps[position]))
+
+
+def _answer_overdue(draft: Draft, step: EnrollmentStep) -> bool:
+    wake_at = draft.enrollment.wake_at
+    return wake_at is not None and wake_at <= draft.now
+
+
+def _still_requested(draft: Draft, current: EnrollmentStep, handling: Handling) -> None:
+    """Claimed while requested: whoever handed it over has died, or a mailer that answers later never did."""
+    if current.awaits_report:
+        if _answer_overdue(draft, current):
+            draft.fail(current, "outcome_unknown", refused=False)
+    elif current.started_at is None:
+        if draft.enrollment.state is EnrollmentState.ACTIVE:
+            draft.effects.append(hand_over_of(draft.enrollment, current))
+        else:
+            draft.try_again("hand_over_withdrawn", current, {}, pause=None)
+    elif handling.repeatable:
+        kind = EmailFailed if current.step.is_email else TaskFailed
+        failed(draft, current, kind(attempt=current.attempt, permanent=False, known=False))
+    else:
+        draft.fail(current, "outcome_unknown", refused=False)
+
+
+def _start(draft: Draft, start: Start) -> None:
+    step = draft.enrollment.step_of_key(start.effect_key)
+    if (
+        step is not None
+        and draft.enrollment.state is EnrollmentState.ACTIVE
+        and step.status is StepStatus.REQUESTED
+        and step.started_at is None
+        and step.attempt == start.attempt
+    ):
+        fields = {"started_at": draft.now}
+        draft.record("hand_over_started", step.position, facts={"attempt": step.attempt}, steps={step.position: fields})
+
+
+def _withdraw(draft: Draft, withdraw: Withdraw) -> None:
+    step = draft.enrollment.step_of_key(withdraw.effect_key)
+    if step is None or step.status is not StepStatus.REQUESTED or step.attempt != withdraw.attempt or step.awaits_report:
+        return
+    if draft.enrollment.is_finished:
+        draft.cancel(step)
+    elif draft.enrollment.state is EnrollmentState.BLOCKED:
+        draft.try_again("hand_over_withdrawn", step, {}, pause=None)
+
+
+# -- requests -------------------------------------------------------------------------------------------------
+
+
+def _block(draft: Draft, block: Block) -> None:
+    enrollment = draft.enrollment
+    if enrollment.is_finished:
+        raise IllegalTransition(enrollment.state, "block")
+    reason = to_line(block.reason, "reason", longest=64)
+    until = None if block.until is None else to_instant(block.until, "until")
+    if until is not None and until <= draft.now:
+        raise InvalidInput(f"must lie ahead, got {until}", path="until", code="not_ahead")
+    draft.pause(reason, until)
+
+
+def _resume(draft: Draft, resume: Resume) -> None:
+    enrollment = draft.enrollment
+    if resume.timeline not in ("shift", "keep", "restart"):
+        raise InvalidInput(f"must be shift, keep or restart, got {resume.timeline!r}", path="timeline")
+    if enrollment.is_finished:
+        raise IllegalTransition(enrollment.state, "resume")
+    current = enrollment.current
+    if enrollment.state is EnrollmentState.ACTIVE or current is None:
+        return
+    facts: dict[str, Any] = {"timeline": resume.timeline, "automatic": resume.automatic}
+    if resume.skip:
+        if current.status is StepStatus.REQUESTED:
+            raise IllegalTransition(current.status, "skip", "its hand-over is still out")
+        draft.record("resumed", facts={**facts, "skip": True}, own=draft.lifted())
+        _skip(draft, Skip())
+        return
+    fields: dict[str, Any] = {}
+    if current.status is StepStatus.FAILED:
+        fields = _retried(draft, current)
+        facts["timeline"] = "retry"
+    elif current.status is StepStatus.PENDING:
+        not_before = _not_before(draft, current, resume)
+        fields = {
+            "not_before": not_before,
+            "not_before_reason": resume.timeline,
+            "estimated_execute_at": draft.estimated(current, not_before),
+        }
+    draft.record("resumed", facts=facts, own=draft.lifted(), steps={current.position: fields} if fields else None)
+
+
+def _retried(draft: Draft, current: EnrollmentStep) -> dict[str, Any]:
+    """A failed step, to be handed over at the next open moment; under a new key only after a definite refusal (E2)."""
+    fields: dict[str, Any] = {
+        "status": draft.status(current, "retry"),
+        "failures": 0,
+        "failure_reason": None,
+        "refused": False,
+        "not_before": draft.now,
+        "not_before_reason": "retried_by_person",
+        "estimated_execute_at": draft.estimated(current, draft.now),
+    }
+    if current.refused:
+        fields |= {"generation": current.generation + 1, "attempt": 0, "provider_id": None, "task_id": None}
+    return fields
+
+
+def _not_before(draft: Draft, current: EnrollmentStep, resume: Resume) -> DateTime:
+    """What becomes of the timeline (L6)."""
+    enrollment, now, calendar = draft.enrollment, draft.now, draft.enrollment.calendar
+    planned = current.estimated_execute_at
+    assert planned is not None and enrollment.blocked_at is not None
+    if resume.timeline == "restart":
+        return calendar.after(now, current.step.after)
+    if resume.timeline == "keep":
+        until = enrollment.blocked_until if resume.automatic else None
+        if until is None:
+            return max(planned, now)
+        # At the estimate's clock time on the date of the return, unless the planned instant is still ahead of it.
+        return planned if planned >= until else max(until, calendar.at_clock_of(planned, until))
+    # The delay of a step that became current during the block has not begun to run before that.
+    since = max(enrollment.blocked_at, base_of(enrollment, current.position, now))
+    if planned <= since:
+        return now
+    if type(current.step.after) is Weekdays:
+        days = calendar.working_days_between(since, planned)
+        if days == 0 and calendar.at_clock_of(planned, now) < now:
+            return now
+        return calendar.after(calendar.at_clock_of(planned, now), Weekdays(days))
+    return later_by(now, between(since, planned))
+
+
+def _finish(draft: Draft, finish: Finish) -> None:
+    if not draft.enrollment.is_finished:
+        draft.finish(finish.reason, finish.actor_id)
+
+
+def _skip(draft: Draft, skip: Skip) -> None:
+    enrollment, current = draft.enrollment, draft.enrollment.current
+    if enrollment.is_finished or current is None:
+        raise IllegalTransition(enrollment.state, "skip")
+    if current.status is StepStatus.REQUESTED:
+        raise IllegalTransition(current.status, "skip", "its hand-over is still out; wait for the answer")
+    fields: dict[str, Any] = {
+        "status": draft.status(current, "skip"),
+        "skipped_at": draft.now,
+        "failure_reason": None,
+    }
+    if current.status is StepStatus.IN_PROGRESS:
+        fields["cancel_task"] = True
+    lift = current.status is StepStatus.FAILED
+    draft.step_over("step_skipped", current, fields, {"reason": skip.reason}, lift=lift)
+    draft.request_cancels()
+
+
+def _complete_task(draft: Draft, request: CompleteTask) -> None:
+    step = draft.enrollment.steps[request.position]
+    if step.status is StepStatus.COMPLETED:
+        return
+    if step.is_over or request.position != draft.enrollment.position:
+        raise IllegalTransition(step.status, "complete")
+    complete(draft, step)
+
+
+def _reassign(draft: Draft, reassign: Reassign) -> None:
+    if draft.enrollment.is_finished:
+        raise IllegalTransition(draft.enrollment.state, "reassign")
+    if draft.enrollment.actor_id != reassign.actor_id:
+        facts = {"actor_id": reassign.actor_id}
+        draft.record("reassigned", facts=facts, own=facts)
+
+
+_HANDLERS: dict[type, Any] = {
+    Due: _due,
+    Start: _start,
+    Withdraw: _withdraw,
+    Block: _block,
+    Resume: _resume,
+    Finish: _finish,
+    Skip: _skip,
+    CompleteTask: _complete_task,
+    Reassign: _reassign,
+    **dict.fromkeys(Answer.__args__, answer),
+    **dict.fromkeys(OUTSIDE.values(), react),
+}

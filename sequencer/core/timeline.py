@@ -1,0 +1,276 @@
+"""Estimates: when each step will run, and why (laws T6 to T10).
+
+One function, `estimate`, computes the instant of one step: the later of base + delay and `not_before`, moved to where
+a step of its kind may run. A plan chains it over the steps of a sequence; the timeline of an enrollment chains it from
+the current step's stored estimate. Reasons come out of the same computation, never out of a second one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, overload
+
+import attrs
+from pendulum import DateTime
+
+from sequencer.core.calendar import Calendar
+from sequencer.core.delays import Hours
+from sequencer.core.enrollment import Enrollment, EnrollmentStep, changed
+from sequencer.core.instants import later_by, to_instant, to_iso, to_local_iso
+from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
+from sequencer.core.statuses import EnrollmentState, StepStatus
+
+__all__ = [
+    "ANSWER_WITHIN",
+    "PlannedStep",
+    "Timeline",
+    "base_of",
+    "due_at",
+    "estimate",
+    "explain_current",
+    "next_wake",
+    "opens_at",
+    "overdue_at",
+    "plan",
+    "projected",
+    "seen_at",
+    "skipped_at",
+]
+
+_MAIL_TOLERANCE = Hours(1)
+
+_NOT_BEFORE = {
+    "shift": "what was left of the delay is waited out after the resume",
+    "keep": "resumed; the planned instant stays if it is still ahead",
+    "restart": "resumed with the whole delay again",
+    "retry": "the pause before another attempt",
+    "retried_by_person": "retried by a person, at the next open moment",
+    "cap": "a cap of the sender",
+    "catch_up": "spread out after downtime",
+}
+
+
+def estimate(
+    calendar: Calendar,
+    step: Step,
+    base: DateTime,
+    not_before: DateTime | None = None,
+    *,
+    reasons: list[str] | None = None,
+    not_before_reason: str | None = None,
+) -> DateTime:
+    """When a step runs whose delay counts from `base` (T7). Raises `InvalidInput` beyond the year 9000 (T11)."""
+    at = calendar.after(base, step.after, reasons)
+    if not_before is not None and not_before > at:
+        at = not_before
+        if reasons is not None:
+            why = _NOT_BEFORE.get(not_before_reason or "", not_before_reason or "deferred")
+            reasons.append(f"not before {to_local_iso(at, calendar.timezone)}: {why}")
+    return calendar.next_open(at, email=type(step.action) is AutomatedEmail, reasons=reasons)
+
+
+# -- plans ----------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(slots=False)
+class PlannedStep:
+    """A step of a plan: when it would run if each step before it ran when planned, and why (T10). UTC."""
+
+    position: int
+    step: Step
+    estimated_execute_at: DateTime
+    timezone: str
+    reasons: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, as in `plan --json`."""
+        return {
+            "position": self.position,
+            "action_type": self.step.action.action_type,
+            "delay_from_previous_step": self.step.after.n,
+            "delay_from_previous_step_unit": self.step.after.unit,
+            "estimated_execute_at": to_iso(self.estimated_execute_at),
+            "local": to_local_iso(self.estimated_execute_at, self.timezone),
+            "reasons": list(self.reasons),
+        }
+
+
+@attrs.frozen
+class Timeline:
+    """The planned steps of one enrollment, in order; a sequence of `PlannedStep`."""
+
+    name: str
+    timezone: str
+    started_at: DateTime
+    steps: tuple[PlannedStep, ...]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[PlannedStep]:
+        return iter(self.steps)
+
+    @overload
+    def __getitem__(self, at: int) -> PlannedStep: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[PlannedStep, ...]: ...
+    def __getitem__(self, at: int | slice) -> PlannedStep | tuple[PlannedStep, ...]:
+        return self.steps[at]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, as in `plan --json`."""
+        return {
+            "name": self.name,
+            "timezone": self.timezone,
+            "started_at": to_iso(self.started_at),
+            "steps": [step.to_dict() for step in self.steps],
+        }
+
+
+def plan(sequence: Sequence, start: datetime, *, timezone: str | None = None, reasons: bool = True) -> Timeline:
+    """The timeline of an enrollment that starts at an instant, on the clock of `timezone` (default: the sequence's).
+
+    `start` is any aware datetime; `reasons=False` leaves the explanations out. Raises `InvalidInput` for a naive
+    start, an unknown zone, and a timeline that leaves the years 1970 to 9000 (T6, T11).
+    """
+    calendar = sequence.calendar if timezone is None else sequence.calendar.in_zone(timezone)
+    started_at = base = to_instant(start, "start")
+    planned = []
+    why: list[str] | None = None
+    for position, step in enumerate(sequence.steps):
+        if reasons:
+            origin = "the start" if position == 0 else f"step {position - 1}"
+            why = [f"counts from {origin}, {to_local_iso(base, calendar.timezone)}"]
+        base = estimate(calendar, step, base, reasons=why)
+        planned.append(PlannedStep(position, step, base, calendar.timezone, tuple(why or ())))
+    return Timeline(sequence.name, calendar.timezone, started_at, tuple(planned))
+
+
+# -- enrollments ----------------------------------------------------------------------------------------------
+
+
+def base_of(enrollment: Enrollment, position: int, now: DateTime) -> DateTime:
+    """What the delay of a step counts from (T6); an execution in the future reads as now (E6)."""
+    if position == 0:
+        return enrollment.started_at
+    before = enrollment.steps[position - 1]
+    over_at = before.executed_at or before.skipped_at
+    assert over_at is not None, "the step before the current one is over"
+    return min(over_at, now)
+
+
+def projected(enrollment: Enrollment, now: DateTime) -> tuple[DateTime | None, ...]:
+    """For each step its estimate as of now: stored where it is, derived after the current one, None where none."""
+    estimates = [step.estimated_execute_at for step in enrollment.steps]
+    current = enrollment.current
+    if current is None or current.estimated_execute_at is None or enrollment.state is not EnrollmentState.ACTIVE:
+        return tuple(estimates)
+    calendar = enrollment.calendar
+    # The current step will be over no earlier than now, at a moment when a step of its kind may run.
+    base = current.estimated_execute_at
+    if now > base:
+        base = calendar.next_open(now, email=current.step.is_email)
+    for step in enrollment.steps[current.position + 1 :]:
+        base = estimate(calendar, step.step, base)
+        estimates[step.position] = base
+    return tuple(estimates)
+
+
+ANSWER_WITHIN = Hours(72)
+"""How long a mailer that answers later has for it; then the step is parked as `outcome_unknown`."""
+
+
+def next_wake(enrollment: Enrollment, now: DateTime) -> DateTime | None:
+    """When the engine has to look at the enrollment next; None when only a report or a request can move it."""
+    position = enrollment.position
+    wakes = [step.cancel_after or now for step in enrollment.steps[: position + 1] if step.cancel_task]
+    if enrollment.state is EnrollmentState.FINISHED:
+        wakes += [_answer_due(step, now) for step in enrollment.outstanding]
+    else:
+        current = enrollment.steps[position] if position < len(enrollment.steps) else None
+        status = None if current is None else current.status
+        if status is StepStatus.REQUESTED:
+            wakes.append(_answer_due(current, now))  # type: ignore[arg-type]
+        if enrollment.state is EnrollmentState.BLOCKED:
+            if enrollment.blocked_until is not None:
+                wakes.append(enrollment.blocked_until)
+        elif status is StepStatus.PENDING:
+            wakes.append(opens_at(enrollment, now))
+        elif status is StepStatus.IN_PROGRESS:
+            skip_at = skipped_at(enrollment)
+            if skip_at is not None:
+                wakes.append(skip_at)
+    return min(wakes) if wakes else None
+
+
+def opens_at(enrollment: Enrollment, now: DateTime) -> DateTime:
+    """When the pending current step becomes due, seen from now: a mail also needs the calendar to be open (T9)."""
+    current = enrollment.steps[enrollment.position]
+    at = current.estimated_execute_at
+    assert at is not None, "a current step has an estimate"
+    if at >= now or not current.step.is_email:
+        return at
+    return enrollment.calendar.next_open(now, email=True)
+
+
+def skipped_at(enrollment: Enrollment) -> DateTime | None:
+    """When the current task is passed over by itself (L4); None where nobody asked for that."""
+    current = enrollment.steps[enrollment.position]
+    action = current.step.action
+    if not isinstance(action, Task) or action.skip_after is None or current.estimated_execute_at is None:
+        return None
+    return enrollment.calendar.after(current.estimated_execute_at, action.skip_after)
+
+
+def _answer_due(step: EnrollmentStep, now: DateTime) -> DateTime:
+    # While a worker hands the step over, its lease keeps others away. Without one it was left behind: look at once.
+    return later_by(step.requested_at, ANSWER_WITHIN.timedelta) if step.awaits_report and step.requested_at else now
+
+
+def overdue_at(enrollment: Enrollment, step: EnrollmentStep) -> DateTime | None:
+    """The instant after which the step counts as overdue (T9); None where it has no estimate."""
+    if step.estimated_execute_at is None:
+        return None
+    return due_at(enrollment.calendar, step.step, step.estimated_execute_at)
+
+
+def due_at(calendar: Calendar, step: Step, estimated_execute_at: DateTime) -> DateTime:
+    """A step's estimate plus its tolerance: an hour for mails, `due_after` for tasks (T9)."""
+    action = step.action
+    return calendar.after(estimated_execute_at, action.due_after if isinstance(action, Task) else _MAIL_TOLERANCE)
+
+
+def seen_at(enrollment: Enrollment, now: DateTime) -> Enrollment:
+    """The enrollment as a reader should see it: with the derived estimates, and what is overdue, as of now."""
+    if enrollment.is_finished:
+        return enrollment
+    steps = []
+    for step, at in zip(enrollment.steps, projected(enrollment, now), strict=True):
+        overdue = False
+        if not step.is_over and step.position == enrollment.position:
+            limit = overdue_at(enrollment, step)
+            overdue = limit is not None and now > limit
+        if overdue or at is not step.estimated_execute_at:
+            step = changed(step, {"estimated_execute_at": at, "overdue": overdue})
+        steps.append(step)
+    return changed(enrollment, {"steps": tuple(steps)})
+
+
+def explain_current(enrollment: Enrollment, now: DateTime) -> tuple[str, ...]:
+    """The reasons behind the current step's estimate, in the order applied (T10)."""
+    step = enrollment.current
+    if step is None or step.status is StepStatus.CANCELLED:
+        return ()
+    base = base_of(enrollment, step.position, now)
+    origin = "the start of the enrollment" if step.position == 0 else f"the end of step {step.position - 1}"
+    reasons = [f"counts from {origin}, {to_local_iso(base, enrollment.timezone)}"]
+    estimate(
+        enrollment.calendar,
+        step.step,
+        base,
+        step.not_before,
+        reasons=reasons,
+        not_before_reason=step.not_before_reason,
+    )
+    return tuple(reasons)

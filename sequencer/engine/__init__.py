@@ -1,0 +1,1 @@
+"""The shell around the core: it owns the clock, the transaction and the wire."""

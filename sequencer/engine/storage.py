@@ -1,0 +1,299 @@
+"""The store's port: what the engine asks of a place where enrollments live (laws S1 to S8).
+
+A store hands out transactions. One transaction is all or nothing; leaving its block commits, an exception rolls back.
+Given the caller's own `connection`, it joins the caller's transaction: savepoints only, and the commit is the
+caller's (S1).
+
+A store finds, stores and counts. It decides nothing: no rule of the engine stands in a query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import attrs
+from pendulum import DateTime
+
+from sequencer.core.enrollment import Enrollment, Resource
+from sequencer.core.events import Event
+from sequencer.core.sequence import Identifier, SequenceVersion, Template
+from sequencer.core.sequence import Sequence as Definition
+
+__all__ = ["ALL_ACCOUNTS", "BoardTask", "Held", "Store", "StoredReport", "Suppression", "Transaction"]
+
+
+class _AllAccounts:
+    """What a worker passes for `account`: it works for every tenant."""
+
+    def __repr__(self) -> str:
+        return "ALL_ACCOUNTS"
+
+
+ALL_ACCOUNTS = _AllAccounts()
+Account = Identifier | None
+
+
+@attrs.frozen
+class Held:
+    """An enrollment as stored, with its claim: `fence` rises with each claim; `lease_until` is None when unclaimed."""
+
+    enrollment: Enrollment
+    fence: int = 0
+    lease_until: DateTime | None = None
+
+
+@attrs.frozen
+class StoredReport:
+    """A report that was handled: a digest of its content, and the enrollments that it changed (L8)."""
+
+    digest: str
+    changed: tuple[int, ...]
+
+
+@attrs.frozen
+class Suppression:
+    """An address that has opted out. `address` is None once it was erased: only its keyed hash is left (S8)."""
+
+    address: str | None
+    suppressed_at: DateTime
+    reason: str = "manual"
+
+
+@attrs.frozen(kw_only=True)
+class BoardTask:
+    """A task on the embedded board. `status` is `open`, `done`, `cancelled`; instants in UTC."""
+
+    id: int
+    account: Account
+    enrollment_id: int
+    position: int
+    key: str
+    actor_id: Identifier | None
+    resource_type: str
+    resource_id: Identifier
+    task_content: str
+    due_at: DateTime
+    created_at: DateTime
+    status: str = "open"
+    closed_at: DateTime | None = None
+
+
+class Transaction(Protocol):
+    """What can be done inside one transaction."""
+
+    # -- sequences ---------------------------------------------------------------------------------------------
+
+    def save_version(self, account: Account, sequence: Definition, now: DateTime) -> SequenceVersion:
+        """The version with this content under the sequence's key: the stored one, or a new one (L1, L9).
+
+        Content is compared by its canonical document without templates, assume and expect. It becomes the current
+        version of its sequence, and the sequence's templates are replaced.
+        """
+        ...
+
+    def current_version(self, account: Account, key: str) -> SequenceVersion | None:
+        """The current version of a sequence; None for an unknown key."""
+        ...
+
+    def sequences(self, account: Account) -> list[SequenceVersion]:
+        """The current version of every sequence, by key."""
+        ...
+
+    def template(self, sequence_id: int, template_id: Identifier) -> Template | None:
+        """The text behind a template id of a sequence, as last saved."""
+        ...
+
+    # -- enrollments -------------------------------------------------------------------------------------------
+
+    def new_ids(self, count: int) -> Sequence[int]:
+        """So many ids for new enrollments: positive, never given out before."""
+        ...
+
+    def insert(self, enrollment: Enrollment, events: Iterable[Event]) -> None:
+        """Store a new enrollment with its first events."""
+        ...
+
+    def save(
+        self,
+        enrollment: Enrollment,
+        events: Sequence[Event],
+        *,
+        fence: int | None = None,
+        release: bool = False,
+    ) -> bool:
+        """Store a decision, if the stored revision is still the one before its first event (S2).
+
+        With `fence` also only if that claim is still in force (S3). `release` ends the claim. False: somebody was
+        faster, and nothing was stored. Task, message and provider ids in the events become findable.
+        """
+        ...
+
+    def get(self, id: int) -> Held | None:
+        """An enrollment of any account."""
+        ...
+
+    def claim(self, now: DateTime, limit: int, lease_seconds: float, account: Any = ALL_ACCOUNTS) -> list[Held]:
+        """Up to `limit` enrollments that have to be looked at, claimed until now + lease (S3, S4); soonest first.
+
+        Those are: whose lease, or else `wake_at`, has come; whose lease ends later than now + lease (a clock was ahead,
+        E6); and whose last decision lies more than a lease in the future (likewise).
+        """
+        ...
+
+    def renew(self, claims: Iterable[tuple[int, int]], until: DateTime) -> None:
+        """Prolong these claims (id, fence) where they are still in force."""
+        ...
+
+    def confirm(self, id: int, revision: int, fence: int) -> bool:
+        """A fresh look: the enrollment is still at this revision and the claim still in force (E3)."""
+        ...
+
+    def release(self, claims: Iterable[tuple[int, int]]) -> None:
+        """End these claims (id, fence) where they are still in force."""
+        ...
+
+    def next_wake(self, account: Any = ALL_ACCOUNTS) -> DateTime | None:
+        """The earliest instant at which any enrollment has to be looked at (its lease's end while it is claimed)."""
+        ...
+
+    def ongoing(
+        self,
+        account: Account,
+        *,
+        resource: Resource | None = None,
+        address: str | None = None,
+        sequence_id: int | None = None,
+    ) -> list[Held]:
+        """The enrollments, not finished, of the resource (by type and id) or of the address; and of the sequence."""
+        ...
+
+    def last_finished(
+        self, account: Account, sequence_id: int, resource: Resource, address: str | None
+    ) -> Enrollment | None:
+        """The enrollment of the resource or the address in this sequence that finished last."""
+        ...
+
+    def find(self, account: Account, kind: str, value: Identifier) -> int | None:
+        """The id of the enrollment that a `task`, `message` or `provider` id, or an `idempotency` key, belongs to."""
+        ...
+
+    def addresses_of(self, account: Account, resource: Resource) -> list[str]:
+        """Every address, in comparable form, under which the resource was ever enrolled (and not erased)."""
+        ...
+
+    def enrollments(
+        self,
+        account: Account,
+        *,
+        resource: Resource | None = None,
+        state: str | None = None,
+        sequence_id: int | None = None,
+        after: int | None = None,
+        limit: int = 100,
+    ) -> list[Enrollment]:
+        """Enrollments in the order of their ids, from the one after `after`."""
+        ...
+
+    def statistics(self, account: Account, sequence_id: int) -> dict[tuple[str, str | None], int]:
+        """How many enrollments of a sequence stand how: (state, blocked or finished reason) to a count."""
+        ...
+
+    # -- events ------------------------------------------------------------------------------------------------
+
+    def events(self, enrollment_id: int) -> list[Event]:
+        """The history of an enrollment, in order."""
+        ...
+
+    def events_after(self, cursor: int, limit: int) -> list[tuple[int, Event]]:
+        """Events of all enrollments, in the order of their commits, from the one after a cursor."""
+        ...
+
+    def cursor(self, name: str) -> int:
+        """How far a listener has come; a new one starts at the end of what is stored."""
+        ...
+
+    def set_cursor(self, name: str, cursor: int) -> None:
+        """Note how far a listener has come."""
+        ...
+
+    # -- reports and suppression -------------------------------------------------------------------------------
+
+    def report(self, account: Account, key: str) -> StoredReport | None:
+        """A report that was handled under this key."""
+        ...
+
+    def save_report(self, account: Account, key: str, report: StoredReport, now: DateTime) -> None:
+        """Note that a report was handled."""
+        ...
+
+    def suppress(self, account: Account, address: str, now: DateTime, reason: str) -> bool:
+        """Suppress an address (in comparable form); False if it was already."""
+        ...
+
+    def unsuppress(self, account: Account, address: str) -> bool:
+        """Lift a suppression; False if there was none."""
+        ...
+
+    def is_suppressed(self, account: Account, address: str) -> bool:
+        """Whether the address is suppressed, also when only its hash is left."""
+        ...
+
+    def suppressions(self, account: Account) -> list[Suppression]:
+        """All suppressions, oldest first."""
+        ...
+
+    # -- the embedded task board -------------------------------------------------------------------------------
+
+    def create_task(self, task: BoardTask) -> int:
+        """Put a task on the board (its `id` is ignored) and return its id; the same key again returns the first's."""
+        ...
+
+    def close_task(self, id: int, status: str, now: DateTime) -> bool:
+        """Close an open task as `done` or `cancelled`; False if it was not open."""
+        ...
+
+    def task(self, id: int) -> BoardTask | None:
+        """A task of any account."""
+        ...
+
+    def tasks(
+        self,
+        account: Account,
+        *,
+        actor_id: Identifier | None = None,
+        status: str | None = "open",
+        after: int | None = None,
+        limit: int = 100,
+    ) -> list[BoardTask]:
+        """Tasks on the board in the order of their ids."""
+        ...
+
+    # -- forgetting --------------------------------------------------------------------------------------------
+
+    def erase(self, account: Account, resource: Resource) -> int:
+        """Forget what is personal of a resource: addresses, fields, task texts, message ids, suppressed addresses (S8).
+
+        Keyed hashes of suppressed addresses stay. Returns the number of enrollments that were touched.
+        """
+        ...
+
+    def purge(self, account: Account, finished_before: DateTime, limit: int) -> int:
+        """Delete up to `limit` enrollments that finished before an instant, with all that hangs on them."""
+        ...
+
+
+class Store(Protocol):
+    """A place where enrollments live."""
+
+    origin: str
+    """The store's random id, made when it was created; the first part of every effect's key (E2)."""
+
+    def transaction(self, connection: Any = None) -> AbstractContextManager[Transaction]:
+        """One transaction of the store's own, or a part of the caller's."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the store holds open."""
+        ...
