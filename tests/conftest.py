@@ -1,0 +1,38 @@
+"""What all tests share: the profiles of Hypothesis, and which copy of the package is being tested."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import sequencer
+
+# No profile has deadlines: on a busy machine they measure the neighbours. For the same reason a strategy that is slow
+# to draw from is no failure. What is too slow is found by the benchmarks.
+settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples at every run: a change is refused for what it does, not for what another seed would have found.
+# New counterexamples are looked for by hand and overnight, with `thorough`.
+settings.register_profile("ci", settings.get_profile("quick"), derandomize=True, print_blob=True, database=None)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5_000, stateful_step_count=100)
+settings.load_profile("ci" if os.environ.get("CI") else "quick")
+
+
+def _origin() -> Path:
+    return Path(next(iter(sequencer.__path__))).resolve()
+
+
+def pytest_configure() -> None:
+    """Refuse to test the checkout where the built wheel is meant (SEQUENCER_TEST_INSTALLED=1)."""
+    installed = Path(sysconfig.get_path("purelib")).resolve()
+    if os.environ.get("SEQUENCER_TEST_INSTALLED") and not _origin().is_relative_to(installed):
+        message = f"the installed package is to be tested, but sequencer was imported from {_origin()}"
+        raise pytest.UsageError(message)
+
+
+def pytest_report_header() -> str:
+    """Say which copy of the package is being tested, and how."""
+    return f"sequencer from {_origin()}; hypothesis profile {settings.get_current_profile_name()}"

@@ -1,0 +1,239 @@
+"""The documentation is true: its Python blocks run, its commands are typed as shown, and its links lead somewhere.
+
+Each file is a story of its own: its ```python blocks run in order in one namespace, and its ```console blocks in one
+folder, in which the bundled examples lie. A console block shows commands after `$ `; each `sequencer` command is run,
+must end with 0, and every line shown below it must come out, in that order (`...` stands for any lines, and within a
+line for any text). A command that is to end otherwise is followed by `# exit 1` or `# exit 2`.
+
+A block that cannot run here is preceded by `<!-- not run: REASON -->`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+from markdown_it import MarkdownIt
+
+import sequencer
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = Path(next(iter(sequencer.__path__))) / "examples"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+NOT_RUN = re.compile(r"<!--\s*not run:(.*?)-->\s*", re.DOTALL)
+RUN = {"python", "console"}
+# Blocks that only show something. Anything else is a misspelling of a language that should have run.
+SHOWN = {"", "css", "csv", "html", "http", "ini", "json", "mermaid", "sh", "sql", "text", "toml", "xml", "yaml"}
+
+
+@attrs.frozen
+class Block:
+    """A fenced block: its language, its text, the line at which the text begins, and why it is not run."""
+
+    language: str
+    text: str
+    line: int
+    not_run: str | None
+
+
+def blocks(markdown: str) -> Iterator[Block]:
+    """The fenced blocks of a page, also those in lists and quotes."""
+    before = None
+    for token in MarkdownIt("commonmark").enable("table").parse(markdown):
+        if token.type == "fence":
+            excuse = NOT_RUN.fullmatch(before) if before is not None else None
+            start = token.map[0] + 2 if token.map else 0
+            yield Block(token.info.strip(), token.content, start, excuse[1].strip() if excuse else None)
+        before = token.content if token.type == "html_block" else None
+
+
+def of(page: Path, language: str) -> list[Block]:
+    """The blocks of a page that are to be run."""
+    found = blocks(page.read_text(encoding="utf-8"))
+    return [block for block in found if block.language == language and block.not_run is None]
+
+
+@attrs.frozen
+class Command:
+    """A command as it was shown: what is typed, how it is to end, and what comes out."""
+
+    typed: str
+    status: int
+    output: list[str]
+    line: int
+
+
+def commands(block: Block) -> Iterator[Command]:
+    """The commands of a console block; a line that ends in a backslash goes on in the next."""
+    typed, output, line = "", list[str](), 0
+    lines = iter(enumerate(block.text.splitlines(), start=block.line))
+    for number, text in lines:
+        if not text.startswith("$ "):
+            output.append(text)
+            continue
+        if typed:
+            yield _command(typed, output, line)
+        typed, output, line = text.removeprefix("$ "), [], number
+        while typed.endswith("\\"):
+            typed = typed[:-1] + next(lines)[1].removeprefix("> ").lstrip()
+    if typed:
+        yield _command(typed, output, line)
+
+
+def _command(typed: str, output: list[str], line: int) -> Command:
+    command, _, status = typed.partition("  # exit ")
+    return Command(command.strip(), int(status or 0), output, line)
+
+
+def missing(shown: list[str], came: list[str]) -> str | None:
+    """The first line that was shown and did not come out where it should have; None when all did."""
+    rest = iter(came)
+    anywhere = True
+    for line in (each.rstrip() for each in shown):
+        if line.strip() == "...":
+            anywhere = True
+            continue
+        pattern = re.compile(".*".join(re.escape(part) for part in line.split("...")))
+        for candidate in rest:
+            if pattern.fullmatch(candidate.rstrip()):
+                break
+            if not anywhere:
+                return line
+        else:
+            return line
+        anywhere = False
+    return None
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder with the bundled examples in it, to run a page in."""
+    if EXAMPLES.is_dir():
+        shutil.copytree(EXAMPLES, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_python_blocks(page, folder, capsys):
+    """The Python blocks of a page run one after the other, as a reader would run them."""
+    namespace = {"__name__": "__main__"}
+    for block in of(page, "python"):
+        # Line breaks first, so that a traceback names the line of the page.
+        code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
+        exec(code, namespace)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_console_blocks(page, folder):
+    """The commands of a page, typed in order in one folder, end and answer as the page shows."""
+    for block in of(page, "console"):
+        for command in commands(block):
+            place = f"{_name(page)}, line {command.line}: {command.typed}"
+            words = shlex.split(command.typed, comments=True)
+            assert words[:1] == ["sequencer"], f"{place}: only sequencer is run here; say why this is not"
+            done = subprocess.run(
+                [sys.executable, "-W", "error", "-m", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                check=False,
+                timeout=120,
+            )
+            assert done.returncode == command.status, f"{place}\n{done.stdout}"
+            absent = missing(command.output, done.stdout.splitlines())
+            assert absent is None, f"{place}: did not come out: {absent!r}\n{done.stdout}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_no_block_is_left_out_silently(page):
+    """Every block that could run does, or says why not; and no language is misspelled into not running."""
+    for block in blocks(page.read_text(encoding="utf-8")):
+        assert block.language in RUN | SHOWN, f"line {block.line}: what is {block.language!r}?"
+        assert block.not_run != "", f"line {block.line}: not run for what reason?"
+        if block.language == "console" and block.not_run is None:
+            assert list(commands(block)), f"line {block.line}: a console block shows its commands after '$ '"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_links_lead_somewhere(page):
+    """Every relative link of a page names a file that exists."""
+    for token in MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8")):
+        for child in token.children or ():
+            target = str(child.attrGet("href") or child.attrGet("src") or "").partition("#")[0]
+            if target and not re.match(r"[a-z]+:", target):
+                assert (page.parent / target).exists(), target
+
+
+def test_the_commands_that_are_promised():
+    """README shows one command that runs the tests and one that runs the demo, marked for the build to find."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    for name in ("test", "demo"):
+        assert len(re.findall(rf"^<!-- ci: {name} -->\n```sh\n[^`]+\n```$", readme, re.MULTILINE)) == 1, name
+
+
+PAGE = """
+```python
+one = 1
+```
+
+<!-- not run: it needs a server -->
+```python
+connect()
+```
+
+- in a list
+  ```console
+  $ sequencer plan \\
+  >   a.yaml
+  first
+  ...
+  last ... words
+  $ sequencer check b.yaml  # exit 1
+  ```
+"""
+
+
+def test_reading_a_page():
+    """Blocks are found wherever they stand, with their line, their language and their excuse."""
+    first, second, third = blocks(PAGE)
+
+    assert first == Block("python", "one = 1\n", 3, None)
+    assert second.not_run == "it needs a server"
+    assert list(commands(third)) == [
+        Command("sequencer plan a.yaml", 0, ["first", "...", "last ... words"], 13),
+        Command("sequencer check b.yaml", 1, [], 18),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shown", "came", "first_missing"),
+    [
+        ([], ["anything"], None),
+        (["a"], ["title", "a"], None),
+        (["a", "b"], ["a", "b", "c"], None),
+        (["a", "b"], ["a", "c", "b"], "b"),
+        (["a", "...", "b"], ["a", "c", "b"], None),
+        (["id ... done"], ["id 7f3 done"], None),
+        (["a.c"], ["abc"], "a.c"),
+        (["b", "a"], ["a", "b"], "a"),
+    ],
+)
+def test_comparing_output(shown, came, first_missing):
+    """What is shown must come out line after line, except where the page says that something is left out."""
+    assert missing(shown, came) == first_missing
