@@ -26,7 +26,7 @@ import pendulum
 from pendulum import DateTime
 
 from sequencer.core.days import WEEKDAYS, DaySet
-from sequencer.core.delays import Delay, Hours, Weekdays
+from sequencer.core.delays import Delay, Hours
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import EPOCH, LAST, later_by, to_date
 
@@ -37,6 +37,7 @@ _EPOCH_ORDINAL = _NAIVE_EPOCH.toordinal()
 _LAST_ORDINAL = date(9000, 12, 31).toordinal()
 # Most delays are short, and making a timedelta costs as much as everything else here.
 _SHORT_SPANS = tuple(timedelta(days) for days in range(800))
+_MACHINES_OWN = ("localtime", "posixrules")
 _add = datetime.__add__
 _subtract = datetime.__sub__
 
@@ -49,8 +50,12 @@ def zone_named(name: str, path: str = "timezone") -> pendulum.Timezone:
             f"needs an IANA zone name like Europe/Warsaw, got {name!r}", path=path, code="unknown_timezone"
         )
     try:
+        # Names that the zone files answer to, but that are no zone's: whatever this machine is set to, and the copies
+        # that count leap seconds. (`pendulum.timezone` would also take "uTc", which zoneinfo cannot read back.)
+        if name in _MACHINES_OWN or name.startswith(("posix/", "right/")):
+            raise ValueError(name)
         # Absolute names, "..", NUL and directories raise ValueError or OSError, not the class made for it.
-        return pendulum.timezone(name)
+        return pendulum.Timezone(name)
     except (KeyError, ValueError, OSError):
         raise InvalidInput(
             f"there is no time zone {name!r}; use an IANA name like Europe/Warsaw",
@@ -75,9 +80,7 @@ def _to_weekdays(value: Any, path: str) -> tuple[str, ...]:
     names = list(value)
     for name in names:
         if not isinstance(name, str) or name not in WEEKDAYS:
-            raise InvalidInput(
-                f"{name!r} is no weekday; use {', '.join(WEEKDAYS)}", path=path, code="invalid_weekday"
-            )
+            raise InvalidInput(f"{name!r} is no weekday; use {', '.join(WEEKDAYS)}", path=path, code="invalid_weekday")
     if len(set(names)) != len(names):
         raise InvalidInput("names a weekday twice", path=path, code="duplicate_weekday")
     return tuple(name for name in WEEKDAYS if name in names)
@@ -128,6 +131,8 @@ class Window:
 
 
 def _to_windows(value: Any) -> tuple[Window, ...]:
+    if isinstance(value, (str, Window)) or not isinstance(value, Iterable):
+        raise InvalidInput(f"needs a list of Window, got {value!r}", path="send_windows", code="invalid_type")
     windows = tuple(value)
     for i, window in enumerate(windows):
         if not isinstance(window, Window):
@@ -314,7 +319,7 @@ class Calendar:
         while ordinal <= _LAST_ORDINAL:
             day = timedelta(ordinal - _EPOCH_ORDINAL)
             # A clock change on this date, or over its midnights, shows in the offset at its start (before the change)
-            # and at noon after it: no zone changes twice in a day and a half.
+            # and at noon after it: no zone changes twice within a week.
             offset = self._zone.utcoffset(self._zone_epoch + day)
             if offset != self._zone.utcoffset(self._zone_noon_after + day):
                 found = self._least_open(ordinal, since)
@@ -341,44 +346,40 @@ class Calendar:
         Where clocks go back over midnight, an evening comes once more after the next date has begun. So the dates
         beside this one are asked, too.
         """
+        spans = self._spans(timedelta(ordinal - _EPOCH_ORDINAL))
         return min(
             (
                 max(since, starts, opening)
                 for date in range(ordinal - 1, ordinal + 2)
                 if date in self._windowed
                 for day in [timedelta(date - _EPOCH_ORDINAL)]
-                for starts, ends, offset in self._offsets(day)
                 for opens, closes in self._windows[(date - 1) % 7]
+                for starts, ends, offset in spans
                 for opening in [day + opens - offset]
                 if max(since, starts, opening) < min(ends, day + closes - offset)
             ),
             default=None,
         )
 
-    def _offsets(self, day: timedelta) -> list[tuple[timedelta, timedelta, timedelta]]:
-        """The spans of constant offset (from, to, offset) that can reach into a local date with a clock change."""
-        first, last = day - timedelta(hours=26), day + timedelta(hours=50)
+    def _spans(self, day: timedelta) -> list[tuple[timedelta, timedelta, timedelta]]:
+        """The spans (from, to, offset) before and after the clock change near a local date, over three dates."""
 
         def offset_at(since: timedelta) -> timedelta:
             found: timedelta = self._zone.fromutc(self._zone_epoch + since).utcoffset()
             return found
 
-        spans = []
-        start, at, offset = first, first, offset_at(first)
-        step = timedelta(hours=1)
-        while at < last:
-            following = at + step
-            changed = offset_at(following)
-            if changed != offset:
-                before, until = at, following
-                while until - before > timedelta(seconds=1):
-                    middle = before + timedelta(seconds=(until - before) // timedelta(seconds=2))
-                    before, until = (middle, until) if offset_at(middle) == offset else (before, middle)
-                spans.append((start, until, offset))
-                start, offset = until, changed
-            at = following
-        spans.append((start, last, offset))
-        return spans
+        # Five days and a bit, in which no zone changes twice: halving finds the second of the change.
+        first, last = day - timedelta(hours=50), day + timedelta(hours=74)
+        before, after = offset_at(first), offset_at(last)
+        low, high = 0, 124 * 3600
+        while high - low > 1:
+            middle = (low + high) // 2
+            if offset_at(first + timedelta(seconds=middle)) == before:
+                low = middle
+            else:
+                high = middle
+        change = first + timedelta(seconds=high)
+        return [(first, change, before), (change, last, after)]
 
     # -- reasons (T10) -----------------------------------------------------------------------------------------
 
@@ -394,8 +395,19 @@ class Calendar:
         first, last = self.local(earlier).toordinal(), self.local(later).toordinal()
         # With n = 0 the day itself may be what is passed over; with n > 0 only the days after it are.
         skipped = [day for day in range(first + (1 if n else 0), last) if day not in days]
-        if not skipped:
-            return
+        if skipped:
+            self._note_skipped(later, days, kind, reasons, n, skipped)
+        # Of the days of its kind on the way, the n-th (with n = 0: the first) was meant: a gap took it and those after.
+        lost = [day for day in range(first + 1, last) if day in days][max(n, 1) - 1 :]
+        reasons.extend(
+            f"the clocks go forward on {date.fromordinal(day).isoformat()}, and over the time that was meant; the next "
+            f"{kind} is {self._show(later)}"
+            for day in lost
+        )
+
+    def _note_skipped(
+        self, later: DateTime, days: DaySet, kind: str, reasons: list[str], n: int, skipped: list[int]
+    ) -> None:
         holidays = [day for day in skipped if day in days.excluded and (day - 1) % 7 in days.weekdays]
         others = len(skipped) - len(holidays)
         passed = []
@@ -439,9 +451,7 @@ class Calendar:
 
 
 def _clock_of(local: datetime) -> timedelta:
-    return timedelta(
-        hours=local.hour, minutes=local.minute, seconds=local.second, microseconds=local.microsecond
-    )
+    return timedelta(hours=local.hour, minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
 
 
 def _clock_text(clock: timedelta) -> str:
