@@ -1,0 +1,1 @@
+"""Ports that come with the package: mail by SMTP, into a Maildir, onto the console, and into a test's memory."""
