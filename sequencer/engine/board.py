@@ -1,0 +1,64 @@
+"""Where tasks live: on the host's board, or on the embedded one, which is written together with the decision.
+
+With a board of the host's own, effects go out and answers come back. The embedded board is part of the store: a task
+is put on it, completed and taken off in the very transaction of the decision, so the two can never disagree.
+"""
+
+from __future__ import annotations
+
+from pendulum import DateTime
+
+from sequencer.core.decision import Decision
+from sequencer.core.effects import CancelTask
+from sequencer.core.lifecycle import advance
+from sequencer.core.signals import TaskCancelled, TaskCreated
+from sequencer.engine.ports import TaskBoard, TaskRequest
+from sequencer.engine.storage import BoardTask, Transaction
+
+__all__ = ["Board"]
+
+
+class Board:
+    """The board of an engine: the host's (`external`), or None for the embedded one."""
+
+    def __init__(self, external: TaskBoard | None) -> None:
+        self.external = external
+
+    def create(self, transaction: Transaction, task: TaskRequest, signal: TaskCreated, now: DateTime) -> int:
+        """Put a task on the embedded board, within the transaction of the decision."""
+        return transaction.create_task(
+            BoardTask(
+                id=0,
+                account=task.account,
+                enrollment_id=task.enrollment_id,
+                position=task.position,
+                key=signal.effect_key or "",
+                actor_id=task.actor_id,
+                resource_type=task.resource.type,
+                resource_id=task.resource.id,
+                task_content=task.task_content,
+                due_at=task.due_at,
+                created_at=now,
+            )
+        )
+
+    def settle(self, transaction: Transaction, decision: Decision, now: DateTime) -> Decision:
+        """Do on the embedded board what a decision asks of it; a decision for the host's board stays as it is."""
+        if self.external is not None:
+            return decision
+        enrollment, effects, events = decision.enrollment, [], list(decision.events)
+        for event in decision.events:
+            if event.type == "task_completed" and event.position is not None:
+                task_id = enrollment.steps[event.position].task_id
+                if isinstance(task_id, int):
+                    transaction.close_task(task_id, "done", now)
+        for effect in decision.effects:
+            if not isinstance(effect, CancelTask):
+                effects.append(effect)
+                continue
+            if isinstance(effect.task_id, int):
+                transaction.close_task(effect.task_id, "cancelled", now)
+            cancelled = advance(enrollment, TaskCancelled(task_id=effect.task_id), now)
+            enrollment = cancelled.enrollment
+            events += cancelled.events
+        return Decision(enrollment, tuple(effects), tuple(events))

@@ -1,0 +1,593 @@
+"""The door: `Engine`, with every verb and read of an embedding host.
+
+Each verb is one transaction: of its own, or a part of the caller's when `connection=` is given. Then it is done when
+the caller commits, and a refusal leaves the caller's transaction usable (law S1). Verbs and reports never call a port;
+only `tick` does, after the decision is committed (E1).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+from pendulum import DateTime
+
+from sequencer.core.calendar import Calendar
+from sequencer.core.delays import Hours
+from sequencer.core.enrollment import Enrollment, Resource, fold_address
+from sequencer.core.errors import Conflict, IllegalTransition, InvalidInput, NotFound, SequencerError
+from sequencer.core.events import Event
+from sequencer.core.instants import later_by, to_instant
+from sequencer.core.lifecycle import advance
+from sequencer.core.sequence import Identifier, Sequence, SequenceVersion, Template, to_identifier, to_line, to_whole
+from sequencer.core.signals import Block, CompleteTask, Finish, Reassign, Report, Request, Resume, Skip
+from sequencer.core.statuses import StepStatus
+from sequencer.core.timeline import seen_at
+from sequencer.engine.board import Board
+from sequencer.engine.clock import SystemClock
+from sequencer.engine.enrolling import enroll_one
+from sequencer.engine.explanation import explained
+from sequencer.engine.handover import HandOvers
+from sequencer.engine.ports import Clock, Mailer, People, TaskBoard, TaskId
+from sequencer.engine.reports import handle, is_own
+from sequencer.engine.results import BulkResult, Explanation, Handled, Outcome, Refused, Row, Statistics, TickReport
+from sequencer.engine.storage import ALL_ACCOUNTS, BoardTask, Held, Store, Suppression, Transaction
+from sequencer.engine.worker import Worker
+
+__all__ = ["Engine"]
+
+logger = logging.getLogger("sequencer")
+
+Listener = Callable[[Event], None]
+_BULK = 500
+
+
+class _NoMailer:
+    """What an engine without a mailer has: mails fail with a reason that says so, and can be retried."""
+
+    deduplicates = True
+
+    def send(self, email: Any, *, key: str, timeout: float) -> Any:
+        from sequencer.engine.ports import Rejected
+
+        return Rejected("the engine has no mailer: pass Engine(mailer=...)", permanent=True, reason="mail_settings")
+
+
+class Engine:
+    """Runs sequences: a store, the ports, a clock, and every verb.
+
+    - `store`: where enrollments live. `mailer`: sends mail. `tasks`: a task board; None for the embedded one.
+    - `people`: asked at each hand-over who stands behind a resource; None for what was given at enrolling.
+    - `clock`: None for the system's. `listener`: called with every event after its commit, at least once, in order.
+    - `templates`: asked for texts that a sequence does not bring itself: `(template_id, account) -> Template | None`.
+    - `unsubscribe_url`: a text with `{key}` in it, or a callable from an effect's key, for mails of sequences that ask
+      for a way to opt out.
+    - `lease`: for how many seconds a worker owns what it has claimed. `port_timeout`: how many seconds a port has.
+    - `port_threads`: call ports on a thread of their own, so that one that hangs does not hold the worker (E4); False
+      where ports need the caller's thread.
+    - `listener_name`: under which the listener's progress is kept in the store.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        mailer: Mailer | None = None,
+        tasks: TaskBoard | None = None,
+        people: People | None = None,
+        clock: Clock | None = None,
+        listener: Listener | None = None,
+        templates: Callable[[Identifier, Identifier | None], Template | None] | None = None,
+        unsubscribe_url: Callable[[str], str] | str | None = None,
+        lease: float = 120,
+        port_timeout: float = 30,
+        port_threads: bool = True,
+        listener_name: str = "default",
+    ) -> None:
+        if lease <= port_timeout * 1.1 + 1:
+            raise InvalidInput(
+                f"must be longer than the port_timeout ({port_timeout:g} s) and a margin, got {lease:g}", path="lease"
+            )
+        self.store = store
+        self.clock = clock or SystemClock()
+        self._account: Identifier | None = None
+        self._scope: Any = ALL_ACCOUNTS
+        self._board = Board(tasks)
+        self._host_templates = templates
+        self._listener = listener
+        self._listener_name = listener_name
+        self._feeding = threading.Lock()
+        hand_overs = HandOvers(people, self._template, unsubscribe_url)
+        self._worker = Worker(
+            store,
+            self._board,
+            mailer or _NoMailer(),
+            hand_overs,
+            self.clock,
+            lease=lease,
+            port_timeout=port_timeout,
+            threads=port_threads,
+        )
+        if listener is not None:
+            with store.transaction() as transaction:
+                # A new listener hears what happens from now on.
+                transaction.set_cursor(listener_name, transaction.cursor(listener_name))
+
+    def account(self, account: Identifier) -> Engine:
+        """The same verbs for one tenant: it sees, changes and ticks only what belongs to it (S7)."""
+        other: Engine = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._account = to_identifier(account, "account")
+        other._scope = other._account
+        return other
+
+    # -- definitions -------------------------------------------------------------------------------------------
+
+    def save(self, sequence: Sequence, *, connection: Any = None) -> SequenceVersion:
+        """Store a sequence: as a new version of its key if its content is new (L1, L9). Templates are replaced."""
+        _must_be_sequence(sequence)
+        now = self._now()
+        with self._transaction(connection) as transaction:
+            return transaction.save_version(self._account, sequence, now)
+
+    def sequences(self, *, connection: Any = None) -> tuple[SequenceVersion, ...]:
+        """The current version of every sequence."""
+        with self._transaction(connection) as transaction:
+            return tuple(transaction.sequences(self._account))
+
+    def delete_sequence(
+        self, sequence: Sequence | str, *, actor_id: Identifier | None = None, connection: Any = None
+    ) -> tuple[Outcome, ...]:
+        """Finish every ongoing enrollment of a sequence as `sequence_deleted` (L7). Versions stay for the history."""
+        with self._transaction(connection) as transaction:
+            version = self._version(transaction, sequence)
+            found = transaction.ongoing(self._account, sequence_id=version.sequence_id)
+            finish = Finish("sequence_deleted", actor_id)
+            return tuple(self._request(transaction, held, finish) for held in found)
+
+    # -- enrolling ---------------------------------------------------------------------------------------------
+
+    def enroll(
+        self,
+        sequence: Sequence | SequenceVersion | str,
+        resource: Resource,
+        *,
+        actor_id: Identifier | None = None,
+        timezone: str | None = None,
+        start_at: datetime | None = None,
+        idempotency_key: str | None = None,
+        connection: Any = None,
+    ) -> Enrollment:
+        """Start a sequence for a resource, now or at a later `start_at`; when this returns, it is stored (S1).
+
+        The zone is `timezone`, else the resource's own, else the sequence's. The same `idempotency_key` again returns
+        the enrollment that it made. Raises `AlreadyEnrolled` (with `existing_id`), `Suppressed`, `InvalidInput`, and
+        `Conflict` when the idempotency key was used for something else (L8, L9).
+        """
+        row = self._row(Row(resource, actor_id, timezone, start_at, idempotency_key), "")
+        now = self._now()
+        with self._transaction(connection) as transaction:
+            version = self._saved(transaction, sequence, now)
+            return seen_at(enroll_one(transaction, self.store.origin, self._account, version, row, now), now)
+
+    def enroll_many(
+        self,
+        sequence: Sequence | SequenceVersion | str,
+        rows: Iterable[Row | Resource],
+        *,
+        spread_over: Hours | timedelta | None = None,
+        connection: Any = None,
+    ) -> BulkResult:
+        """Start a sequence for many. Bad input in any row refuses all (`InvalidInput`), before anything is stored.
+
+        What the state of things refuses (enrolled already, suppressed) is reported row by row. `spread_over` spaces
+        the starts evenly over a span. Without a `connection` the rows are stored in batches of 500.
+        """
+        given = [
+            self._row(row if isinstance(row, Row) else Row(_must_be_resource(row)), f"rows[{i}].")
+            for i, row in enumerate(rows)
+        ]
+        now = self._now()
+        if spread_over is not None:
+            given = _spread(given, spread_over, now)
+        enrolled: list[Enrollment] = []
+        refused: list[Refused] = []
+        with self._transaction(connection) as transaction:
+            version = self._saved(transaction, sequence, now)
+        for start in range(0, len(given), _BULK):
+            with self._transaction(connection) as transaction:
+                made: list[Enrollment] = []
+                turned: list[Refused] = []
+                for i, row in enumerate(given[start : start + _BULK], start):
+                    try:
+                        enrollment = enroll_one(transaction, self.store.origin, self._account, version, row, now)
+                        made.append(seen_at(enrollment, now))
+                    except InvalidInput:
+                        raise
+                    except SequencerError as error:
+                        turned.append(Refused(i, row.resource, error))
+            enrolled += made
+            refused += turned
+        return BulkResult(tuple(enrolled), tuple(refused))
+
+    # -- requests ----------------------------------------------------------------------------------------------
+
+    def complete_task(self, task_id: TaskId, *, connection: Any = None) -> Outcome:
+        """A task is done: its sequence goes on. Raises `NotFound`, or `IllegalTransition` for a task that is over."""
+        with self._transaction(connection) as transaction:
+            found = transaction.find(self._account, "task", to_identifier(task_id, "task_id"))
+            if found is None:
+                raise NotFound("task", task_id)
+            held = self._held(transaction, found)
+            for step in held.enrollment.steps:
+                if type(step.task_id) is type(task_id) and step.task_id == task_id:
+                    return self._request(transaction, held, CompleteTask(step.position))
+            raise NotFound("task", task_id)
+
+    def skip(self, id: int, *, position: int | None = None, connection: Any = None) -> Outcome:
+        """Pass over the current step (L4). With `position`, a second call for the same step is "already so"."""
+        with self._transaction(connection) as transaction:
+            held = self._held(transaction, id)
+            if position is not None:
+                steps = held.enrollment.steps
+                to_whole(position, "position", least=0, most=len(steps) - 1)
+                if steps[position].status is StepStatus.SKIPPED:
+                    return Outcome(self._seen(held.enrollment), False)
+                if position != held.enrollment.position:
+                    raise IllegalTransition(
+                        steps[position].status, "skip", f"the current step is {held.enrollment.current_step_position}"
+                    )
+            return self._request(transaction, held, Skip())
+
+    def block(
+        self, id: int, *, reason: str = "paused", until: datetime | None = None, connection: Any = None
+    ) -> Outcome:
+        """Hold an enrollment until it is resumed, or until an instant (L5)."""
+        return self._verb(id, Block(reason, until), connection)
+
+    def resume(self, id: int, *, timeline: str = "shift", skip: bool = False, connection: Any = None) -> Outcome:
+        """Go on with a blocked enrollment: `shift`, `keep` or `restart` its timeline, or `skip` the step (L6)."""
+        return self._verb(id, Resume(timeline, skip), connection)
+
+    def finish(
+        self, id: int, *, actor_id: Identifier | None = None, reason: str = "manual", connection: Any = None
+    ) -> Outcome:
+        """End an enrollment; the outcome says what is still out (L7)."""
+        actor_id = None if actor_id is None else to_identifier(actor_id, "actor_id")
+        return self._verb(id, Finish(to_line(reason, "reason", longest=64), actor_id), connection)
+
+    def finish_ongoing(
+        self,
+        resource: Resource,
+        *,
+        sequences: Iterable[Sequence | str] | None = None,
+        actor_id: Identifier | None = None,
+        connection: Any = None,
+    ) -> tuple[Outcome, ...]:
+        """End every ongoing enrollment of a resource, or those in some sequences (keys or definitions)."""
+        keys = None if sequences is None else {_key_of(each) for each in sequences}
+        with self._transaction(connection) as transaction:
+            found = transaction.ongoing(self._account, resource=_must_be_resource(resource))
+            wanted = [held for held in found if keys is None or held.enrollment.version.key in keys]
+            return tuple(self._request(transaction, held, Finish("manual", actor_id)) for held in wanted)
+
+    def reassign(
+        self, resource: Resource, *, actor_id: Identifier | None, connection: Any = None
+    ) -> tuple[Outcome, ...]:
+        """Make another user the actor of every ongoing enrollment of a resource."""
+        actor_id = None if actor_id is None else to_identifier(actor_id, "actor_id")
+        with self._transaction(connection) as transaction:
+            found = transaction.ongoing(self._account, resource=_must_be_resource(resource))
+            return tuple(self._request(transaction, held, Reassign(actor_id)) for held in found)
+
+    # -- reports -----------------------------------------------------------------------------------------------
+
+    def handle(self, report: Report, *, connection: Any = None) -> Handled:
+        """Take a report from outside, once for each key; what it does is the sequences' policy (L8).
+
+        Raises `Conflict` when the key was used with other content. A report that concerns nobody is noted.
+        """
+        now = self._now()
+        with self._transaction(connection) as transaction:
+            return handle(transaction, self._board, self._account, report, now)
+
+    def suppress(self, address: str, *, connection: Any = None) -> bool:
+        """No more mail to an address; False if that was so already. Ongoing enrollments end at their next mail."""
+        folded = _must_be_address(address)
+        now = self._now()
+        with self._transaction(connection) as transaction:
+            return transaction.suppress(self._account, folded, now, "manual")
+
+    def unsuppress(self, address: str, *, connection: Any = None) -> bool:
+        """Lift a suppression; False if there was none."""
+        folded = _must_be_address(address)
+        with self._transaction(connection) as transaction:
+            return transaction.unsuppress(self._account, folded)
+
+    def suppressed(self, *, connection: Any = None) -> tuple[Suppression, ...]:
+        """Every suppression; an erased address is None, and still suppressed."""
+        with self._transaction(connection) as transaction:
+            return tuple(transaction.suppressions(self._account))
+
+    # -- forgetting --------------------------------------------------------------------------------------------
+
+    def erase(self, resource: Resource, *, connection: Any = None) -> int:
+        """Forget what is personal of a resource (S8); ongoing enrollments end as `resource_deleted` first.
+
+        Histories, counts and a keyed hash for suppression stay. Returns how many enrollments were touched.
+        """
+        with self._transaction(connection) as transaction:
+            for held in transaction.ongoing(self._account, resource=_must_be_resource(resource)):
+                self._request(transaction, held, Finish("resource_deleted"))
+            return transaction.erase(self._account, resource)
+
+    def purge(self, *, finished_before: datetime, limit: int = 1000, connection: Any = None) -> int:
+        """Delete up to `limit` enrollments that finished before an instant, with their histories; returns how many."""
+        before = to_instant(finished_before, "finished_before")
+        with self._transaction(connection) as transaction:
+            return transaction.purge(self._account, before, limit)
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def get(self, id: int, *, connection: Any = None) -> Enrollment:
+        """An enrollment as of now, with its derived estimates. Raises `NotFound`."""
+        with self._transaction(connection) as transaction:
+            return self._seen(self._held(transaction, id).enrollment)
+
+    def enrollments(
+        self,
+        resource: Resource | None = None,
+        state: str | None = None,
+        *,
+        sequence: Sequence | str | None = None,
+        after: int | None = None,
+        limit: int = 100,
+        connection: Any = None,
+    ) -> tuple[Enrollment, ...]:
+        """Enrollments by id, as of now, from the one after `after`, at most `limit` (1 to 10 000)."""
+        to_whole(limit, "limit", least=1, most=10_000)
+        if state is not None and str(getattr(state, "value", state)) not in ("active", "blocked", "finished"):
+            raise InvalidInput(f"must be active, blocked or finished, got {state!r}", path="state")
+        with self._transaction(connection) as transaction:
+            sequence_id = None if sequence is None else self._version(transaction, sequence).sequence_id
+            found = transaction.enrollments(
+                self._account,
+                resource=resource,
+                state=None if state is None else str(getattr(state, "value", state)),
+                sequence_id=sequence_id,
+                after=after,
+                limit=limit,
+            )
+            return tuple(map(self._seen, found))
+
+    def history(self, id: int, *, connection: Any = None) -> tuple[Event, ...]:
+        """Everything that has happened to an enrollment, in order; `replay` makes the same enrollment of it."""
+        with self._transaction(connection) as transaction:
+            return tuple(transaction.events(self._held(transaction, id).enrollment.id))
+
+    def explain(self, id: int, *, connection: Any = None) -> Explanation:
+        """Why each step is where it is, in sentences (T10)."""
+        now = self._now()
+        with self._transaction(connection) as transaction:
+            return explained(self._held(transaction, id).enrollment, now)
+
+    def statistics(self, sequence: Sequence | str, *, connection: Any = None) -> Statistics:
+        """How the enrollments of a sequence stand, over all its versions."""
+        with self._transaction(connection) as transaction:
+            version = self._version(transaction, sequence)
+            counts = transaction.statistics(self._account, version.sequence_id)
+        by_state: dict[str, dict[str, int]] = {"active": {}, "blocked": {}, "finished": {}}
+        for (state, reason), count in sorted(counts.items(), key=str):
+            by_state[state][reason or ""] = by_state[state].get(reason or "", 0) + count
+        return Statistics(
+            active=sum(by_state["active"].values()), blocked=by_state["blocked"], finished=by_state["finished"]
+        )
+
+    def tasks(
+        self,
+        *,
+        actor_id: Identifier | None = None,
+        status: str | None = "open",
+        after: int | None = None,
+        limit: int = 100,
+        connection: Any = None,
+    ) -> tuple[BoardTask, ...]:
+        """The tasks on the embedded board: `open`, `done`, `cancelled`, or all (None)."""
+        with self._transaction(connection) as transaction:
+            return tuple(transaction.tasks(self._account, actor_id=actor_id, status=status, after=after, limit=limit))
+
+    # -- running -----------------------------------------------------------------------------------------------
+
+    def tick(self, limit: int = 1000, max_seconds: float | None = None) -> TickReport:
+        """One pass over what is due: at most `limit` enrollments, handing over for at most `max_seconds`.
+
+        An engine ticks for every account; one bound to an account only for that.
+        """
+        to_whole(limit, "limit", least=1, most=100_000)
+        report = self._worker.tick(limit, max_seconds, self._scope)
+        self._feed()
+        return report
+
+    def run_until(self, when: datetime, *, limit: int = 1000) -> TickReport:
+        """With a manual clock: pass over everything that comes due until an instant, and leave the clock there."""
+        if not hasattr(self.clock, "set"):
+            raise InvalidInput("needs an engine with a clock that can be set: Engine(clock=ManualClock(...))")
+        until = to_instant(when, "when")
+        claimed = handed_over = failed = 0
+        while True:
+            report = self.tick(limit)
+            claimed += report.claimed
+            handed_over += report.handed_over
+            failed += report.failed
+            if report.more and report.claimed:
+                continue
+            next_due_at = report.next_due_at
+            if next_due_at is None or next_due_at > until:
+                break
+            self.clock.set(max(next_due_at, later_by(self.clock.now(), timedelta(microseconds=1))))
+        if self.clock.now() < until:
+            self.clock.set(until)
+        return attrs.evolve(report, claimed=claimed, handed_over=handed_over, failed=failed)
+
+    def run(
+        self,
+        *,
+        stop: threading.Event | None = None,
+        until: datetime | None = None,
+        poll: float = 1.0,
+        limit: int = 1000,
+        each: Callable[[TickReport], None] | None = None,
+    ) -> None:
+        """The worker's loop, on the system's clock: tick, and wait for what comes next, but no longer than `poll` s.
+
+        Ends when `stop` is set, or after `until`. `each` is told what every pass did.
+        """
+        stop = stop or threading.Event()
+        end = None if until is None else to_instant(until, "until")
+        while not stop.is_set():
+            report = self.tick(limit)
+            if each is not None:
+                each(report)
+            now = self.clock.now()
+            if end is not None and now >= end:
+                return
+            if report.more and report.claimed:
+                continue
+            wait = poll
+            for at in (report.next_due_at, end):
+                if at is not None:
+                    wait = min(wait, max(0.001, at.timestamp() - now.timestamp()))
+            stop.wait(wait)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _now(self) -> DateTime:
+        return to_instant(self.clock.now(), "clock.now()")
+
+    @contextmanager
+    def _transaction(self, connection: Any) -> Iterator[Transaction]:
+        with self.store.transaction(connection) as transaction:
+            yield transaction
+        if connection is None:
+            self._feed()
+
+    def _held(self, transaction: Transaction, id: int) -> Held:
+        held = transaction.get(id) if isinstance(id, int) and 0 < id < 2**63 else None
+        if held is None or not is_own(held.enrollment, self._account):
+            raise NotFound("enrollment", id)
+        return held
+
+    def _seen(self, enrollment: Enrollment) -> Enrollment:
+        return seen_at(enrollment, self._now())
+
+    def _verb(self, id: int, request: Request, connection: Any) -> Outcome:
+        with self._transaction(connection) as transaction:
+            return self._request(transaction, self._held(transaction, id), request)
+
+    def _request(self, transaction: Transaction, held: Held, request: Request) -> Outcome:
+        now = self._now()
+        decision = self._board.settle(transaction, advance(held.enrollment, request, now), now)
+        if decision.changed and not transaction.save(decision.enrollment, decision.events):
+            raise Conflict("another process changed the enrollment at the same time; try again")
+        return Outcome(seen_at(decision.enrollment, now), decision.changed)
+
+    def _saved(
+        self, transaction: Transaction, sequence: Sequence | SequenceVersion | str, now: DateTime
+    ) -> SequenceVersion:
+        if isinstance(sequence, SequenceVersion):
+            sequence = sequence.sequence
+        if isinstance(sequence, str):
+            return self._version(transaction, sequence)
+        return transaction.save_version(self._account, _must_be_sequence(sequence), now)
+
+    def _version(self, transaction: Transaction, sequence: Sequence | str) -> SequenceVersion:
+        key = _key_of(sequence)
+        version = transaction.current_version(self._account, key)
+        if version is None:
+            raise NotFound("sequence", key)
+        return version
+
+    def _row(self, row: Row, path: str) -> Row:
+        """A row with everything in it validated, so that nothing is half stored."""
+        resource = _must_be_resource(row.resource)
+        timezone = resource.timezone if row.timezone is None else row.timezone
+        return Row(
+            resource,
+            None if row.actor_id is None else to_identifier(row.actor_id, f"{path}actor_id"),
+            None if timezone is None else Calendar(timezone).timezone,
+            None if row.start_at is None else to_instant(row.start_at, f"{path}start_at"),
+            None if row.idempotency_key is None else to_line(row.idempotency_key, f"{path}idempotency_key"),
+        )
+
+    def _template(self, enrollment: Enrollment, template_id: Identifier) -> Template | None:
+        with self.store.transaction() as transaction:
+            found = transaction.template(enrollment.version.sequence_id, template_id)
+        if found is None and self._host_templates is not None:
+            found = self._host_templates(template_id, enrollment.account)
+        return found
+
+    def _feed(self) -> None:
+        """Tell the listener what has been committed since it was told last: at least once, and in order (S2)."""
+        if self._listener is None or not self._feeding.acquire(blocking=False):
+            return
+        try:
+            while True:
+                with self.store.transaction() as transaction:
+                    cursor = transaction.cursor(self._listener_name)
+                    found = transaction.events_after(cursor, 500)
+                if not found:
+                    return
+                for number, event in found:
+                    try:
+                        self._listener(event)
+                    except Exception:
+                        # A listener's trouble is not the engine's; it is told the next event all the same.
+                        logger.exception("the listener failed on event %s", number)
+                with self.store.transaction() as transaction:
+                    transaction.set_cursor(self._listener_name, found[-1][0])
+        finally:
+            self._feeding.release()
+
+
+def _must_be_sequence(value: Any) -> Sequence:
+    if not isinstance(value, Sequence):
+        raise InvalidInput(f"needs a Sequence, got {value!r}", path="sequence", code="invalid_type")
+    return value
+
+
+def _must_be_resource(value: Any) -> Resource:
+    if not isinstance(value, Resource):
+        raise InvalidInput(f"needs a Resource, got {value!r}", path="resource", code="invalid_type")
+    return value
+
+
+def _must_be_address(value: Any) -> str:
+    folded = fold_address(value if isinstance(value, str) else None)
+    if folded is None:
+        raise InvalidInput(f"needs an email address, got {value!r}", path="address", code="blank")
+    return to_line(folded, "address", longest=320)
+
+
+def _key_of(sequence: Sequence | SequenceVersion | str) -> str:
+    if isinstance(sequence, str):
+        return sequence
+    if isinstance(sequence, (Sequence, SequenceVersion)):
+        return sequence.key
+    raise InvalidInput(f"needs a Sequence or its key, got {sequence!r}", path="sequence", code="invalid_type")
+
+
+def _spread(rows: list[Row], span: Hours | timedelta, now: DateTime) -> list[Row]:
+    """The rows with starts spaced evenly over a span; one that names its own start keeps it."""
+    whole = span.timedelta if isinstance(span, Hours) else span
+    if not isinstance(whole, timedelta) or whole < timedelta(0):
+        raise InvalidInput(f"needs Hours or a timedelta, got {span!r}", path="spread_over", code="invalid_type")
+    gap = whole / max(1, len(rows))
+    return [
+        row if row.start_at is not None else attrs.evolve(row, start_at=later_by(now, gap * i))
+        for i, row in enumerate(rows)
+    ]

@@ -1,0 +1,118 @@
+"""Who may be enrolled: one at a time (law L9), and nobody who has opted out (L8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from pendulum import DateTime
+
+from sequencer.core.enrollment import Enrollment
+from sequencer.core.errors import AlreadyEnrolled, Conflict, Suppressed
+from sequencer.core.instants import later_by
+from sequencer.core.lifecycle import enroll
+from sequencer.core.sequence import Identifier, SequenceVersion
+from sequencer.engine.reports import is_own
+from sequencer.engine.results import Row
+from sequencer.engine.storage import Held, Transaction
+from sequencer.engine.zonedata import version_in_use
+
+__all__ = ["enroll_one"]
+
+
+def enroll_one(
+    transaction: Transaction,
+    origin: str,
+    account: Identifier | None,
+    version: SequenceVersion,
+    row: Row,
+    now: DateTime,
+) -> Enrollment:
+    """Enroll one resource, or raise and store nothing. The row is validated already."""
+    if row.idempotency_key is not None:
+        known = _known(transaction, account, version, row)
+        if known is not None:
+            return known
+    address = row.resource.address
+    if address is not None and transaction.is_suppressed(account, address):
+        raise Suppressed()
+    _refuse_second(transaction, account, version, row, address, now)
+    (id,) = transaction.new_ids(1)
+    decision = enroll(
+        version,
+        row.resource,
+        now,
+        id=id,
+        origin=origin,
+        account=account,
+        actor_id=row.actor_id,
+        timezone=row.timezone or version.sequence.calendar.timezone,
+        tzdata=version_in_use(),
+        start_at=row.start_at,
+        idempotency_key=row.idempotency_key,
+    )
+    transaction.insert(decision.enrollment, decision.events)
+    return decision.enrollment
+
+
+def _known(
+    transaction: Transaction, account: Identifier | None, version: SequenceVersion, row: Row
+) -> Enrollment | None:
+    """The enrollment that this idempotency key has made before."""
+    found = transaction.find(account, "idempotency", row.idempotency_key or "")
+    held = None if found is None else transaction.get(found)
+    if held is None or not is_own(held.enrollment, account):
+        return None
+    before, resource = held.enrollment, row.resource
+    same = (before.version.key, before.resource.type, before.resource.id)
+    if same != (version.key, resource.type, resource.id) or type(before.resource.id) is not type(resource.id):
+        raise Conflict(
+            f"the idempotency key {row.idempotency_key!r} made enrollment {before.id}, of another resource or in "
+            "another sequence; use a new key"
+        )
+    return before
+
+
+def _refuse_second(
+    transaction: Transaction,
+    account: Identifier | None,
+    version: SequenceVersion,
+    row: Row,
+    address: str | None,
+    now: DateTime,
+) -> None:
+    policy = version.sequence.policy
+    ongoing = _ongoing(transaction, account, row, address)
+    for held in ongoing:
+        existing = held.enrollment
+        if existing.version.sequence_id == version.sequence_id:
+            raise AlreadyEnrolled(
+                existing.id,
+                f"the resource or its address is in {version.sequence.name!r} already (enrollment {existing.id}, "
+                f"{existing.state.value}); finish that first",
+            )
+        if "all" in (policy.exclusive, existing.version.sequence.policy.exclusive):
+            raise AlreadyEnrolled(
+                existing.id,
+                f"the resource or its address is in {existing.version.sequence.name!r} (enrollment {existing.id}), and "
+                "one of the two sequences tolerates no other; finish that first",
+            )
+    if not policy.reenroll_after:
+        return
+    last = transaction.last_finished(account, version.sequence_id, row.resource, address)
+    if last is None or last.finished_at is None:
+        return
+    again_at = later_by(last.finished_at, timedelta(days=policy.reenroll_after))
+    if now < again_at:
+        raise AlreadyEnrolled(
+            last.id,
+            f"enrollment {last.id} in {version.sequence.name!r} finished less than {policy.reenroll_after} days ago; "
+            f"possible again from {again_at.to_iso8601_string()}",
+            again_at=again_at,
+        )
+
+
+def _ongoing(transaction: Transaction, account: Identifier | None, row: Row, address: str | None) -> Iterable[Held]:
+    yield from transaction.ongoing(account, resource=row.resource)
+    if address is not None:
+        yield from transaction.ongoing(account, address=address)

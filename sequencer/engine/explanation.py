@@ -1,0 +1,111 @@
+"""Explaining an enrollment in sentences: what happened, where it stands, what comes next and why (law T10)."""
+
+from __future__ import annotations
+
+from pendulum import DateTime
+
+from sequencer.core.enrollment import Enrollment, EnrollmentStep
+from sequencer.core.instants import to_zone
+from sequencer.core.sequence import AutomatedEmail
+from sequencer.core.statuses import EnrollmentState, StepStatus
+from sequencer.core.timeline import explain_current, opens_at, seen_at
+from sequencer.engine.results import Explanation
+
+__all__ = ["explained"]
+
+
+def explained(enrollment: Enrollment, now: DateTime) -> Explanation:
+    """The enrollment as of now, in sentences: one about itself, then about each step."""
+    seen = seen_at(enrollment, now)
+    sentences = [_about_itself(seen)]
+    for step in seen.steps:
+        sentences += _about_step(seen, step, now)
+    return Explanation(seen, tuple(sentences))
+
+
+def _about_itself(enrollment: Enrollment) -> str:
+    resource, sequence = enrollment.resource, enrollment.version.sequence
+    what = (
+        f"Enrollment {enrollment.id}: {resource.type} {resource.id} in {sequence.name!r} "
+        f"(version {enrollment.version.version}), on the clock of {enrollment.timezone}"
+    )
+    if enrollment.state is EnrollmentState.FINISHED and enrollment.finished_at is not None:
+        who = f" by {enrollment.finished_actor_id}" if enrollment.finished_actor_id is not None else ""
+        return f"{what}: finished{who} on {_show(enrollment, enrollment.finished_at)}, because {_why_finished(enrollment)}."
+    if enrollment.state is EnrollmentState.BLOCKED and enrollment.blocked_at is not None:
+        until = enrollment.blocked_until
+        end = f"it resumes by itself on {_show(enrollment, until)}" if until else "it waits for a person to resume it"
+        since = _show(enrollment, enrollment.blocked_at)
+        return f"{what}: blocked since {since} ({enrollment.blocked_reason}); {end}."
+    return f"{what}: active, at step {enrollment.current_step_position} of 0 to {len(enrollment.steps) - 1}."
+
+
+def _why_finished(enrollment: Enrollment) -> str:
+    reasons = {
+        "manual": "a person ended it",
+        "completed": "its last step was over",
+        "replied": "the person replied",
+        "meeting_booked": "a meeting was booked",
+        "unsubscribed": "the person opted out",
+        "bounced": "the address is no good",
+        "converted": "the person converted",
+        "resource_deleted": "the resource was deleted",
+        "sequence_deleted": "the sequence was deleted",
+    }
+    reason = enrollment.finished_reason or ""
+    return reasons.get(reason, f"of {reason}")
+
+
+def _about_step(enrollment: Enrollment, step: EnrollmentStep, now: DateTime) -> list[str]:
+    kind = "mail" if step.step.is_email else "task"
+    name = f"Step {step.position} ({kind})"
+    if step.status is StepStatus.COMPLETED and step.executed_at is not None:
+        done = "was accepted by the mailer" if step.step.is_email else "was completed"
+        return [f"{name} {done} on {_show(enrollment, step.executed_at)}."]
+    if step.status is StepStatus.SKIPPED and step.skipped_at is not None:
+        return [f"{name} was skipped on {_show(enrollment, step.skipped_at)}."]
+    if step.status is StepStatus.CANCELLED:
+        return [f"{name} was cancelled with the enrollment."]
+    if step.status is StepStatus.FAILED:
+        detail = f" ({step.failure_detail})" if step.failure_detail else ""
+        return [f"{name} failed: {step.failure_reason}{detail}. Resume the enrollment to try again or to skip it."]
+    if step.status is StepStatus.REQUESTED:
+        return [_about_requested(enrollment, step, name)]
+    at = step.estimated_execute_at
+    if at is None:
+        return [f"{name} has no estimate while the enrollment is blocked."]
+    late = " It is overdue." if step.overdue else ""
+    if step.status is StepStatus.IN_PROGRESS:
+        return [f"{name} is waiting to be done since {_show(enrollment, at)} (task {step.task_id}).{late}"]
+    if step.position > enrollment.position:
+        after = _after(step)
+        return [f"{name} is expected on {_show(enrollment, at)}, {after} the step before it."]
+    sentences = [f"{name} is due on {_show(enrollment, at)}.{late}"]
+    if step.attempt and step.failures:
+        tried = "once" if step.failures == 1 else f"{step.failures} times"
+        sentences.append(f"  It was tried {tried} without success and will be tried again.")
+    sentences += [f"  - {reason}" for reason in explain_current(enrollment, now)]
+    if enrollment.state is EnrollmentState.ACTIVE and isinstance(step.step.action, AutomatedEmail) and now >= at:
+        opens = opens_at(enrollment, now)
+        if opens > now:
+            sentences.append(f"  - it could not leave in time; the calendar opens next on {_show(enrollment, opens)}")
+    return sentences
+
+
+def _about_requested(enrollment: Enrollment, step: EnrollmentStep, name: str) -> str:
+    at = step.requested_at
+    assert at is not None, "what is requested was requested at some time"
+    if step.awaits_report:
+        return f"{name} is with the mailer since {_show(enrollment, at)}, which will say later whether it left."
+    if step.started_at is None:
+        return f"{name} is about to be handed over, since {_show(enrollment, at)}."
+    return f"{name} is being handed over since {_show(enrollment, at)}; the answer is outstanding."
+
+
+def _after(step: EnrollmentStep) -> str:
+    return f"{step.step.after} after"
+
+
+def _show(enrollment: Enrollment, at: DateTime) -> str:
+    local = to_zone(at, enrollment.timezone)
+    return f"{local:%a %Y-%m-%d %H:%M} {local:%Z}".rstrip()

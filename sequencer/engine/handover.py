@@ -1,0 +1,149 @@
+"""What goes through a port: a mail or a task for a person, put together at the moment of hand-over (laws E2, L1).
+
+Whatever is looked up late is looked up here: the person's address and fields, and the texts of templates. Everything
+that is wrong with them comes back as the answer that the port would have given, so that it takes the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from sequencer.core.effects import CreateTask, SendEmail
+from sequencer.core.enrollment import Enrollment, EnrollmentStep
+from sequencer.core.errors import MissingMergeData
+from sequencer.core.merge import fill
+from sequencer.core.sequence import AutomatedEmail, Identifier, Task, Template
+from sequencer.core.signals import EmailFailed, TaskFailed
+from sequencer.core.statuses import StepStatus
+from sequencer.core.timeline import due_at
+from sequencer.engine.ports import Email, People, Person, TaskRequest
+
+__all__ = ["HandOvers", "thread_of"]
+
+_Templates = Callable[[Enrollment, Identifier], Template | None]
+
+
+def thread_of(enrollment: Enrollment, position: int) -> tuple[str, ...]:
+    """The message ids of the mails before a reply in its thread, oldest first.
+
+    A thread begins with a mail that is no reply, and again after a mail that never left (skipped, or without an id).
+    """
+    thread: list[str] = []
+    for step in reversed(enrollment.steps[: position + 1]):
+        action = step.step.action
+        if not isinstance(action, AutomatedEmail):
+            continue
+        if step.position < position:
+            if step.status is not StepStatus.COMPLETED or step.message_id is None:
+                break
+            thread.append(step.message_id)
+        if not action.is_reply:
+            break
+    return tuple(reversed(thread))
+
+
+@attrs.frozen
+class HandOvers:
+    """Puts hand-overs together from the host's parts."""
+
+    people: People | None
+    templates: _Templates
+    unsubscribe_url: Callable[[str], str] | str | None = None
+
+    def person(self, enrollment: Enrollment) -> Person | None:
+        """Who stands behind the resource now; without a `people` port, what was given at enrolling."""
+        resource = enrollment.resource
+        if self.people is None:
+            return Person(resource.email, resource.timezone, resource.fields)
+        return self.people(resource)
+
+    def email(self, enrollment: Enrollment, effect: SendEmail) -> Email | EmailFailed:
+        """The mail of an effect, or why there can be none."""
+        step = enrollment.steps[effect.position]
+        action = step.step.action
+        assert isinstance(action, AutomatedEmail)
+
+        def missing(detail: str) -> EmailFailed:
+            return EmailFailed(
+                effect_key=effect.key, attempt=effect.attempt, detail=detail, reason="missing_merge_data"
+            )
+
+        person = self.person(enrollment)
+        if person is None:
+            return missing("nobody is known behind the resource")
+        if not person.email or not person.email.strip():
+            return missing("the person has no email address")
+        template = self.templates(enrollment, action.template_id)
+        subject = body = None
+        if template is not None:
+            fields = {"email": person.email, **person.fields}
+            try:
+                subject, body = fill(template.subject, fields), fill(template.body, fields)
+            except MissingMergeData as error:
+                return missing(str(error))
+        sequence = enrollment.version.sequence
+        unsubscribe = sequence.policy.unsubscribe
+        return Email(
+            account=enrollment.account,
+            enrollment_id=enrollment.id,
+            position=step.position,
+            attempt=effect.attempt,
+            sequence_key=sequence.key,
+            sequence_name=sequence.name,
+            actor_id=enrollment.actor_id,
+            resource=enrollment.resource,
+            person=person,
+            to=person.email.strip(),
+            template_id=action.template_id,
+            subject=subject,
+            body=body,
+            is_reply=action.is_reply,
+            thread=thread_of(enrollment, step.position),
+            unsubscribe=unsubscribe.enabled,
+            unsubscribe_url=self._unsubscribe_url(effect.key) if unsubscribe.enabled else None,
+            locale=unsubscribe.locale,
+            metadata=_metadata(enrollment, step),
+        )
+
+    def task(self, enrollment: Enrollment, effect: CreateTask) -> TaskRequest | TaskFailed:
+        """The task of an effect, or why there can be none."""
+        step = enrollment.steps[effect.position]
+        action = step.step.action
+        assert isinstance(action, Task) and step.estimated_execute_at is not None
+        person = self.person(enrollment) or Person()
+        try:
+            content = fill(action.task_content, {"email": person.email, **person.fields})
+        except MissingMergeData as error:
+            return TaskFailed(
+                effect_key=effect.key,
+                attempt=effect.attempt,
+                detail=str(error),
+                permanent=True,
+                reason="missing_merge_data",
+            )
+        sequence = enrollment.version.sequence
+        return TaskRequest(
+            account=enrollment.account,
+            enrollment_id=enrollment.id,
+            position=step.position,
+            attempt=effect.attempt,
+            sequence_key=sequence.key,
+            sequence_name=sequence.name,
+            actor_id=enrollment.actor_id,
+            resource=enrollment.resource,
+            person=person,
+            task_content=content,
+            due_at=due_at(enrollment.calendar, step.step, step.estimated_execute_at),
+            metadata=_metadata(enrollment, step),
+        )
+
+    def _unsubscribe_url(self, key: str) -> str | None:
+        if callable(self.unsubscribe_url):
+            return self.unsubscribe_url(key)
+        return None if self.unsubscribe_url is None else self.unsubscribe_url.replace("{key}", key)
+
+
+def _metadata(enrollment: Enrollment, step: EnrollmentStep) -> dict[str, object]:
+    return {**enrollment.version.sequence.metadata, **step.step.metadata}

@@ -1,0 +1,135 @@
+"""Reports from outside: whom they concern, and that each counts once (law L8).
+
+The key of a report, the suppression that it brings, and every enrollment that it concerns change together, in one
+transaction, or not at all. No port is called (E1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+from pendulum import DateTime
+
+from sequencer.core.enrollment import Enrollment, Resource, fold_address
+from sequencer.core.errors import Conflict, InvalidInput
+from sequencer.core.lifecycle import advance
+from sequencer.core.sequence import Identifier
+from sequencer.core.signals import OUTSIDE, Clicked, Opened, Outside, Report, SoftBounced, Unsubscribed
+from sequencer.engine.board import Board
+from sequencer.engine.results import Handled
+from sequencer.engine.storage import Held, StoredReport, Transaction
+
+__all__ = ["handle"]
+
+_OF_ONE_MAIL = (Opened, Clicked, SoftBounced)
+
+
+def digest_of(report: Report) -> str:
+    """What a report says, without when: a redelivery may carry the time of its delivery."""
+    content: dict[str, Any] = {"kind": report.kind}
+    for field in attrs.fields(type(report)):
+        value = getattr(report, field.name)
+        if field.name in ("key", "at") or value is None:
+            continue
+        content[field.name] = [value.type, value.id] if isinstance(value, Resource) else value
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def handle(
+    transaction: Transaction, board: Board, account: Identifier | None, report: Report, now: DateTime
+) -> Handled:
+    """Apply a report once; the same key again answers the same, and with other content it is a `Conflict`."""
+    if report.key is None:
+        raise InvalidInput("a report needs a key of its own, so that it counts once", path="key", code="missing")
+    digest = digest_of(report)
+    stored = transaction.report(account, report.key)
+    if stored is not None:
+        if stored.digest != digest:
+            raise Conflict(f"the key {report.key!r} was used for a report with other content")
+        return Handled(stored.changed, repeated=True)
+    if type(report) in OUTSIDE.values():
+        found = _concerned(transaction, account, report, now)  # type: ignore[arg-type]
+    else:
+        found = _answered(transaction, account, report)
+    changed = []
+    for held in found:
+        decision = board.settle(transaction, advance(held.enrollment, report, now), now)
+        if decision.changed and not transaction.save(decision.enrollment, decision.events):
+            raise Conflict("another process changed the enrollment at the same time; report it again")
+        if any(event.type != "noted" for event in decision.events):
+            changed.append(held.enrollment.id)
+    handled = Handled(tuple(changed))
+    transaction.save_report(account, report.key, StoredReport(digest, handled.changed), now)
+    return handled
+
+
+def _own(transaction: Transaction, account: Identifier | None, ids: Iterable[int | None]) -> list[Held]:
+    """The enrollments with these ids, as far as they are this account's."""
+    found = {}
+    for id in ids:
+        held = None if id is None or id in found else transaction.get(id)
+        if held is not None and _same(held.enrollment.account, account):
+            found[held.enrollment.id] = held
+    return list(found.values())
+
+
+def _same(one: Identifier | None, other: Identifier | None) -> bool:
+    return type(one) is type(other) and one == other
+
+
+def _answered(transaction: Transaction, account: Identifier | None, report: Any) -> list[Held]:
+    """Whom a port's answer is for: by the key of its effect, the task's id, or the mailer's own id."""
+    effect_key = getattr(report, "effect_key", None)
+    if effect_key is not None:
+        number = effect_key.split("-")[-3:-2]
+        ids = [int(number[0])] if number and number[0].isdecimal() and len(number[0]) < 19 else []
+        return [held for held in _own(transaction, account, ids) if held.enrollment.step_of_key(effect_key) is not None]
+    for kind in ("task", "provider"):
+        value = getattr(report, f"{kind}_id", None)
+        if value is not None:
+            return _own(transaction, account, [transaction.find(account, kind, value)])
+    raise InvalidInput(
+        f"{report.kind} names no step: give effect_key, or the provider's or the task's id", path="report"
+    )
+
+
+def _concerned(transaction: Transaction, account: Identifier | None, report: Outside, now: DateTime) -> list[Held]:
+    """Whom an outside report concerns: what it names, and with it every ongoing enrollment of the same person."""
+    named = _own(
+        transaction,
+        account,
+        [
+            report.enrollment_id,
+            report.message_id and transaction.find(account, "message", report.message_id),
+            report.provider_id and transaction.find(account, "provider", report.provider_id),
+        ],
+    )
+    if named and isinstance(report, _OF_ONE_MAIL):
+        return named
+    resources = [held.enrollment.resource for held in named] + ([report.resource] if report.resource else [])
+    addresses = {fold_address(report.email), report.resource and report.resource.address}
+    addresses |= {resource.address for resource in resources}
+    if isinstance(report, Unsubscribed):
+        # The opt-out is the person's: every address under which the resource was enrolled is meant.
+        for resource in resources:
+            addresses.update(transaction.addresses_of(account, resource))
+        for address in sorted(filter(None, addresses)):
+            transaction.suppress(account, address, now, "unsubscribed")
+    found = {held.enrollment.id: held for held in named}
+    for resource in resources:
+        for held in transaction.ongoing(account, resource=resource):
+            found.setdefault(held.enrollment.id, held)
+    for address in filter(None, addresses):
+        for held in transaction.ongoing(account, address=address):
+            found.setdefault(held.enrollment.id, held)
+    return [found[id] for id in sorted(found)]
+
+
+def is_own(enrollment: Enrollment, account: Identifier | None) -> bool:
+    """Whether an enrollment belongs to an account (S7)."""
+    return _same(enrollment.account, account)
