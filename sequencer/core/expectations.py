@@ -1,0 +1,121 @@
+"""What a definition may take for granted (`assume`) and must hold of it (`expect`): the closed vocabulary.
+
+Both are kept as plain data, in one spelling: durations as `{"hours": 24}`, times as `"09:00"`, days in the order of the
+week. Here it is only settled what may be said; whether it is true is found out by checking the design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sequencer.core.calendar import Window
+from sequencer.core.durations import delay_document, read_delay
+from sequencer.core.errors import InvalidInput
+from sequencer.core.problems import MISSING, Problems, child, item, nearest, shown
+
+__all__ = ["ASSUMPTIONS", "EXPECTATIONS", "read_assumptions", "read_expectations"]
+
+_MOST_COUNT = 10_000
+_MOST_DAYS = 3_650
+
+
+def _duration(problems: Problems, value: object, path: str) -> Any:
+    delay = read_delay(problems, value, path)
+    return delay if delay is MISSING else delay_document(delay)
+
+
+def _days(problems: Problems, value: object, path: str) -> Any:
+    if not isinstance(value, (list, tuple)):
+        problems.add("invalid_type", f"needs a list of weekdays like [mon, tue], got {shown(value)}", path)
+        return MISSING
+    return problems.attempt(path, lambda: list(Window(value, "00:00", "24:00").days))
+
+
+def _span(problems: Problems, given: dict[str, Any], path: str) -> dict[str, Any]:
+    """The keys days, from and to of a mapping that has been checked for others, each in its one spelling."""
+    span: dict[str, Any] = {}
+    if "days" in given:
+        span["days"] = _days(problems, given["days"], child(path, "days"))
+    week = ("mon",)
+    if "from" in given:
+        span["from"] = problems.attempt(child(path, "from"), lambda: Window(week, given["from"], "24:00").opens)
+    if "to" in given:
+        span["to"] = problems.attempt(child(path, "to"), lambda: Window(week, "00:00", given["to"]).closes)
+    start, end = span.get("from", MISSING), span.get("to", MISSING)
+    # In this spelling, the order of the texts is the order of the times.
+    if start is not MISSING and end is not MISSING and start >= end:
+        message = f"must be later than from ({start}), got {end}; a span that crosses midnight is two"
+        problems.add("empty_window", message, child(path, "to"))
+    return span
+
+
+def _enrolled(problems: Problems, value: object, path: str) -> Any:
+    given = problems.mapping(value, path, ("days", "from", "to"))
+    return given if given is MISSING else _span(problems, given, path)
+
+
+def _no_email_on(problems: Problems, value: object, path: str) -> Any:
+    given = problems.mapping(value, path, ("days", "from", "to"), required=("days",))
+    return given if given is MISSING else _span(problems, given, path)
+
+
+def _local_hours(problems: Problems, value: object, path: str) -> Any:
+    given = problems.mapping(value, path, ("from", "to"), required=("from", "to"))
+    return given if given is MISSING else _span(problems, given, path)
+
+
+def _whole(value: Any, most: int, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidInput(f"needs a whole number, got {shown(value)}", code="invalid_type")
+    if not least <= value <= most:
+        raise InvalidInput(f"must be from {least} to {most}, got {shown(value)}", code="out_of_range")
+    return value
+
+
+def _max_emails(problems: Problems, value: object, path: str) -> Any:
+    given = problems.mapping(value, path, ("count", "days"), required=("count", "days"))
+    if given is MISSING:
+        return MISSING
+    limits = {"count": (_MOST_COUNT, 0), "days": (_MOST_DAYS, 1)}
+    return {key: problems.attempt(child(path, key), _whole, given[key], *limits[key]) for key in limits if key in given}
+
+
+_Read = Callable[[Problems, object, str], Any]
+
+ASSUMPTIONS: dict[str, _Read] = {"enrolled": _enrolled, "tasks_done_within": _duration}
+EXPECTATIONS: dict[str, _Read] = {
+    "min_between_emails": _duration,
+    "min_between_steps": _duration,
+    "max_duration": _duration,
+    "first_touch_within": _duration,
+    "max_emails": _max_emails,
+    "no_email_on": _no_email_on,
+    "local_hours": _local_hours,
+}
+
+
+def read_assumptions(problems: Problems, value: object, path: str) -> dict[str, Any]:
+    """The `assume` mapping in its one spelling; what is wrong with it is noted."""
+    given = problems.mapping(value, path, ASSUMPTIONS)
+    if given is MISSING:
+        return {}
+    return {key: ASSUMPTIONS[key](problems, each, child(path, key)) for key, each in given.items()}
+
+
+def read_expectations(problems: Problems, value: object, path: str) -> list[dict[str, Any]]:
+    """The `expect` list, of mappings with one kind each, in its one spelling; what is wrong with it is noted."""
+    given = problems.listing(value, path)
+    expectations: list[dict[str, Any]] = []
+    for i, each in enumerate([] if given is MISSING else given):
+        place = item(path, i)
+        known = problems.mapping(each, place, EXPECTATIONS)
+        if known is MISSING:
+            continue
+        if len(each) != 1:
+            kinds = nearest("", EXPECTATIONS)
+            problems.add("invalid_value", f"needs exactly one kind of expectation; {kinds}", place)
+        expectations.append(
+            {kind: EXPECTATIONS[kind](problems, what, child(place, kind)) for kind, what in known.items()}
+        )
+    return expectations
