@@ -6,13 +6,15 @@ fits nowhere is noted, too. Each function is given the draft, the step that the 
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Any
 
 from pendulum import DateTime
 
 from sequencer.core.decision import Draft
 from sequencer.core.enrollment import FAILURE_REASONS, EnrollmentStep
-from sequencer.core.instants import later_by
+from sequencer.core.instants import later_by, to_instant
 from sequencer.core.signals import (
     Answer,
     EmailFailed,
@@ -28,6 +30,7 @@ from sequencer.core.statuses import StepStatus
 
 __all__ = ["answer"]
 
+_ADDRESS = re.compile(r"[^\s<>\"',;:()\[\]]+@[^\s<>\"',;:()\[\]]+")
 _OPEN = (StepStatus.PENDING, StepStatus.REQUESTED, StepStatus.FAILED)
 
 
@@ -41,6 +44,12 @@ def answer(draft: Draft, report: Answer) -> None:
         draft.note(report.kind, found.position, detail="the step is of the other kind")
         return
     _HANDLERS[type(report)](draft, found, report)
+
+
+def without_addresses(detail: str) -> str | None:
+    """What a port said in its own words, without the addresses in it: histories hold none (S8)."""
+    text = " ".join(_ADDRESS.sub("<address>", detail.replace("\0", "")).split())[:300]
+    return text.encode("utf-8", "replace").decode() or None
 
 
 def _step_of(draft: Draft, report: Answer) -> EnrollmentStep | None:
@@ -58,9 +67,10 @@ def _step_of(draft: Draft, report: Answer) -> EnrollmentStep | None:
     return None
 
 
-def _when(draft: Draft, of: EnrollmentStep, at: DateTime | None) -> DateTime:
+def _when(draft: Draft, of: EnrollmentStep, at: datetime | None) -> DateTime:
     """When something was executed: as reported, but not in the future and not before it was handed over."""
     now = draft.now
+    at = None if at is None else to_instant(at)
     if at is None or at > now:
         return now
     if of.requested_at is not None and of.requested_at <= now:
@@ -127,20 +137,23 @@ def failed(draft: Draft, of: EnrollmentStep, report: EmailFailed | TaskFailed) -
     if draft.enrollment.is_finished:
         draft.cancel(of)
         return
+    detail = without_addresses(report.detail)
     policy = draft.enrollment.version.sequence.policy
     if not report.permanent and of.failures + 1 < policy.retry.attempts:
-        facts = {"reason": reason, "attempt": of.attempt}
+        facts = {"reason": reason, "attempt": of.attempt, "detail": detail}
         draft.try_again("attempt_failed", of, facts, pause=draft.pause_before_retry(of, of.failures + 1))
         return
-    if not report.known:
+    if not report.known and (report.permanent or isinstance(report, EmailFailed)):
+        # A board recognises a repeated key, so a task that was asked for often enough has simply failed.
         reason = "outcome_unknown"
     if isinstance(report, EmailFailed) and report.permanent and report.recipient_fault:
         does = policy.on["bounced"].does
-        draft.fail(of, reason, refused=report.known, blocked_reason="bounced" if does == "block" else None)
+        blocked_reason = "bounced" if does == "block" else None
+        draft.fail(of, reason, refused=report.known, detail=detail, blocked_reason=blocked_reason)
         if does == "finish":
             draft.finish("bounced", None)
         return
-    draft.fail(of, reason, refused=report.known)
+    draft.fail(of, reason, refused=report.known, detail=detail)
 
 
 def _task_created(draft: Draft, of: EnrollmentStep, report: TaskCreated) -> None:
@@ -163,6 +176,7 @@ def _task_created(draft: Draft, of: EnrollmentStep, report: TaskCreated) -> None
             "task_id": report.task_id,
             "started_at": None,
             "failure_reason": None,
+            "failure_detail": None,
             "not_before": None,
             "not_before_reason": None,
         }
@@ -172,7 +186,7 @@ def _task_created(draft: Draft, of: EnrollmentStep, report: TaskCreated) -> None
         draft.note(report.kind, position, status=of.status.value)
 
 
-def complete(draft: Draft, of: EnrollmentStep, at: DateTime | None = None) -> None:
+def complete(draft: Draft, of: EnrollmentStep, at: datetime | None = None) -> None:
     """The task is done; from any status that is not over."""
     fields: dict[str, Any] = {
         "status": draft.status(of, "complete"),
@@ -187,7 +201,7 @@ def _task_completed(draft: Draft, of: EnrollmentStep, report: TaskCompleted) -> 
     if of.is_over or of.position != draft.enrollment.position:
         draft.note(report.kind, of.position, status=of.status.value)
         return
-    complete(draft, of, report.at)  # type: ignore[arg-type]
+    complete(draft, of, report.at)
 
 
 def _task_deleted(draft: Draft, of: EnrollmentStep, report: TaskDeleted) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -37,6 +38,7 @@ _EPOCH_ORDINAL = _NAIVE_EPOCH.toordinal()
 _LAST_ORDINAL = date(9000, 12, 31).toordinal()
 # Most delays are short, and making a timedelta costs as much as everything else here.
 _SHORT_SPANS = tuple(timedelta(days) for days in range(800))
+_CLOCK = re.compile(r"(?P<minutes>(?P<hour>[0-9]{2}):[0-5][0-9])(:(?P<second>[0-5][0-9]))?")
 _MACHINES_OWN = ("localtime", "posixrules")
 _add = datetime.__add__
 _subtract = datetime.__sub__
@@ -88,18 +90,12 @@ def _to_weekdays(value: Any, path: str) -> tuple[str, ...]:
 
 def _to_clock(value: Any, path: str, *, end: bool) -> str:
     """A clock time as text, `HH:MM` or `HH:MM:SS`; the end of a window may be 24:00."""
-    if isinstance(value, dt.time):
-        value = value.isoformat("seconds") if value.second else value.isoformat("minutes")
-    text = str(value)
-    if not isinstance(value, str) or len(text) not in (5, 8) or not text.replace(":", "").isascii():
+    text = value.isoformat() if isinstance(value, dt.time) else value
+    # By its shape, since `time.fromisoformat` also takes offsets, fractions and times without colons.
+    found = _CLOCK.fullmatch(text) if isinstance(text, str) else None
+    if found is None or not (found["hour"] < "24" or (end and text in ("24:00", "24:00:00"))):
         raise InvalidInput(f'needs a time like "09:00", got {value!r}', path=path, code="invalid_time")
-    if end and text in ("24:00", "24:00:00"):
-        return "24:00"
-    try:
-        time = dt.time.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(f'needs a time like "09:00", got {value!r}', path=path, code="invalid_time") from None
-    return text[:5] if time.second == 0 else text
+    return found["minutes"] if found["second"] in (None, "00") else text
 
 
 def _since_midnight(clock: str) -> timedelta:

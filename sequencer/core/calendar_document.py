@@ -22,7 +22,7 @@ _CALENDAR_KEYS = ("working_days", "send_days", "holidays", "send_windows")
 def read_calendar(
     problems: Problems, document: Mapping[str, Any], timezone: str, holidays_of: HolidaysOf | None
 ) -> Calendar:
-    """The calendar that a sequence's document describes, in `timezone` if it names none; `MISSING` if it is not valid."""
+    """The calendar that a sequence's document describes, in `timezone` if it names none, or `MISSING`."""
     named = document.get("timezone", timezone)
     zone = problems.attempt(
         "timezone", lambda: zone_named(named) and named if isinstance(named, str) else _no_zone(named)

@@ -184,11 +184,20 @@ class Draft:
                 assert each.task_id is not None, "only a task that exists is cancelled"
                 self.effects.append(CancelTask(each.task_id, enrollment.id, each.position))
 
-    def fail(self, of: EnrollmentStep, reason: str, *, refused: bool, blocked_reason: str | None = None) -> None:
+    def fail(
+        self,
+        of: EnrollmentStep,
+        reason: str,
+        *,
+        refused: bool,
+        detail: str | None = None,
+        blocked_reason: str | None = None,
+    ) -> None:
         """The step failed for good, and blocks the enrollment; a failure replaces a pause (L5)."""
         fields = {
             "status": self.status(of, "fail"),
             "failure_reason": reason,
+            "failure_detail": detail,
             "refused": refused,
             "awaits_report": False,
             "started_at": None,

@@ -88,6 +88,18 @@ def _to_timezone(value: Any) -> str | None:
     return None if value is None else Calendar(value).timezone
 
 
+def _resource_fields(value: Any) -> Mapping[str, Any]:
+    return to_metadata({} if value is None else value, "resource.fields")
+
+
+def _resource_id(value: Any) -> Identifier:
+    return to_identifier(value, "resource.id")
+
+
+def _resource_type(value: Any) -> str:
+    return to_line(value, "resource.type", longest=64)
+
+
 @attrs.frozen
 class Resource:
     """The lead or contact that is enrolled: the host's type and id, kept as given.
@@ -96,12 +108,10 @@ class Resource:
     are kept until `erase`.
     """
 
-    type: str = attrs.field(converter=lambda value: to_line(value, "resource.type", longest=64))
-    id: Identifier = attrs.field(converter=lambda value: to_identifier(value, "resource.id"))
+    type: str = attrs.field(converter=_resource_type)
+    id: Identifier = attrs.field(converter=_resource_id)
     email: str | None = attrs.field(default=None, converter=_to_email)
-    fields: Mapping[str, Any] = attrs.field(
-        factory=dict, converter=lambda value: to_metadata({} if value is None else value, "resource.fields")
-    )
+    fields: Mapping[str, Any] = attrs.field(factory=dict, converter=_resource_fields)
     timezone: str | None = attrs.field(default=None, converter=_to_timezone)
 
     @property

@@ -6,6 +6,7 @@ pickled; in UTC neither can happen. So every instant is turned into UTC at the d
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta, timezone
 
 import pendulum
@@ -19,6 +20,7 @@ EPOCH = DateTime(1970, 1, 1, tzinfo=UTC)
 FIRST = EPOCH
 LAST = DateTime(9000, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MICROSECOND = timedelta(microseconds=1)
 # pendulum's own arithmetic goes through Python code (ten microseconds); the base class's is the same on UTC values.
 _add = datetime.__add__
@@ -107,10 +109,8 @@ def to_date(value: date | str, path: str = "date") -> date:
     if isinstance(value, date):
         return date(value.year, value.month, value.day)
     try:
-        if len(value) != 10:
-            raise ValueError
+        if not _DATE.fullmatch(value):  # `fromisoformat` also takes weeks, and dates without hyphens
+            raise ValueError(value)
         return date.fromisoformat(value)
     except ValueError:
-        raise InvalidInput(
-            f"needs a date like 2026-12-25, got {value!r}", path=path, code="not_a_date"
-        ) from None
+        raise InvalidInput(f"needs a date like 2026-12-25, got {value!r}", path=path, code="not_a_date") from None

@@ -159,7 +159,9 @@ def _pending(draft: Draft, current: EnrollmentStep, handling: Handling) -> None:
         if current.position and base_of(enrollment, current.position, now) == now:
             sooner = draft.estimated(current, current.not_before)
             if sooner < at:
-                draft.record("re_estimated", current.position, steps={current.position: {"estimated_execute_at": sooner}})
+                draft.record(
+                    "re_estimated", current.position, steps={current.position: {"estimated_execute_at": sooner}}
+                )
         return
     if opens_at(enrollment, now) > now:
         draft.record("deferred", current.position)
@@ -221,11 +223,16 @@ def _start(draft: Draft, start: Start) -> None:
 
 def _withdraw(draft: Draft, withdraw: Withdraw) -> None:
     step = draft.enrollment.step_of_key(withdraw.effect_key)
-    if step is None or step.status is not StepStatus.REQUESTED or step.attempt != withdraw.attempt or step.awaits_report:
+    if (
+        step is None
+        or step.status is not StepStatus.REQUESTED
+        or step.attempt != withdraw.attempt
+        or step.awaits_report
+    ):
         return
     if draft.enrollment.is_finished:
         draft.cancel(step)
-    elif draft.enrollment.state is EnrollmentState.BLOCKED:
+    else:
         draft.try_again("hand_over_withdrawn", step, {}, pause=None)
 
 
@@ -279,6 +286,7 @@ def _retried(draft: Draft, current: EnrollmentStep) -> dict[str, Any]:
         "status": draft.status(current, "retry"),
         "failures": 0,
         "failure_reason": None,
+        "failure_detail": None,
         "refused": False,
         "not_before": draft.now,
         "not_before_reason": "retried_by_person",

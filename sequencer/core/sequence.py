@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 Identifier = int | str
+_Kind = TypeVar("_Kind")
 MOST_STEPS = 200
 _LONGEST_IDENTIFIER = 64
 _MOST_TASK_TEXT = 10_000
@@ -169,12 +170,20 @@ _EMPTY: Mapping[str, Any] = _Frozen()
 # -- actions and steps ----------------------------------------------------------------------------------------
 
 
+def _automated_email_is_reply(value: Any) -> bool:
+    return _to_bool(value, "is_reply")
+
+
+def _automated_email_template_id(value: Any) -> Identifier:
+    return to_identifier(value, "email_template_id")
+
+
 @attrs.frozen
 class AutomatedEmail:
     """A mail that leaves by itself. `template_id` is the host's own; `is_reply` keeps it in the thread before it."""
 
-    template_id: Identifier = attrs.field(converter=lambda value: to_identifier(value, "email_template_id"))
-    is_reply: bool = attrs.field(default=False, converter=lambda value: _to_bool(value, "is_reply"), kw_only=True)
+    template_id: Identifier = attrs.field(converter=_automated_email_template_id)
+    is_reply: bool = attrs.field(default=False, converter=_automated_email_is_reply, kw_only=True)
     action_type = "automated_email"
 
 
@@ -182,6 +191,18 @@ def _to_optional_delay(value: Any, path: str) -> Delay | None:
     if value is not None and not isinstance(value, (Hours, Weekdays)):
         raise InvalidInput(f"needs Hours or Weekdays, got {value!r}", path=path, code="invalid_type")
     return value
+
+
+def _task_skip_after(value: Any) -> Delay | None:
+    return _to_optional_delay(value, "skip_after")
+
+
+def _task_due_after(value: Any) -> Delay:
+    return _to_optional_delay(value, "due_after") or Weekdays(1)
+
+
+def _task_task_content(value: Any) -> str:
+    return to_text(to_content(value), "task_content", longest=_MOST_TASK_TEXT)
 
 
 @attrs.frozen
@@ -192,15 +213,9 @@ class Task:
     long after its estimate the engine skips it by itself.
     """
 
-    task_content: str = attrs.field(
-        converter=lambda value: to_text(to_content(value), "task_content", longest=_MOST_TASK_TEXT)
-    )
-    due_after: Delay = attrs.field(
-        default=Weekdays(1), converter=lambda value: _to_optional_delay(value, "due_after") or Weekdays(1), kw_only=True
-    )
-    skip_after: Delay | None = attrs.field(
-        default=None, converter=lambda value: _to_optional_delay(value, "skip_after"), kw_only=True
-    )
+    task_content: str = attrs.field(converter=_task_task_content)
+    due_after: Delay = attrs.field(default=Weekdays(1), converter=_task_due_after, kw_only=True)
+    skip_after: Delay | None = attrs.field(default=None, converter=_task_skip_after, kw_only=True)
     action_type = "task"
 
 
@@ -227,6 +242,10 @@ def _to_delay(value: Any) -> Delay:
     return value
 
 
+def _step_key(value: Any) -> str | None:
+    return None if value is None else to_line(value, "key", longest=64)
+
+
 @attrs.frozen
 class Step:
     """One position of a sequence: an action, so long after the step before it is over (T6).
@@ -236,9 +255,7 @@ class Step:
 
     action: Action = attrs.field(converter=_to_action)
     after: Delay = attrs.field(default=Hours(0), converter=_to_delay)
-    key: str | None = attrs.field(
-        default=None, converter=lambda value: None if value is None else to_line(value, "key", longest=64), kw_only=True
-    )
+    key: str | None = attrs.field(default=None, converter=_step_key, kw_only=True)
     metadata: Mapping[str, Any] = attrs.field(default=_EMPTY, converter=to_metadata, kw_only=True)
 
     @property
@@ -247,12 +264,20 @@ class Step:
         return type(self.action) is AutomatedEmail
 
 
+def _template_body(value: Any) -> str:
+    return to_text(value, "body", longest=200_000)
+
+
+def _template_subject(value: Any) -> str:
+    return to_line(value, "subject", longest=998)
+
+
 @attrs.frozen
 class Template:
     """The text behind a template id, with merge fields like `{{ first_name }}`."""
 
-    subject: str = attrs.field(converter=lambda value: to_line(value, "subject", longest=998))
-    body: str = attrs.field(converter=lambda value: to_text(value, "body", longest=200_000))
+    subject: str = attrs.field(converter=_template_subject)
+    body: str = attrs.field(converter=_template_body)
 
 
 # -- policy ---------------------------------------------------------------------------------------------------
@@ -271,14 +296,16 @@ REPORT_KINDS = (
 )
 
 
+def _reaction_duration(value: Any) -> Delay | None:
+    return _to_optional_delay(value, "duration")
+
+
 @attrs.frozen
 class Reaction:
     """What a report does to an enrollment: "finish", "block" or "note" it. A block may have a duration (L8)."""
 
     does: str = attrs.field()
-    duration: Delay | None = attrs.field(
-        default=None, converter=lambda value: _to_optional_delay(value, "duration"), kw_only=True
-    )
+    duration: Delay | None = attrs.field(default=None, converter=_reaction_duration, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         if self.does not in ("finish", "block", "note"):
@@ -326,6 +353,18 @@ def _to_number(value: Any, path: str, least: float, most: float) -> float:
     return value
 
 
+def _retry_factor(value: Any) -> float:
+    return _to_number(value, "factor", 1, 100)
+
+
+def _retry_first(value: Any) -> float:
+    return _to_number(value, "first", 1, 604_800)
+
+
+def _retry_attempts(value: Any) -> int:
+    return to_whole(value, "attempts", least=1, most=100)
+
+
 @attrs.frozen
 class Retry:
     """How a temporary failure is retried (law E4): `attempts` in all, the first pause in seconds, and its growth.
@@ -333,26 +372,43 @@ class Retry:
     A factor of 1 keeps the pauses even; the jitter on top (up to a quarter) is a hash of the effect's key.
     """
 
-    attempts: int = attrs.field(default=5, converter=lambda value: to_whole(value, "attempts", least=1, most=100))
-    first: float = attrs.field(default=60, converter=lambda value: _to_number(value, "first", 1, 604_800))
-    factor: float = attrs.field(default=4, converter=lambda value: _to_number(value, "factor", 1, 100))
+    attempts: int = attrs.field(default=5, converter=_retry_attempts)
+    first: float = attrs.field(default=60, converter=_retry_first)
+    factor: float = attrs.field(default=4, converter=_retry_factor)
+
+
+def _unsubscribe_locale(value: Any) -> str:
+    return to_line(value, "locale", longest=35)
+
+
+def _unsubscribe_enabled(value: Any) -> bool:
+    return _to_bool(value, "enabled")
 
 
 @attrs.frozen
 class Unsubscribe:
     """Whether the mails of a sequence carry a way to opt out, and in which language."""
 
-    enabled: bool = attrs.field(default=False, converter=lambda value: _to_bool(value, "enabled"))
-    locale: str = attrs.field(default="en-US", converter=lambda value: to_line(value, "locale", longest=35))
+    enabled: bool = attrs.field(default=False, converter=_unsubscribe_enabled)
+    locale: str = attrs.field(default="en-US", converter=_unsubscribe_locale)
 
 
-def _instance(kind: type, path: str) -> Any:
-    def check(value: Any) -> Any:
-        if not isinstance(value, kind):
-            raise InvalidInput(f"needs {kind.__name__}, got {value!r}", path=path, code="invalid_type")
-        return value
+def _an(kind: type[_Kind], value: Any, path: str) -> _Kind:
+    if not isinstance(value, kind):
+        raise InvalidInput(f"needs {kind.__name__}, got {value!r}", path=path, code="invalid_type")
+    return value
 
-    return check
+
+def _to_retry(value: Any) -> Retry:
+    return _an(Retry, value, "retry")
+
+
+def _to_unsubscribe(value: Any) -> Unsubscribe:
+    return _an(Unsubscribe, value, "unsubscribe")
+
+
+def _policy_reenroll_after(value: Any) -> int:
+    return to_whole(value, "reenroll_after", least=0, most=3650)
 
 
 @attrs.frozen(kw_only=True)
@@ -365,11 +421,9 @@ class Policy:
 
     on: Mapping[str, Reaction] = attrs.field(default=DEFAULT_REACTIONS, converter=_to_reactions)
     exclusive: str = attrs.field(default="sequence")
-    reenroll_after: int = attrs.field(
-        default=0, converter=lambda value: to_whole(value, "reenroll_after", least=0, most=3650)
-    )
-    retry: Retry = attrs.field(default=Retry(), converter=_instance(Retry, "retry"))
-    unsubscribe: Unsubscribe = attrs.field(default=Unsubscribe(), converter=_instance(Unsubscribe, "unsubscribe"))
+    reenroll_after: int = attrs.field(default=0, converter=_policy_reenroll_after)
+    retry: Retry = attrs.field(default=Retry(), converter=_to_retry)
+    unsubscribe: Unsubscribe = attrs.field(default=Unsubscribe(), converter=_to_unsubscribe)
 
     def __attrs_post_init__(self) -> None:
         if self.exclusive not in ("sequence", "all"):
@@ -386,7 +440,7 @@ def _to_templates(value: Any) -> Mapping[Identifier, Template]:
         raise InvalidInput(f"needs a mapping, got {value!r}", path="templates", code="invalid_type")
     return _Frozen(
         {
-            to_identifier(key, "templates"): _instance(Template, f"templates.{key}")(template)
+            to_identifier(key, "templates"): _an(Template, template, f"templates.{key}")
             for key, template in value.items()
         }
     )
@@ -422,8 +476,8 @@ class Sequence:
 
         settle("name", lambda value: to_line(value, "name"))
         settle("key", lambda value: self.name if value is None else to_line(value, "key"))
-        settle("calendar", lambda value: Calendar("UTC") if value is None else _instance(Calendar, "calendar")(value))
-        settle("policy", _instance(Policy, "policy"))
+        settle("calendar", lambda value: Calendar("UTC") if value is None else _an(Calendar, value, "calendar"))
+        settle("policy", lambda value: _an(Policy, value, "policy"))
         settle("metadata", to_metadata)
         settle("templates", _to_templates)
         settle("assume", lambda value: to_metadata(value, "assume"))
@@ -440,8 +494,11 @@ class Sequence:
         self.__dict__["steps"] = steps
         if not 1 <= len(steps) <= MOST_STEPS:
             problems.append(
-                Problem("too_few_steps" if not steps else "too_many_steps",
-                        f"needs 1 to {MOST_STEPS} steps, got {len(steps)}", "steps")  # fmt: skip
+                Problem(
+                    "too_few_steps" if not steps else "too_many_steps",
+                    f"needs 1 to {MOST_STEPS} steps, got {len(steps)}",
+                    "steps",
+                )  # fmt: skip
             )
         seen: dict[str, int] = {}
         for i, step in enumerate(steps):
@@ -449,7 +506,9 @@ class Sequence:
                 problems.append(Problem("invalid_type", f"needs a Step, got {step!r}", f"steps[{i}]"))
             elif step.key is not None and seen.setdefault(step.key, i) != i:
                 problems.append(
-                    Problem("duplicate_key", f"{step.key!r} is the key of step {seen[step.key]}, too", f"steps[{i}].key")
+                    Problem(
+                        "duplicate_key", f"{step.key!r} is the key of step {seen[step.key]}, too", f"steps[{i}].key"
+                    )
                 )
 
     def __repr__(self) -> str:

@@ -56,7 +56,7 @@ class Start:
 
 @attrs.frozen
 class Withdraw:
-    """The worker has not made this call and will not: the enrollment was blocked or finished before its mark."""
+    """The worker has not made this call and will not: the enrollment was blocked or finished, or its time is up."""
 
     effect_key: str
     attempt: int
@@ -252,11 +252,15 @@ def _to_resource(value: Any) -> Resource | None:
     raise InvalidInput(f"needs a Resource, got {value!r}", path="resource", code="invalid_type")
 
 
+def _outside_key(value: Any) -> str:
+    return to_line(value, "key")
+
+
 @attrs.frozen(kw_only=True)
 class _Outside:
     """What every outside report carries: its own key, when it happened, and how to find whom it concerns."""
 
-    key: str = attrs.field(converter=lambda value: to_line(value, "key"))
+    key: str = attrs.field(converter=_outside_key)
     at: datetime | None = _at()
     enrollment_id: int | None = None
     resource: Resource | None = attrs.field(default=None, converter=_to_resource)

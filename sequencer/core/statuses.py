@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 
-class StepStatus(str, enum.Enum):
+class StepStatus(enum.StrEnum):
     """Where the action of a step stands (L2)."""
 
     PENDING = "pending"
@@ -54,7 +54,7 @@ class StepStatus(str, enum.Enum):
     CANCELLED = "cancelled"
 
 
-class EnrollmentState(str, enum.Enum):
+class EnrollmentState(enum.StrEnum):
     """Where an enrollment stands (L3). `finished` is final."""
 
     ACTIVE = "active"
@@ -135,6 +135,7 @@ def _compiled(machine: Machine, kind: type[enum.Enum]) -> Table:
     table: dict[tuple[enum.Enum, str], enum.Enum] = {}
     for trigger, event in machine.events.items():
         for transition in machine.get_transitions(trigger):
+            assert transition.dest is not None, "no edge is internal"
             at = (kind[transition.source], trigger)
             if at in table:
                 raise AssertionError(f"{at} leads to two statuses: remove one of its edges")

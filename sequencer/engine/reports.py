@@ -105,15 +105,14 @@ def _concerned(transaction: Transaction, account: Identifier | None, report: Out
         account,
         [
             report.enrollment_id,
-            report.message_id and transaction.find(account, "message", report.message_id),
-            report.provider_id and transaction.find(account, "provider", report.provider_id),
+            transaction.find(account, "message", report.message_id) if report.message_id else None,
+            transaction.find(account, "provider", report.provider_id) if report.provider_id else None,
         ],
     )
     if named and isinstance(report, _OF_ONE_MAIL):
         return named
     resources = [held.enrollment.resource for held in named] + ([report.resource] if report.resource else [])
-    addresses = {fold_address(report.email), report.resource and report.resource.address}
-    addresses |= {resource.address for resource in resources}
+    addresses = {fold_address(report.email)} | {resource.address for resource in resources}
     if isinstance(report, Unsubscribed):
         # The opt-out is the person's: every address under which the resource was enrolled is meant.
         for resource in resources:

@@ -423,7 +423,7 @@ def _patience(timeout: float) -> float:
 
 
 def _email_signal(effect: SendEmail, answer: Any) -> EmailSent | EmailPending | EmailFailed:
-    common = {"effect_key": effect.key, "attempt": effect.attempt}
+    common: dict[str, Any] = {"effect_key": effect.key, "attempt": effect.attempt}
     if isinstance(answer, Accepted):
         return EmailSent(**common, message_id=answer.message_id, provider_id=answer.provider_id)
     if isinstance(answer, Pending):
