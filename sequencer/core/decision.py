@@ -153,7 +153,7 @@ class Draft:
         enrollment = self.enrollment
         steps: dict[int, _Fields] = {}
         for each in enrollment.steps[enrollment.position :]:
-            if each.is_over or (each.status is StepStatus.REQUESTED and (each.started_at or each.awaits_report)):
+            if each.is_over or (each.status is StepStatus.REQUESTED and not each.is_withdrawable):
                 continue
             fields: dict[str, Any] = {
                 "status": self.status(each, "cancel"),
@@ -233,10 +233,9 @@ class Draft:
             "blocked_until": until,
         }
         self.record("blocked", facts=facts, own=own)
-        if current is not None and current.status is StepStatus.REQUESTED:
-            if current.started_at is None and not current.awaits_report:
-                # It has no start mark, so it has not been handed over: it will be, after the block.
-                self.try_again("hand_over_withdrawn", current, {}, pause=None)
+        if current is not None and current.is_withdrawable:
+            # It has no start mark, so it has not been handed over: it will be, after the block.
+            self.try_again("hand_over_withdrawn", current, {}, pause=None)
 
     def cancel(self, of: EnrollmentStep) -> None:
         """A hand-over that was out when the enrollment finished came to nothing (L7)."""

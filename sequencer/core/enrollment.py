@@ -126,8 +126,8 @@ class EnrollmentStep:
 
     `estimated_execute_at` of a step that is not over is stored for the current step and derived for the ones after
     it when the enrollment is read; `overdue` is always derived (laws T7, T9). `generation` rises when a person retries
-    after a definite refusal, `attempt` with each hand-over under the same key (E2). `started_at` is the start mark (E3);
-    `awaits_report` says that the provider answers later.
+    after a definite refusal, `attempt` with each hand-over under the same key (E2). `started_at` is the start mark
+    (E3); `awaits_report` says that the provider answers later.
     """
 
     position: int
@@ -159,6 +159,11 @@ class EnrollmentStep:
     def action_type(self) -> str:
         """`automated_email` or `task`."""
         return self.step.action.action_type
+
+    @property
+    def is_withdrawable(self) -> bool:
+        """Whether it is requested but has no start mark yet, so that its hand-over can be taken back (E3)."""
+        return self.status is StepStatus.REQUESTED and self.started_at is None and not self.awaits_report
 
     @property
     def is_over(self) -> bool:
@@ -204,7 +209,8 @@ class Enrollment:
 
     `origin` is the store's random id; with the enrollment's id, a position and a generation it makes the key of an
     effect (E2). `started_at` is the base of step 0. `wake_at` is when the engine has to look at it next (None: not
-    before something is reported). `revision` counts the events recorded so far, so it rises with every decision: writers compare and set on it.
+    before something is reported). `revision` counts the events recorded so far, so it rises with every decision: writers compare
+    and set on it.
     """
 
     id: int

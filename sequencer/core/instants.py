@@ -7,7 +7,8 @@ pickled; in UTC neither can happen. So every instant is turned into UTC at the d
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta, timezone
+import datetime as dt
+from datetime import date, datetime, timedelta
 
 import pendulum
 from pendulum import UTC, DateTime
@@ -45,7 +46,7 @@ def to_instant(value: datetime, path: str = "at") -> DateTime:
             plain = datetime(
                 value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond,
                 tzinfo=value.tzinfo, fold=value.fold,
-            ).astimezone(timezone.utc)  # fmt: skip
+            ).astimezone(dt.UTC)  # fmt: skip
         except (OverflowError, ValueError):
             raise _out_of_range(value, path) from None
         value = DateTime(
@@ -67,13 +68,13 @@ def to_microseconds(instant: DateTime) -> int:
 
 def from_microseconds(microseconds: int) -> DateTime:
     """The instant of a stored form."""
-    return _add(EPOCH, timedelta(microseconds=microseconds))  # type: ignore[return-value]
+    return _add(EPOCH, timedelta(microseconds=microseconds))
 
 
 def later_by(instant: DateTime, span: timedelta) -> DateTime:
     """`instant + span` in elapsed time. Raises `InvalidInput` beyond the year 9000 (T11)."""
     try:
-        result: DateTime = _add(instant, span)  # type: ignore[assignment]
+        result: DateTime = _add(instant, span)
     except OverflowError:
         raise _out_of_range(f"{instant} + {span}", "") from None
     if result > LAST:

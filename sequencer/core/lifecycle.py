@@ -301,7 +301,8 @@ def _not_before(draft: Draft, current: EnrollmentStep, resume: Resume) -> DateTi
     """What becomes of the timeline (L6)."""
     enrollment, now, calendar = draft.enrollment, draft.now, draft.enrollment.calendar
     planned = current.estimated_execute_at
-    assert planned is not None and enrollment.blocked_at is not None
+    assert planned is not None, "a current step has an estimate"
+    assert enrollment.blocked_at is not None, "what is resumed was blocked"
     if resume.timeline == "restart":
         return calendar.after(now, current.step.after)
     if resume.timeline == "keep":

@@ -498,7 +498,7 @@ class Sequence:
                     "too_few_steps" if not steps else "too_many_steps",
                     f"needs 1 to {MOST_STEPS} steps, got {len(steps)}",
                     "steps",
-                )  # fmt: skip
+                )
             )
         seen: dict[str, int] = {}
         for i, step in enumerate(steps):

@@ -252,8 +252,9 @@ def seen_at(enrollment: Enrollment, now: DateTime) -> Enrollment:
             limit = overdue_at(enrollment, step)
             overdue = limit is not None and now > limit
         if overdue or at is not step.estimated_execute_at:
-            step = changed(step, {"estimated_execute_at": at, "overdue": overdue})
-        steps.append(step)
+            steps.append(changed(step, {"estimated_execute_at": at, "overdue": overdue}))
+        else:
+            steps.append(step)
     return changed(enrollment, {"steps": tuple(steps)})
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import datetime as dt
+from datetime import datetime
 
 from pendulum import UTC, DateTime
 
@@ -14,7 +15,7 @@ class SystemClock:
 
     def now(self) -> DateTime:
         """The current instant."""
-        now = datetime.now(timezone.utc)
+        now = datetime.now(dt.UTC)
         return DateTime(now.year, now.month, now.day, now.hour, now.minute, now.second, now.microsecond, tzinfo=UTC)
 
     def __repr__(self) -> str:

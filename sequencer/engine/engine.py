@@ -237,7 +237,7 @@ class Engine:
                 steps = held.enrollment.steps
                 to_whole(position, "position", least=0, most=len(steps) - 1)
                 if steps[position].status is StepStatus.SKIPPED:
-                    return Outcome(self._seen(held.enrollment), False)
+                    return Outcome(self._seen(held.enrollment), changed=False)
                 if position != held.enrollment.position:
                     raise IllegalTransition(
                         steps[position].status, "skip", f"the current step is {held.enrollment.current_step_position}"

@@ -35,7 +35,7 @@ def enroll_one(
             return known
     address = row.resource.address
     if address is not None and transaction.is_suppressed(account, address):
-        raise Suppressed()
+        raise Suppressed
     _refuse_second(transaction, account, version, row, address, now)
     (id,) = transaction.new_ids(1)
     decision = enroll(

@@ -31,7 +31,8 @@ def _about_itself(enrollment: Enrollment) -> str:
     )
     if enrollment.state is EnrollmentState.FINISHED and enrollment.finished_at is not None:
         who = f" by {enrollment.finished_actor_id}" if enrollment.finished_actor_id is not None else ""
-        return f"{what}: finished{who} on {_show(enrollment, enrollment.finished_at)}, because {_why_finished(enrollment)}."
+        at = _show(enrollment, enrollment.finished_at)
+        return f"{what}: finished{who} on {at}, because {_why_finished(enrollment)}."
     if enrollment.state is EnrollmentState.BLOCKED and enrollment.blocked_at is not None:
         until = enrollment.blocked_until
         end = f"it resumes by itself on {_show(enrollment, until)}" if until else "it waits for a person to resume it"

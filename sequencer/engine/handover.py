@@ -111,7 +111,8 @@ class HandOvers:
         """The task of an effect, or why there can be none."""
         step = enrollment.steps[effect.position]
         action = step.step.action
-        assert isinstance(action, Task) and step.estimated_execute_at is not None
+        assert isinstance(action, Task)
+        assert step.estimated_execute_at is not None, "what is requested has an estimate"
         person = self.person(enrollment) or Person()
         try:
             content = fill(action.task_content, {"email": person.email, **person.fields})
