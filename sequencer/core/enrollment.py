@@ -209,8 +209,8 @@ class Enrollment:
 
     `origin` is the store's random id; with the enrollment's id, a position and a generation it makes the key of an
     effect (E2). `started_at` is the base of step 0. `wake_at` is when the engine has to look at it next (None: not
-    before something is reported). `revision` counts the events recorded so far, so it rises with every decision: writers compare
-    and set on it.
+    before something is reported). `revision` counts the events recorded so far, so it rises with every decision:
+    writers compare and set on it.
     """
 
     id: int

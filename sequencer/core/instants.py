@@ -6,8 +6,8 @@ pickled; in UTC neither can happen. So every instant is turned into UTC at the d
 
 from __future__ import annotations
 
-import re
 import datetime as dt
+import re
 from datetime import date, datetime, timedelta
 
 import pendulum
