@@ -11,16 +11,67 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
+
 from sequencer.core.errors import MissingMergeData
 
-__all__ = ["fields_of", "fill"]
+__all__ = ["MalformedField", "fields_of", "fill", "problems_of"]
 
 _FIELD = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_.\-]*)\s*\}\}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
+_BRACES = re.compile(r"\{\{|\}\}")
+
+
+@attrs.frozen
+class MalformedField:
+    """Something in a text that was surely meant as a merge field and is none: where (an offset from 0), and why."""
+
+    at: int
+    text: str
+    message: str
 
 
 def fields_of(text: str) -> tuple[str, ...]:
     """The merge fields that a text asks for, in order, each once."""
     return tuple(dict.fromkeys(_FIELD.findall(text)))
+
+
+def problems_of(text: str) -> tuple[MalformedField, ...]:
+    """What looks like a merge field and is none, in order: it would be mailed as it stands, braces and all."""
+    rest = _FIELD.sub(lambda match: " " * len(match[0]), text)
+    problems = []
+    opened: int | None = None
+    for braces in _BRACES.finditer(rest):
+        if braces[0] == "{{":
+            if opened is not None:
+                problems.append(_unclosed(text, opened))
+            opened = braces.start()
+        elif opened is None:
+            found = text[max(0, braces.start() - 30) : braces.end()].rpartition("\n")[2]
+            problems.append(MalformedField(braces.start(), found, f"{found!r} closes a field that was not opened"))
+        else:
+            problems.append(_malformed(text[opened : braces.end()], opened))
+            opened = None
+    if opened is not None:
+        problems.append(_unclosed(text, opened))
+    return tuple(problems)
+
+
+def _unclosed(text: str, at: int) -> MalformedField:
+    found = text[at : at + 30].partition("\n")[0]
+    return MalformedField(at, found, f"{found!r} opens a field that is not closed by }}}}")
+
+
+def _malformed(found: str, at: int) -> MalformedField:
+    name = found[2:-2].strip()
+    if not name:
+        return MalformedField(at, found, f"{found!r} names no field")
+    near = re.sub(r"[^A-Za-z0-9_.\-]+", "_", name).strip("_")
+    hint = f"; is it {{{{ {near} }}}}?" if len(near) <= 64 and _NAME.fullmatch(near) else ""
+    shown = found if len(found) <= 60 else f"{found[:57]}..."
+    return MalformedField(
+        at, found, f"{shown!r} is no field: a name has letters, digits, `_`, `.` and `-`, and nothing else{hint}"
+    )
 
 
 def fill(text: str, fields: Mapping[str, Any]) -> str:
@@ -40,4 +91,4 @@ def fill(text: str, fields: Mapping[str, Any]) -> str:
             values[name] = str(value)
     if missing:
         raise MissingMergeData(missing)
-    return _FIELD.sub(lambda match: values[match.group(1)], text)
+    return _FIELD.sub(lambda match: values[match[1]], text)
