@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -130,7 +131,7 @@ def resolve(zone: str, wall: datetime) -> datetime:
     if found:
         return found[0]
     spans = spans_around(zone, wall.date())
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in pairwise(spans):
         change = before.end.replace(tzinfo=None)
         if change + before.offset <= wall < change + after.offset:
             gap = after.offset - before.offset
@@ -152,7 +153,7 @@ def changes(zone: str, first_year: int, last_year: int) -> tuple[tuple[datetime,
             spans.append(Span(day + 4 * DAY, day + 4 * DAY, after_them))
             found += [
                 (after.start, before.offset, after.offset)
-                for before, after in zip(spans, spans[1:], strict=False)
+                for before, after in pairwise(spans)
                 if before.offset != after.offset
             ]
         day += 4 * DAY

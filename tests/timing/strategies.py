@@ -25,7 +25,7 @@ SPECIAL_ZONES = (
     "Europe/Berlin", "Europe/Dublin", "Europe/London", "Pacific/Apia", "Pacific/Chatham", "Pacific/Kiritimati",
     "Pacific/Kwajalein",
 )  # fmt: skip
-FIXED_ZONES = ("UTC", "Asia/Kolkata", "Asia/Tokyo", "Etc/GMT+12", "Pacific/Kiritimati")
+FIXED_ZONES = ("UTC", "Asia/Kolkata", "Asia/Tokyo", "Etc/GMT+12", "Etc/GMT-14")
 _FIRST, _LAST = datetime(1971, 1, 1), datetime(2060, 1, 1)
 
 
@@ -79,7 +79,7 @@ def _clock(minute: int) -> str:
 @st.composite
 def windows(draw: st.DrawFn, send_days: list[str], near: int) -> list[Window]:
     """None to four windows; some overlap or adjoin, some are a minute long and near a given minute of the day."""
-    found = []
+    found: list[Window] = []
     for _ in range(draw(st.integers(0, 4))):
         days = draw(st.lists(st.sampled_from(send_days), min_size=1, unique=True))
         if found and draw(st.booleans()):

@@ -56,7 +56,9 @@ def test_t1_t11_hours_refuse(n):
 @pytest.mark.parametrize("n", [0, 1, 0.0001, 0.25, 87_600, 87_599.9999, Decimal("1.5"), Decimal("1.50000"), 1e3, -0.0])
 def test_t1_t11_hours_accept(n):
     """T1, T11: hours from 0 to 87 600 with at most four decimals that say something are taken as they are."""
-    assert Hours(n).timedelta == timedelta(milliseconds=round(360 * (Decimal(repr(n)) if type(n) is float else n) * 10_000))
+    assert Hours(n).timedelta == timedelta(
+        milliseconds=round(360 * (Decimal(repr(n)) if type(n) is float else n) * 10_000)
+    )
 
 
 def test_t1_hours_are_exact_in_any_decimal_context():

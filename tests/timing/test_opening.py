@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pendulum
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from sequencer.core.calendar import Calendar, Window
 from sequencer.core.delays import Weekdays
+from sequencer.core.instants import to_instant
 from tests.timing import oracle
 from tests.timing.strategies import WEEKDAYS, calendars, moments, situations
 from tests.timing.test_weekdays import at
@@ -99,9 +101,11 @@ def test_t5_a_later_moment_never_opens_earlier_in_windows(situation, minutes):
 def test_t5_opens_is_inside_and_closes_is_not(moment, opening):
     """T5: `opens <= time < closes`, to the microsecond; after closing it is the next send day's opening."""
     calendar = Calendar("Europe/Warsaw", send_windows=[Window(WEEK[:5], "09:00", "17:00")])
-    start = pendulum.parse(moment, tz="Europe/Warsaw").in_timezone("UTC")
+    start, expected = (
+        to_instant(datetime.fromisoformat(each).replace(tzinfo=ZoneInfo("Europe/Warsaw"))) for each in (moment, opening)
+    )
 
-    assert calendar.next_open(start, email=True) == pendulum.parse(opening, tz="Europe/Warsaw")
+    assert calendar.next_open(start, email=True) == expected
 
 
 def test_t5_windows_that_meet_at_midnight_are_one_night():

@@ -33,7 +33,7 @@ def test_t2_defaults():
 def test_t2_the_zone_is_explicit():
     """T2: a calendar without a zone is not built."""
     with pytest.raises(TypeError):
-        Calendar()
+        Calendar()  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_t2_the_zone_is_explicit():
     ids=lambda name: repr(name)[:30].encode("ascii", "backslashreplace").decode(),
 )  # fmt: skip
 def test_t2_trap_16_what_is_no_zone_is_refused(name):
-    """T2, trap 16: whatever is not an IANA zone's name is `InvalidInput`, also paths, the machine's own, and no text."""
+    """T2, trap 16: what is not an IANA zone's name is `InvalidInput`, also paths, the machine's own, and no text."""
     with pytest.raises(InvalidInput, match="timezone") as refused:
         Calendar(name)
 

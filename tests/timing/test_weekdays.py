@@ -80,7 +80,7 @@ def spreadsheet_workday(start: date, n: int) -> date:
 
 @given(st.data(), st.sampled_from(FIXED_ZONES), st.integers(1, 2_610))
 def test_t3_spreadsheet_arithmetic(data, zone, n):
-    """T3, T8: where no clock change is hit, the date is what a spreadsheet's WORKDAY gives, and the clock time stays."""
+    """T3, T8: where no clock change is hit, the date is a spreadsheet's WORKDAY, and the clock time stays."""
     moment = data.draw(moments(zone))
     start = oracle.local_of(zone, moment)
 
