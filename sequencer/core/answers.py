@@ -58,7 +58,8 @@ def _step_of(draft: Draft, report: Answer) -> EnrollmentStep | None:
     if effect_key is not None:
         return enrollment.step_of_key(effect_key)
     task_id, provider_id = getattr(report, "task_id", None), getattr(report, "provider_id", None)
-    for each in enrollment.steps[: enrollment.position + 1]:
+    # The latest first: a board may use an id again after its task is gone.
+    for each in reversed(enrollment.steps[: enrollment.position + 1]):
         # Not == alone: the ids 1 and True, or 1 and 1.0, are equal in Python.
         if task_id is not None and type(each.task_id) is type(task_id) and each.task_id == task_id:
             return each

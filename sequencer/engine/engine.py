@@ -224,7 +224,7 @@ class Engine:
             if found is None:
                 raise NotFound("task", task_id)
             held = self._held(transaction, found)
-            for step in held.enrollment.steps:
+            for step in reversed(held.enrollment.steps):
                 if type(step.task_id) is type(task_id) and step.task_id == task_id:
                     return self._request(transaction, held, CompleteTask(step.position))
             raise NotFound("task", task_id)
