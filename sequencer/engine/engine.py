@@ -403,13 +403,16 @@ class Engine:
 
     # -- running -----------------------------------------------------------------------------------------------
 
-    def tick(self, limit: int = 1000, max_seconds: float | None = None) -> TickReport:
+    def tick(
+        self, limit: int = 1000, max_seconds: float | None = None, *, stop: threading.Event | None = None
+    ) -> TickReport:
         """One pass over what is due: at most `limit` enrollments, handing over for at most `max_seconds`.
 
-        An engine ticks for every account; one bound to an account only for that.
+        Once `stop` is set, what is not handed over yet is given back. An engine ticks for every account; one bound to
+        an account only for that.
         """
         to_whole(limit, "limit", least=1, most=100_000)
-        report = self._worker.tick(limit, max_seconds, self._scope)
+        report = self._worker.tick(limit, max_seconds, self._scope, stop)
         self._feed()
         return report
 
@@ -445,12 +448,13 @@ class Engine:
     ) -> None:
         """The worker's loop, on the system's clock: tick, and wait for what comes next, but no longer than `poll` s.
 
-        Ends when `stop` is set, or after `until`. `each` is told what every pass did.
+        Ends when `stop` is set, after the hand-over that is under way, or after `until`. `each` is told what every pass
+        did.
         """
         stop = stop or threading.Event()
         end = None if until is None else to_instant(until, "until")
         while not stop.is_set():
-            report = self.tick(limit)
+            report = self.tick(limit, stop=stop)
             if each is not None:
                 each(report)
             now = self.clock.now()

@@ -17,6 +17,7 @@ brings them (L10).
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -119,8 +120,10 @@ class Worker:
             ),
         )
 
-    def tick(self, limit: int, max_seconds: float | None, account: Any) -> TickReport:
-        """One pass over up to `limit` enrollments; stops handing over after `max_seconds` of real time."""
+    def tick(
+        self, limit: int, max_seconds: float | None, account: Any, stop: threading.Event | None = None
+    ) -> TickReport:
+        """One pass over up to `limit` enrollments; hands no more over after `max_seconds`, or once `stop` is set."""
         until = None if max_seconds is None else time.monotonic() + max_seconds
         self._bring_back_late()
         now = self.clock.now()
@@ -128,7 +131,7 @@ class Worker:
         with self.store.transaction() as transaction:
             held = transaction.claim(now, limit, self.lease, account)
             work = [each for one in held for each in self._decide(transaction, one, due, now)]
-        counted = _Pass(self, due, later_by(now, timedelta(seconds=self.lease))).run(work, until)
+        counted = _Pass(self, due, later_by(now, timedelta(seconds=self.lease))).run(work, until, stop)
         now = self.clock.now()
         with self.store.transaction() as transaction:
             next_due_at = transaction.next_wake(account)
@@ -219,11 +222,11 @@ class _Pass:
             self._templates[at] = self.worker.hand_overs.templates(enrollment, template_id)
         return self._templates[at]
 
-    def run(self, work: list[_Work], until: float | None) -> _Pass:
+    def run(self, work: list[_Work], until: float | None, stop: threading.Event | None) -> _Pass:
         flushed = time.monotonic()
         try:
             for i, each in enumerate(work):
-                if until is not None and time.monotonic() >= until:
+                if (stop is not None and stop.is_set()) or (until is not None and time.monotonic() >= until):
                     self._give_back(work[i:])
                     break
                 self._keep_claims(work[i:])
