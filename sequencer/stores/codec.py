@@ -1,0 +1,457 @@
+"""The stored form: domain values as plain rows of integers and text, and back (law S5).
+
+There is one stored form for all stores. Instants are whole microseconds since 1970 in UTC; a host's own ids are JSON
+text, so that 42 and "42" differ; what is looked up has a column of its own; the rest is compact JSON that begins with
+the number of its format. A format that this release does not know is refused by name, never guessed.
+
+Of an enrollment, what is personal is a column of its own, so that it can be erased, and a step is written only if it
+is not the version's own untouched one. What is derived (`overdue`, the estimates of later steps) is not written.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pendulum import DateTime
+
+from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource, initial_steps
+from sequencer.core.errors import StoreError
+from sequencer.core.events import Event
+from sequencer.core.instants import from_microseconds, to_microseconds
+from sequencer.core.sequence import Identifier, SequenceVersion, to_metadata
+from sequencer.core.statuses import EnrollmentState, StepStatus
+from sequencer.engine.storage import BoardTask, Held
+
+__all__ = [
+    "COLUMNS",
+    "FORMAT",
+    "TASK_COLUMNS",
+    "changes_state",
+    "decode_event",
+    "decode_held",
+    "decode_id",
+    "decode_task",
+    "encode_enrollment",
+    "encode_event",
+    "encode_id",
+    "encode_progress",
+    "encode_task",
+    "references",
+    "without_details",
+]
+
+FORMAT = 1
+
+COLUMNS = (
+    "id", "account", "sequence_id", "version_id", "resource_type", "resource_id", "address", "state", "reason",
+    "wake_at", "lease_until", "fence", "revision", "created_at", "updated_at", "finished_at", "personal", "doc",
+)  # fmt: skip
+"""The columns of an enrollment, in the order of its rows."""
+
+TASK_COLUMNS = (
+    "id", "account", "enrollment_id", "position", "key", "actor_id", "resource_type", "resource_id", "task_content",
+    "due_at", "created_at", "status", "closed_at",
+)  # fmt: skip
+"""The columns of a task on the board, in the order of its rows."""
+
+Row = tuple[Any, ...]
+
+# A status is written as its place in this list: add at the end only.
+_STATUSES = ("pending", "requested", "completed", "failed", "skipped", "cancelled", "in_progress")
+_STATUS_CODE = {status: code for code, status in enumerate(_STATUSES)}
+_STATUS_OF = tuple(StepStatus(status) for status in _STATUSES)
+_STATE_OF = {state.value: state for state in EnrollmentState}
+_REASON_OF_STATE = {"blocked": "blocked_reason", "finished": "finished_reason"}
+
+# The fields that few steps ever have are written by name, if they differ from these.
+_SELDOM: Mapping[str, Any] = {
+    "skipped_at": None,
+    "started_at": None,
+    "awaits_report": False,
+    "not_before": None,
+    "not_before_reason": None,
+    "generation": 0,
+    "failures": 0,
+    "failure_reason": None,
+    "failure_detail": None,
+    "refused": False,
+    "cancel_task": False,
+    "cancel_failures": 0,
+    "cancel_after": None,
+}
+_HAND_OVER = ("executed_at", "requested_at", "task_id", "message_id", "provider_id")
+_SELDOM_ITEMS = tuple(_SELDOM.items())
+_SELDOM_INSTANTS = frozenset({"skipped_at", "started_at", "not_before", "cancel_after"})
+
+_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False).encode
+_loads = json.loads
+# The same instant stands in many rows of a batch, and several times in one row.
+_instant = functools.lru_cache(maxsize=16_384)(from_microseconds)
+_micros = to_microseconds
+
+
+def _optional_micros(instant: DateTime | None) -> int | None:
+    return None if instant is None else _micros(instant)
+
+
+def _optional_instant(micros: int | None) -> DateTime | None:
+    return None if micros is None else _instant(micros)
+
+
+def _refuse(what: str, found: Any) -> StoreError:
+    return StoreError(f"the store holds {what} of format {found!r}, this release reads {FORMAT}: upgrade the package")
+
+
+# -- ids ------------------------------------------------------------------------------------------------------
+
+
+def encode_id(value: Identifier | None) -> str:
+    """A host's own id as JSON text: 42 and "42" differ; None, the default account or nobody, is `null`."""
+    if type(value) is int:
+        return str(value)
+    return "null" if value is None else _dumps(value)
+
+
+@functools.lru_cache(maxsize=4096)
+def decode_id(text: str) -> Any:
+    """The id of a stored text."""
+    return _loads(text)
+
+
+# -- enrollments ----------------------------------------------------------------------------------------------
+
+
+def encode_enrollment(enrollment: Enrollment) -> Row:
+    """The row of a new enrollment, unclaimed, in the order of `COLUMNS`."""
+    state, reason, wake_at, revision, updated_at, finished_at, doc = encode_progress(enrollment)
+    resource, version = enrollment.resource, enrollment.version
+    return (
+        enrollment.id,
+        encode_id(enrollment.account),
+        version.sequence_id,
+        version.id,
+        resource.type,
+        encode_id(resource.id),
+        resource.address,
+        state,
+        reason,
+        wake_at,
+        None,
+        0,
+        revision,
+        _micros(enrollment.created_at),
+        updated_at,
+        finished_at,
+        _encode_personal(resource),
+        doc,
+    )
+
+
+def encode_progress(enrollment: Enrollment) -> Row:
+    """What a decision can change: state, reason, wake_at, revision, updated_at, finished_at, doc.
+
+    Who it is about is not among it, so that a decision which was under way during `erase` brings nothing back.
+    """
+    fields = enrollment.__dict__
+    state = fields["state"]._value_
+    updated_at, wake_at, finished_at = fields["updated_at"], fields["wake_at"], fields["finished_at"]
+    blocked_at, blocked_until = fields["blocked_at"], fields["blocked_until"]
+    steps = [
+        _encode_step(step)
+        for step, initial in zip(fields["steps"], initial_steps(fields["version"]), strict=True)
+        if step is not initial
+    ]
+    doc = [
+        FORMAT,
+        fields["origin"],
+        fields["actor_id"],
+        fields["timezone"],
+        fields["tzdata"],
+        _micros(fields["started_at"]),
+        fields["position"],
+        fields["idempotency_key"],
+        fields["finished_actor_id"],
+        None if blocked_at is None else _micros(blocked_at),
+        None if blocked_until is None else _micros(blocked_until),
+        steps,
+    ]
+    return (
+        state,
+        None if state == "active" else fields[_REASON_OF_STATE[state]],
+        None if wake_at is None else _micros(wake_at),
+        fields["revision"],
+        None if updated_at is None else _micros(updated_at),
+        None if finished_at is None else _micros(finished_at),
+        _dumps(doc),
+    )
+
+
+def _encode_step(step: EnrollmentStep) -> list[Any]:
+    """A step as [position, status, estimate], what a hand-over adds, and what few steps have; as far as there is any."""
+    fields = step.__dict__
+    estimated_at, executed_at, requested_at = (
+        fields["estimated_execute_at"],
+        fields["executed_at"],
+        fields["requested_at"],
+    )
+    encoded = [
+        fields["position"],
+        _STATUS_CODE[fields["status"]._value_],
+        None if estimated_at is None else _micros(estimated_at),
+    ]
+    seldom = {
+        name: _micros(fields[name]) if name in _SELDOM_INSTANTS else fields[name]
+        for name, default in _SELDOM_ITEMS
+        if fields[name] != default
+    }
+    if seldom or any(fields[name] is not None for name in _HAND_OVER) or fields["attempt"]:
+        encoded += [
+            None if executed_at is None else _micros(executed_at),
+            None if requested_at is None else _micros(requested_at),
+            fields["attempt"],
+            fields["message_id"],
+            fields["provider_id"],
+            fields["task_id"],
+        ]
+        if seldom:
+            encoded.append(seldom)
+    return encoded
+
+
+def _encode_personal(resource: Resource) -> str | None:
+    """What is personal: e-mail address, zone, merge fields; None where there is nothing."""
+    if resource.email is None and resource.timezone is None and not resource.fields:
+        return None
+    return _dumps([FORMAT, resource.email, resource.timezone, resource.fields])
+
+
+def decode_held(row: Row, version: SequenceVersion) -> Held:
+    """The enrollment of a row, with its claim. Raises `StoreError` for a format that is not this release's."""
+    (
+        id, account, _, _, resource_type, resource_id, _, state, reason, wake_at, lease_until, fence, revision,
+        created_at, updated_at, finished_at, personal, doc,
+    ) = row  # fmt: skip
+    read = _loads(doc)
+    if read[0] != FORMAT:
+        raise _refuse(f"enrollment {id}", read[0])
+    (
+        _, origin, actor_id, timezone, tzdata, started_at, position, idempotency_key, finished_actor_id, blocked_at,
+        blocked_until, touched,
+    ) = read  # fmt: skip
+    steps = initial_steps(version)
+    if touched:
+        every = list(steps)
+        for encoded in touched:
+            at = encoded[0]
+            every[at] = _decode_step(steps[at], encoded)
+        steps = tuple(every)
+    # Built without the constructor: a frozen class of 23 fields takes longer to construct than all of the above, and
+    # what is stored was valid when it was written.
+    enrollment: Enrollment = object.__new__(Enrollment)
+    enrollment.__dict__.update(
+        id=id,
+        origin=origin,
+        account=decode_id(account),
+        version=version,
+        resource=_decode_resource(resource_type, resource_id, personal),
+        actor_id=actor_id,
+        timezone=timezone,
+        tzdata=tzdata,
+        created_at=_instant(created_at),
+        started_at=_instant(started_at),
+        steps=steps,
+        state=_STATE_OF[state],
+        position=position,
+        idempotency_key=idempotency_key,
+        updated_at=None if updated_at is None else _instant(updated_at),
+        wake_at=None if wake_at is None else _instant(wake_at),
+        blocked_at=None if blocked_at is None else _instant(blocked_at),
+        blocked_reason=reason if state == "blocked" else None,
+        blocked_until=None if blocked_until is None else _instant(blocked_until),
+        finished_at=None if finished_at is None else _instant(finished_at),
+        finished_reason=reason if state == "finished" else None,
+        finished_actor_id=finished_actor_id,
+        revision=revision,
+    )
+    return Held(enrollment, fence, None if lease_until is None else _instant(lease_until))
+
+
+def _decode_step(initial: EnrollmentStep, encoded: list[Any]) -> EnrollmentStep:
+    step: EnrollmentStep = object.__new__(EnrollmentStep)
+    fields = step.__dict__
+    fields.update(initial.__dict__)
+    fields["status"] = _STATUS_OF[encoded[1]]
+    if encoded[2] is not None:
+        fields["estimated_execute_at"] = _instant(encoded[2])
+    if len(encoded) > 3:
+        _, _, _, executed_at, requested_at, attempt, message_id, provider_id, task_id, *rest = encoded
+        if executed_at is not None:
+            fields["executed_at"] = _instant(executed_at)
+        if requested_at is not None:
+            fields["requested_at"] = _instant(requested_at)
+        fields["attempt"] = attempt
+        fields["message_id"] = message_id
+        fields["provider_id"] = provider_id
+        fields["task_id"] = task_id
+        if rest:
+            for name, value in rest[0].items():
+                fields[name] = _instant(value) if name in _SELDOM_INSTANTS else value
+    return step
+
+
+_NO_FIELDS = Resource("none", 0).fields
+_set_type, _set_id, _set_email, _set_fields, _set_timezone = (
+    Resource.__dict__[name].__set__ for name in ("type", "id", "email", "fields", "timezone")
+)
+
+
+def _decode_resource(type: str, id: str, personal: str | None) -> Resource:
+    resource: Resource = object.__new__(Resource)
+    _set_type(resource, type)
+    _set_id(resource, decode_id(id))
+    email = timezone = None
+    fields = _NO_FIELDS
+    if personal is not None:
+        format, email, timezone, given = _loads(personal)
+        if format != FORMAT:
+            raise _refuse("personal data", format)
+        if given:
+            fields = to_metadata(given)
+    _set_email(resource, email)
+    _set_fields(resource, fields)
+    _set_timezone(resource, timezone)
+    return resource
+
+
+def without_details(doc: str) -> str:
+    """The same enrollment without what ports have said in their own words, which may name the person."""
+    read = _loads(doc)
+    if read[0] != FORMAT:
+        raise _refuse("an enrollment", read[0])
+    for encoded in read[-1]:
+        if len(encoded) > 9:
+            encoded[9].pop("failure_detail", None)
+    return _dumps(read)
+
+
+# -- events ---------------------------------------------------------------------------------------------------
+
+
+def _tagged(value: Any) -> Any:
+    if isinstance(value, DateTime):
+        return {"@": _micros(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{value!r} has no stored form")
+
+
+_dumps_event = json.JSONEncoder(
+    separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False, default=_tagged
+).encode
+
+
+def encode_event(event: Event) -> Row:
+    """The row of an event: (enrollment_id, number, at, type, body)."""
+    fields = event.__dict__
+    # What is empty at the end is left out.
+    body = [FORMAT, fields["position"]]
+    facts, own, steps = fields["facts"], fields["own"], fields["steps"]
+    if facts or own or steps:
+        body += [facts, own, steps] if steps else [facts, own] if own else [facts]
+    return fields["enrollment_id"], fields["number"], _micros(fields["at"]), fields["type"], _dumps_event(body)
+
+
+def decode_event(row: Row) -> Event:
+    """The event of a row. Raises `StoreError` for a format that is not this release's."""
+    enrollment_id, number, at, type, body = row
+    format, position, *rest = _loads(body)
+    if format != FORMAT:
+        raise _refuse(f"event {number} of enrollment {enrollment_id}", format)
+    facts, own, steps = rest + [{}, {}, {}][len(rest) :]
+    own = _decode_fields(own)
+    if "state" in own:
+        own["state"] = _STATE_OF[own["state"]]
+    changes = {}
+    for at_position, fields in steps.items():
+        changes[int(at_position)] = fields = _decode_fields(fields)
+        if "status" in fields:
+            fields["status"] = StepStatus(fields["status"])
+    return Event(enrollment_id, number, _instant(at), type, position, _decode_fields(facts), own, changes)
+
+
+def _decode_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    for name, value in fields.items():
+        if value.__class__ is dict:
+            fields[name] = _instant(value["@"])
+    return fields
+
+
+_STATE_FIELDS = frozenset({"state", "blocked_reason", "finished_reason", "finished_at"})
+
+
+def changes_state(events: Iterable[Event]) -> bool:
+    """Whether any of the events touches the state of the enrollment, or its reason."""
+    return any(not _STATE_FIELDS.isdisjoint(event.own) for event in events)
+
+
+def references(event: Event) -> list[tuple[str, str]]:
+    """The ids by which the outside may name the enrollment after an event: (kind, id as JSON text)."""
+    found = []
+    if event.type == "enrolled" and event.facts["idempotency_key"] is not None:
+        found.append(("idempotency", encode_id(event.facts["idempotency_key"])))
+    for fields in event.steps.values():
+        for name, kind in _REFERENCES:
+            value = fields.get(name)
+            if value is not None:
+                found.append((kind, encode_id(value)))
+    return found
+
+
+_REFERENCES = (("task_id", "task"), ("message_id", "message"), ("provider_id", "provider"))
+
+
+# -- tasks on the board ---------------------------------------------------------------------------------------
+
+
+def encode_task(task: BoardTask) -> Row:
+    """The row of a task on the board, without its id."""
+    return (
+        encode_id(task.account),
+        task.enrollment_id,
+        task.position,
+        task.key,
+        encode_id(task.actor_id),
+        task.resource_type,
+        encode_id(task.resource_id),
+        task.task_content,
+        _micros(task.due_at),
+        _micros(task.created_at),
+        task.status,
+        _optional_micros(task.closed_at),
+    )
+
+
+def decode_task(row: Row) -> BoardTask:
+    """The task of a row that begins with its id."""
+    (
+        id, account, enrollment_id, position, key, actor_id, resource_type, resource_id, content, due_at, created_at,
+        status, closed_at,
+    ) = row  # fmt: skip
+    return BoardTask(
+        id=id,
+        account=decode_id(account),
+        enrollment_id=enrollment_id,
+        position=position,
+        key=key,
+        actor_id=decode_id(actor_id),
+        resource_type=resource_type,
+        resource_id=decode_id(resource_id),
+        task_content=content,
+        due_at=_instant(due_at),
+        created_at=_instant(created_at),
+        status=status,
+        closed_at=_optional_instant(closed_at),
+    )

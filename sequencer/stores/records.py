@@ -1,0 +1,218 @@
+"""What hangs on enrollments, over named SQL statements: events, reports, suppressions, the task board; and forgetting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import attrs
+from pendulum import DateTime
+
+from sequencer.core.enrollment import Resource
+from sequencer.core.events import Event
+from sequencer.core.instants import from_microseconds, to_microseconds
+from sequencer.core.sequence import Identifier, Sequence, SequenceVersion
+from sequencer.engine.storage import Account, BoardTask, StoredReport, Suppression
+from sequencer.stores.codec import (
+    Row,
+    decode_event,
+    decode_task,
+    encode_event,
+    encode_id,
+    encode_task,
+    references,
+    without_details,
+)
+from sequencer.stores.contents import keyed_hash
+
+__all__ = ["MOST", "Database", "Known", "Records", "fits"]
+
+MOST = 2**63 - 1
+
+
+class Database(Protocol):
+    """Runs named statements inside one transaction. Its errors are `Conflict` and `StoreError`."""
+
+    def rows(self, name: str, *values: Any) -> list[Row]:
+        """All rows of a query."""
+        ...
+
+    def row(self, name: str, *values: Any) -> Row | None:
+        """The first row of a query."""
+        ...
+
+    def run(self, name: str, *values: Any) -> int:
+        """How many rows a statement changed."""
+        ...
+
+    def add(self, name: str, *values: Any) -> int:
+        """The id that an insertion gave."""
+        ...
+
+    def many(self, name: str, rows: Iterable[Row]) -> None:
+        """The same statement for many rows."""
+        ...
+
+
+@attrs.define
+class Known:
+    """What a store remembers across transactions: its origin and secret, committed versions, contents by digest.
+
+    A content is what its digest says, so it may be remembered at once; the id of a version means something only once
+    it is committed.
+    """
+
+    origin: str
+    secret: bytes
+    versions: dict[int, SequenceVersion] = attrs.Factory(dict)
+    contents: dict[str, Sequence] = attrs.Factory(dict)
+
+
+def fits(*numbers: int | None) -> bool:
+    """Whether the database can hold these numbers; what it cannot hold, it does not know."""
+    return all(number is None or -MOST <= number <= MOST for number in numbers)
+
+
+class Records:
+    """The part of a transaction that is not about enrollments themselves."""
+
+    def __init__(self, database: Database, known: Known) -> None:
+        self._database = database
+        self._known = known
+
+    # -- events ------------------------------------------------------------------------------------------------
+
+    def _record(self, account: str, id: int, events: Iterable[Event]) -> None:
+        for event in events:
+            self._database.run("add_event", *encode_event(event))
+            for kind, value in references(event):
+                # A task or a mail belongs to whoever names it last; an idempotency key to whoever was first.
+                self._database.run("refer_once" if kind == "idempotency" else "refer", account, kind, value, id)
+
+    def events(self, enrollment_id: int) -> list[Event]:
+        """The history of an enrollment, in order."""
+        if not fits(enrollment_id):
+            return []
+        return [decode_event(row) for row in self._database.rows("events", enrollment_id)]
+
+    def events_after(self, cursor: int, limit: int) -> list[tuple[int, Event]]:
+        """Events of all enrollments, in the order of their commits, from the one after a cursor."""
+        rows = self._database.rows("events_after", cursor, min(max(limit, 0), MOST))
+        return [(row[0], decode_event(row[1:])) for row in rows]
+
+    def cursor(self, name: str) -> int:
+        """How far a listener has come; a new one starts at the end of what is stored."""
+        found = self._database.row("get_counter", f"listener {name}")
+        if found is None:
+            found = self._database.row("last_event") or (0,)
+            self.set_cursor(name, found[0])
+        position: int = found[0]
+        return position
+
+    def set_cursor(self, name: str, cursor: int) -> None:
+        """Note how far a listener has come."""
+        self._database.run("set_counter", f"listener {name}", cursor)
+
+    # -- reports and suppression -------------------------------------------------------------------------------
+
+    def report(self, account: Account, key: str) -> StoredReport | None:
+        """A report that was handled under this key."""
+        found = self._database.row("get_report", encode_id(account), key)
+        return None if found is None else StoredReport(found[0], tuple(json.loads(found[1])))
+
+    def save_report(self, account: Account, key: str, report: StoredReport, now: DateTime) -> None:
+        """Note that a report was handled. Raises `Conflict` where one was handled under this key already."""
+        changed = json.dumps(report.changed, separators=(",", ":"))
+        self._database.run("add_report", encode_id(account), key, report.digest, changed, to_microseconds(now))
+
+    def suppress(self, account: Account, address: str, now: DateTime, reason: str) -> bool:
+        """Suppress an address (in comparable form); False if it was already."""
+        owner, hashed = encode_id(account), keyed_hash(self._known.secret, account, address)
+        return self._database.run("suppress", owner, hashed, address, to_microseconds(now), reason) > 0
+
+    def unsuppress(self, account: Account, address: str) -> bool:
+        """Lift a suppression; False if there was none."""
+        hashed = keyed_hash(self._known.secret, account, address)
+        return self._database.run("unsuppress", encode_id(account), hashed) > 0
+
+    def is_suppressed(self, account: Account, address: str) -> bool:
+        """Whether the address is suppressed, also when only its hash is left."""
+        hashed = keyed_hash(self._known.secret, account, address)
+        return self._database.row("is_suppressed", encode_id(account), hashed) is not None
+
+    def suppressions(self, account: Account) -> list[Suppression]:
+        """All suppressions, oldest first."""
+        rows = self._database.rows("suppressions", encode_id(account))
+        return [Suppression(address, from_microseconds(at), reason) for address, at, reason in rows]
+
+    # -- the embedded task board -------------------------------------------------------------------------------
+
+    def create_task(self, task: BoardTask) -> int:
+        """Put a task on the board and return its id; the same key again returns the first's."""
+        self._database.run("add_task", *encode_task(task))
+        found = self._database.row("task_of_key", task.key)
+        assert found is not None, "it was inserted, or was there before"
+        id: int = found[0]
+        return id
+
+    def close_task(self, id: int, status: str, now: DateTime) -> bool:
+        """Close an open task as `done` or `cancelled`; False if it was not open."""
+        return fits(id) and self._database.run("close_task", id, status, to_microseconds(now)) > 0
+
+    def task(self, id: int) -> BoardTask | None:
+        """A task of any account."""
+        row = self._database.row("get_task", id) if fits(id) else None
+        return None if row is None else decode_task(row)
+
+    def tasks(
+        self,
+        account: Account,
+        *,
+        actor_id: Identifier | None = None,
+        status: str | None = "open",
+        after: int | None = None,
+        limit: int = 100,
+    ) -> list[BoardTask]:
+        """Tasks on the board in the order of their ids."""
+        if not fits(after):
+            return []
+        actor = None if actor_id is None else encode_id(actor_id)
+        name = "list_all_tasks" if status is None else "list_tasks"
+        values = (encode_id(account), after or 0, min(max(limit, 0), MOST), status, actor)
+        return [decode_task(row) for row in self._database.rows(name, *values)]
+
+    # -- forgetting --------------------------------------------------------------------------------------------
+
+    def addresses_of(self, account: Account, resource: Resource) -> list[str]:
+        """Every address, in comparable form, under which the resource was ever enrolled (and not erased)."""
+        rows = self._database.rows("addresses_of", encode_id(account), resource.type, encode_id(resource.id))
+        return [address for (address,) in rows]
+
+    def erase(self, account: Account, resource: Resource) -> int:
+        """Forget what is personal of a resource; returns the number of enrollments that were touched."""
+        database, owner = self._database, encode_id(account)
+        for address in self.addresses_of(account, resource):
+            database.run("erase_suppression", owner, keyed_hash(self._known.secret, account, address))
+        found = database.rows("of_resource", owner, resource.type, encode_id(resource.id))
+        for id, doc in found:
+            # By its message ids a mail could be found in somebody's mailbox. The task ids and the provider's stay
+            # findable: they say nothing about the person, and an answer may still come.
+            self._forget_references(owner, id, "message")
+            database.run("erase", id, without_details(doc))
+            database.run("erase_tasks", id)
+        return len(found)
+
+    def _forget_references(self, owner: str, id: int, *kinds: str) -> None:
+        names = {(kind, value) for event in self.events(id) for kind, value in references(event) if kind in kinds}
+        self._database.many("forget_reference", [(owner, kind, value, id) for kind, value in names])
+
+    def purge(self, account: Account, finished_before: DateTime, limit: int) -> int:
+        """Delete up to `limit` enrollments that finished before an instant, with all that hangs on them."""
+        database, owner = self._database, encode_id(account)
+        rows = database.rows("to_purge", owner, to_microseconds(finished_before), min(max(limit, 0), MOST))
+        for (id,) in rows:
+            self._forget_references(owner, id, "task", "message", "provider", "idempotency")
+        for name in ("purge_events", "purge_tasks", "purge"):
+            database.many(name, rows)
+        return len(rows)

@@ -1,0 +1,380 @@
+"""A store in an SQLite file: of its own, inside the host's own database file, or in memory.
+
+Durable means durable: WAL with `synchronous=FULL`, since NORMAL may lose the last commits with the power. A transaction
+of the store's own begins with the write lock, so that nothing which was read in it can change before it writes.
+
+Joined to the caller's connection, the store uses savepoints only. Where no transaction is open there, the savepoint is
+the transaction: with a connection that commits by itself (`isolation_level=None`) it is released, and so committed, at
+the end of the block; with a connection in the driver's usual mode it is left open if anything was written, as after
+any other statement of the caller's, and the caller's `commit()` or `rollback()` decides.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from importlib.metadata import version as release_of
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sequencer.core.errors import Conflict, InvalidInput, SchemaMismatch, SequencerError, StoreError
+from sequencer.engine.storage import Transaction
+from sequencer.stores.codec import COLUMNS, TASK_COLUMNS, Row
+from sequencer.stores.records import Known
+from sequencer.stores.statements import migrations, read, split
+from sequencer.stores.transaction import SqlTransaction
+
+__all__ = ["SCHEMA", "SQLiteStore"]
+
+_SQL = read("sqlite.sql", row=", ".join(COLUMNS), task=", ".join(TASK_COLUMNS))
+SCHEMA = len(migrations("sqlite"))
+"""The schema that this release makes."""
+SUPPORTED = tuple(number for number in (SCHEMA - 1, SCHEMA) if number > 0)
+"""The schemas that this release runs on: its own, and the one before it."""
+
+
+def translated(error: sqlite3.Error) -> SequencerError:
+    """What an error of SQLite means to who uses the store."""
+    text = str(error)
+    if isinstance(error, sqlite3.OperationalError) and ("locked" in text or "busy" in text):
+        return Conflict(
+            f"{text}: another connection is writing; nothing was stored, so try again (or raise `busy_timeout`)"
+        )
+    if isinstance(error, sqlite3.IntegrityError):
+        return Conflict(f"{text}: somebody else has stored it; nothing was stored, so read again and decide anew")
+    return StoreError(f"SQLite: {text}")
+
+
+class SQLiteDatabase:
+    """Runs the named statements on a cursor of its own, which gives plain tuples whatever the connection gives."""
+
+    __slots__ = ("cursor",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.cursor = connection.cursor()
+        self.cursor.row_factory = None
+
+    def rows(self, name: str, *values: Any) -> list[Row]:
+        """All rows of a query."""
+        try:
+            return self.cursor.execute(_SQL[name], values).fetchall()
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def row(self, name: str, *values: Any) -> Row | None:
+        """The first row of a query."""
+        rows = self.rows(name, *values)
+        return rows[0] if rows else None
+
+    def run(self, name: str, *values: Any) -> int:
+        """How many rows a statement changed."""
+        try:
+            return self.cursor.execute(_SQL[name], values).rowcount
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def add(self, name: str, *values: Any) -> int:
+        """The id that an insertion gave."""
+        self.run(name, *values)
+        assert self.cursor.lastrowid is not None
+        return self.cursor.lastrowid
+
+    def many(self, name: str, rows: Iterable[Row]) -> None:
+        """The same statement for many rows."""
+        try:
+            self.cursor.executemany(_SQL[name], rows)
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def control(self, statement: str) -> None:
+        """BEGIN, COMMIT, SAVEPOINT and the like."""
+        try:
+            self.cursor.execute(statement)
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+
+class _Held:
+    """A connection of the store's own, closed when its thread has ended."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.pid = os.getpid()
+        self.lock = threading.RLock()
+        self.open = False
+
+    def close(self) -> None:
+        if self.pid == os.getpid():
+            self.connection.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class SQLiteStore:
+    """Enrollments in SQLite.
+
+    `path` is a file's, made if it is not there, or ":memory:"; or `connect` is a callable that makes a new connection
+    to it. A database without the store's tables gets them; one with a schema that this release does not run on is
+    refused with `SchemaMismatch`, unless `check=False`, which is for `migrate`. `busy_timeout` is how many seconds to
+    wait for another writer.
+
+    It may be used from any thread: each has a connection of its own (to ":memory:" they share one, in turn).
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        connect: Callable[[], sqlite3.Connection] | None = None,
+        busy_timeout: float = 5.0,
+        check: bool = True,
+    ) -> None:
+        if (path is None) is (connect is None):
+            raise InvalidInput("give a path, or connect=, a callable that makes a connection", path="path")
+        self._path = None if path is None else os.fspath(path)
+        self._connect = connect
+        self._busy_timeout = busy_timeout
+        self._local = threading.local()
+        self._all: weakref.WeakSet[_Held] = weakref.WeakSet()
+        self._inherited: list[_Held] = []
+        self._closed = False
+        self._shared: _Held | None = None
+        if self._path == ":memory:":
+            self._shared = self._opened()
+        self._known: Known | None = None
+        if check:
+            try:
+                self._prepare()
+            except BaseException:
+                self.close()
+                raise
+
+    def __repr__(self) -> str:
+        return f"SQLiteStore({self._path!r})" if self._connect is None else f"SQLiteStore(connect={self._connect!r})"
+
+    @property
+    def origin(self) -> str:
+        """The store's random id, made when it was created."""
+        return self._knows().origin
+
+    def _knows(self) -> Known:
+        if self._known is None:
+            self._prepare()
+        assert self._known is not None
+        return self._known
+
+    # -- connections -------------------------------------------------------------------------------------------
+
+    def _opened(self) -> _Held:
+        try:
+            if self._connect is not None:
+                connection = self._connect()
+            else:
+                assert self._path is not None
+                connection = sqlite3.connect(
+                    self._path, timeout=self._busy_timeout, check_same_thread=False, cached_statements=256
+                )
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot open {self!r}: {error}") from error
+        try:
+            connection.isolation_level = None
+            cursor = connection.cursor()
+            cursor.row_factory = None
+            cursor.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
+            if cursor.execute("PRAGMA journal_mode").fetchone()[0] not in ("wal", "memory"):
+                cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA synchronous = FULL")
+            cursor.execute("PRAGMA fullfsync = ON")  # on a Mac an ordinary sync does not reach the disk
+        except sqlite3.Error as error:
+            connection.close()
+            raise translated(error) from error
+        held = _Held(connection)
+        self._all.add(held)
+        return held
+
+    def _own(self) -> _Held:
+        if self._closed:
+            raise StoreError("the store is closed")
+        if self._shared is not None:
+            return self._shared
+        held: _Held | None = getattr(self._local, "held", None)
+        if held is None or held.pid != os.getpid():
+            if held is not None:
+                # Of the process that this one was forked from: neither to be used nor to be closed here.
+                self._inherited.append(held)
+            held = self._local.held = self._opened()
+        return held
+
+    def close(self) -> None:
+        """Give back what the store holds open."""
+        self._closed = True
+        for held in list(self._all):
+            held.close()
+
+    # -- transactions ------------------------------------------------------------------------------------------
+
+    def transaction(self, connection: Any = None, *, write: bool = True) -> AbstractContextManager[Transaction]:
+        """One transaction of the store's own, or a part of the caller's.
+
+        With `write=False` a block that only reads waits for no writer.
+        """
+        if connection is None:
+            return _OwnTransaction(self._own(), self._knows(), write=write)
+        return _JoinedTransaction(connection, self._knows(), write=write)
+
+    # -- the schema --------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        held = self._own()
+        with held.lock:
+            database = SQLiteDatabase(held.connection)
+            if self._schema(database) == 0 and not _has_tables(database):
+                self._migrate(database)
+            found = self._schema(database)
+            if found not in SUPPORTED:
+                raise SchemaMismatch(found, SUPPORTED)
+            ((origin,),), ((secret,),) = database.rows("get_meta", "origin"), database.rows("get_meta", "secret")
+            self._known = Known(origin, bytes.fromhex(secret))
+
+    @staticmethod
+    def _schema(database: SQLiteDatabase) -> int:
+        if database.rows("schema_table") == [(0,)]:
+            return 0
+        ((found,),) = database.rows("schema_version")
+        return int(found)
+
+    def migrate(self, *, dry_run: bool = False) -> list[str]:
+        """Bring the schema up to this release's; returns the SQL of each migration that was (or would be) applied.
+
+        Raises `SchemaMismatch` for a schema that is newer than this release.
+        """
+        held = self._own()
+        with held.lock:
+            return self._migrate(SQLiteDatabase(held.connection), dry_run=dry_run)
+
+    def _migrate(self, database: SQLiteDatabase, *, dry_run: bool = False) -> list[str]:
+        # All in one transaction, so that there is never half a schema, and two processes do not both make one.
+        database.control("BEGIN IMMEDIATE")
+        try:
+            found = self._schema(database)
+            if found > SCHEMA or (found == 0 and _has_tables(database)):
+                raise SchemaMismatch(found, SUPPORTED)
+            applied = migrations("sqlite")[found:]
+            if not dry_run:
+                for migration in applied:
+                    for statement in split(migration.sql):
+                        database.control(statement)
+                    database.run("add_migration", migration.version, migration.name, release_of("sequencer"))
+                if found == 0:
+                    database.run("add_meta", "origin", secrets.token_hex(8))
+                    database.run("add_meta", "secret", secrets.token_hex(32))
+            database.control("COMMIT")
+        except BaseException:
+            if database.cursor.connection.in_transaction:
+                database.control("ROLLBACK")
+            raise
+        return [migration.sql for migration in applied]
+
+
+def _has_tables(database: SQLiteDatabase) -> bool:
+    return database.rows("our_tables") != [(0,)]
+
+
+class _OwnTransaction:
+    """A transaction of the store's own."""
+
+    def __init__(self, held: _Held, known: Known, *, write: bool) -> None:
+        self._held = held
+        self._known = known
+        self._begin = "BEGIN IMMEDIATE" if write else "BEGIN"
+
+    def __enter__(self) -> SqlTransaction:
+        held = self._held
+        held.lock.acquire()
+        try:
+            if held.open:
+                raise StoreError("a transaction of this store is open in this thread already; go on in that one")
+            self._database = SQLiteDatabase(held.connection)
+            self._database.control(self._begin)
+            held.open = True
+        except BaseException:
+            held.lock.release()
+            raise
+        self._transaction = SqlTransaction(self._database, self._known)
+        return self._transaction
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        held = self._held
+        try:
+            if kind is None:
+                self._database.control("COMMIT")
+                self._known.versions.update(self._transaction.versions)
+        finally:
+            try:
+                if held.connection.in_transaction:
+                    self._database.control("ROLLBACK")
+            finally:
+                held.open = False
+                held.lock.release()
+
+
+class _JoinedTransaction:
+    """A part of the caller's transaction: savepoints only."""
+
+    def __init__(self, connection: Any, known: Known, *, write: bool) -> None:
+        if not isinstance(getattr(connection, "in_transaction", None), bool) or not hasattr(connection, "cursor"):
+            raise InvalidInput(
+                f"needs an sqlite3 connection, got {connection!r}; Django's is `connection.connection`, SQLAlchemy's "
+                "`session.connection().connection.driver_connection`",
+                path="connection",
+                code="invalid_type",
+            )
+        if connection.text_factory is not str:
+            raise InvalidInput("its text_factory must be str", path="connection", code="invalid_value")
+        self._connection = connection
+        self._known = known
+        self._write = write
+
+    def __enter__(self) -> SqlTransaction:
+        connection = self._connection
+        self._database = database = SQLiteDatabase(connection)
+        self._alone = not connection.in_transaction
+        self._before = connection.total_changes
+        self._name = f"sequencer_{secrets.token_hex(4)}"
+        database.control(f"SAVEPOINT {self._name}")
+        if self._alone and self._write:
+            try:
+                database.run("take_write_lock")
+            except BaseException:
+                self._undo()
+                raise
+        return SqlTransaction(database, self._known)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._undo()
+        elif not self._alone or _commits_itself(self._connection) or self._connection.total_changes == self._before:
+            self._database.control(f"RELEASE {self._name}")
+
+    def _undo(self) -> None:
+        # Some errors (a full disk) make SQLite roll the whole transaction back by itself.
+        if self._connection.in_transaction:
+            self._database.control(f"ROLLBACK TO {self._name}")
+            self._database.control(f"RELEASE {self._name}")
+
+
+def _commits_itself(connection: Any) -> bool:
+    """Whether a statement outside of a transaction is committed at once, rather than by the caller's `commit()`."""
+    autocommit = getattr(connection, "autocommit", -1)  # from Python 3.12 on; -1 is the legacy mode
+    return connection.isolation_level is None if autocommit == -1 else bool(autocommit)

@@ -1,0 +1,369 @@
+-- The statements of the SQLite store. Each has a name and says what it is for; `{row}` stands for the columns of an
+-- enrollment in the order of the codec, `{task}` for those of a task on the board.
+
+-- -- sequences ---------------------------------------------------------------------------------------------------
+
+-- find_sequence --
+-- The sequence of that key: its id, its current version, and the digest of its templates.
+SELECT id, version_id, templates_digest FROM sequencer_sequences WHERE account = ?1 AND key = ?2
+
+-- add_sequence --
+-- A new sequence, without a version yet.
+INSERT INTO sequencer_sequences (account, key, version_id, templates_digest) VALUES (?1, ?2, 0, '')
+
+-- set_sequence --
+-- The current version of a sequence, and the digest of its templates.
+UPDATE sequencer_sequences SET version_id = ?2, templates_digest = ?3 WHERE id = ?1
+
+-- list_sequences --
+-- The current version of every sequence of an account.
+SELECT version_id FROM sequencer_sequences WHERE account = ?1 ORDER BY key
+
+-- find_version --
+-- The version of a sequence that has this content.
+SELECT id, version FROM sequencer_versions WHERE sequence_id = ?1 AND digest = ?2
+
+-- last_version --
+-- The number of the newest version of a sequence.
+SELECT coalesce(max(version), 0) FROM sequencer_versions WHERE sequence_id = ?1
+
+-- add_version --
+-- A new version.
+INSERT INTO sequencer_versions (sequence_id, version, digest, content, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
+
+-- get_version --
+-- A version by its id, with the key of its sequence.
+SELECT v.id, s.key, v.version, v.sequence_id, v.digest, v.content
+FROM sequencer_versions v JOIN sequencer_sequences s ON s.id = v.sequence_id
+WHERE v.id = ?1
+
+-- drop_templates --
+-- Forget the texts of a sequence.
+DELETE FROM sequencer_templates WHERE sequence_id = ?1
+
+-- add_template --
+-- A text of a sequence.
+INSERT INTO sequencer_templates (sequence_id, template_id, subject, body) VALUES (?1, ?2, ?3, ?4)
+
+-- get_template --
+-- The text behind a template id.
+SELECT subject, body FROM sequencer_templates WHERE sequence_id = ?1 AND template_id = ?2
+
+-- -- enrollments -------------------------------------------------------------------------------------------------
+
+-- advance_counter --
+-- Take so many numbers from a counter.
+INSERT INTO sequencer_counters (name, value) VALUES (?1, ?2)
+ON CONFLICT (name) DO UPDATE SET value = value + excluded.value
+
+-- get_counter --
+-- Where a counter stands.
+SELECT value FROM sequencer_counters WHERE name = ?1
+
+-- insert --
+-- A new enrollment.
+INSERT INTO sequencer_enrollments ({row})
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+
+-- save --
+-- A decision that leaves the state as it is, if nobody was faster and the claim, where one is named, is in force.
+UPDATE sequencer_enrollments
+SET wake_at = ?4, revision = ?5, updated_at = ?6, doc = ?7, lease_until = iif(?8, NULL, lease_until)
+WHERE id = ?1 AND revision = ?2 AND (?3 IS NULL OR (fence = ?3 AND lease_until IS NOT NULL))
+
+-- save_with_state --
+-- A decision that may change the state and its reason; else as `save`.
+UPDATE sequencer_enrollments
+SET wake_at = ?4, revision = ?5, updated_at = ?6, doc = ?7, lease_until = iif(?8, NULL, lease_until),
+    state = ?9, reason = ?10, finished_at = ?11
+WHERE id = ?1 AND revision = ?2 AND (?3 IS NULL OR (fence = ?3 AND lease_until IS NOT NULL))
+
+-- get --
+-- An enrollment.
+SELECT {row} FROM sequencer_enrollments WHERE id = ?1
+
+-- due_leases --
+-- Claimed by somebody whose lease has ended; soonest first.
+SELECT {row} FROM sequencer_enrollments
+WHERE lease_until <= ?1 AND (?3 IS NULL OR account = ?3)
+ORDER BY lease_until, id LIMIT ?2
+
+-- due_waiting --
+-- Not claimed, and to be looked at by now; soonest first.
+SELECT {row} FROM sequencer_enrollments
+WHERE lease_until IS NULL AND wake_at <= ?1 AND (?3 IS NULL OR account = ?3)
+ORDER BY wake_at, id LIMIT ?2
+
+-- leases_ahead --
+-- Claimed for longer than a lease takes: by a clock that was ahead.
+SELECT {row} FROM sequencer_enrollments
+WHERE lease_until > ?1 AND (?3 IS NULL OR account = ?3)
+ORDER BY lease_until, id LIMIT ?2
+
+-- decisions_ahead --
+-- Waiting, and decided by a clock that was ahead.
+SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_ahead
+WHERE updated_at > ?1 AND wake_at IS NOT NULL AND lease_until IS NULL AND (?3 IS NULL OR account = ?3)
+ORDER BY wake_at, id LIMIT ?2
+
+-- claim --
+-- Take it, until an instant.
+UPDATE sequencer_enrollments SET lease_until = ?2, fence = fence + 1 WHERE id = ?1
+
+-- renew --
+-- Prolong a claim that is still in force.
+UPDATE sequencer_enrollments SET lease_until = ?3 WHERE id = ?1 AND fence = ?2 AND lease_until IS NOT NULL
+
+-- release --
+-- End a claim that is still in force.
+UPDATE sequencer_enrollments SET lease_until = NULL WHERE id = ?1 AND fence = ?2 AND lease_until IS NOT NULL
+
+-- confirm --
+-- Whether it is still as it was, and the claim in force.
+SELECT 1 FROM sequencer_enrollments WHERE id = ?1 AND revision = ?2 AND fence = ?3 AND lease_until IS NOT NULL
+
+-- next_lease --
+-- When the first lease ends.
+SELECT lease_until FROM sequencer_enrollments
+WHERE lease_until IS NOT NULL AND (?1 IS NULL OR account = ?1) ORDER BY lease_until LIMIT 1
+
+-- next_waiting --
+-- When the first of those that are not claimed has to be looked at.
+SELECT wake_at FROM sequencer_enrollments
+WHERE lease_until IS NULL AND wake_at IS NOT NULL AND (?1 IS NULL OR account = ?1) ORDER BY wake_at LIMIT 1
+
+-- ongoing_of_resource --
+-- Not finished, of a resource, perhaps of one sequence.
+SELECT {row} FROM sequencer_enrollments
+WHERE account = ?1 AND resource_type = ?2 AND resource_id = ?3 AND state <> 'finished'
+    AND (?4 IS NULL OR sequence_id = ?4)
+ORDER BY id
+
+-- ongoing_of_address --
+-- Not finished, of an address, perhaps of one sequence.
+SELECT {row} FROM sequencer_enrollments
+WHERE account = ?1 AND address = ?2 AND state <> 'finished' AND (?3 IS NULL OR sequence_id = ?3)
+ORDER BY id
+
+-- ongoing_of_sequence --
+-- Not finished, of a sequence.
+SELECT {row} FROM sequencer_enrollments
+WHERE sequence_id = ?2 AND state IN ('active', 'blocked') AND account = ?1
+ORDER BY id
+
+-- ongoing_of_account --
+-- Not finished, of an account.
+SELECT {row} FROM sequencer_enrollments
+WHERE account = ?1 AND state IN ('active', 'blocked')
+ORDER BY id
+
+-- last_finished_of_resource --
+-- Which of a resource finished last in a sequence.
+SELECT {row} FROM sequencer_enrollments
+WHERE account = ?1 AND resource_type = ?3 AND resource_id = ?4 AND sequence_id = ?2 AND state = 'finished'
+ORDER BY finished_at DESC, id DESC LIMIT 1
+
+-- last_finished_of_address --
+-- Which of an address finished last in a sequence.
+SELECT {row} FROM sequencer_enrollments
+WHERE account = ?1 AND address = ?3 AND sequence_id = ?2 AND state = 'finished'
+ORDER BY finished_at DESC, id DESC LIMIT 1
+
+-- addresses_of --
+-- Every address of a resource.
+SELECT DISTINCT address FROM sequencer_enrollments
+WHERE account = ?1 AND resource_type = ?2 AND resource_id = ?3 AND address IS NOT NULL
+ORDER BY address
+
+-- list_of_resource --
+-- A page of the enrollments of a resource.
+SELECT {row} FROM sequencer_enrollments
+WHERE account = ?1 AND resource_type = ?6 AND resource_id = ?7 AND id > ?2
+    AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR sequence_id = ?5)
+ORDER BY id LIMIT ?3
+
+-- list_ongoing --
+-- A page of the enrollments in a state that is not final.
+SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_state
+WHERE account = ?1 AND state = ?4 AND finished_at IS NULL AND id > ?2 AND (?5 IS NULL OR sequence_id = ?5)
+ORDER BY id LIMIT ?3
+
+-- list --
+-- A page of all enrollments.
+SELECT {row} FROM sequencer_enrollments NOT INDEXED
+WHERE account = ?1 AND id > ?2 AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR sequence_id = ?5)
+ORDER BY id LIMIT ?3
+
+-- statistics --
+-- How many of a sequence stand how.
+SELECT state, reason, count(*) FROM sequencer_enrollments
+WHERE sequence_id = (SELECT id FROM sequencer_sequences WHERE id = ?2 AND account = ?1)
+GROUP BY state, reason
+
+-- -- references --------------------------------------------------------------------------------------------------
+
+-- find --
+-- Which enrollment an id belongs to.
+SELECT enrollment_id FROM sequencer_refs WHERE account = ?1 AND kind = ?2 AND value = ?3
+
+-- refer --
+-- An id of the outside that names an enrollment from now on.
+INSERT INTO sequencer_refs (account, kind, value, enrollment_id) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (account, kind, value) DO UPDATE SET enrollment_id = excluded.enrollment_id
+
+-- refer_once --
+-- A key that names one enrollment for good.
+INSERT INTO sequencer_refs (account, kind, value, enrollment_id) VALUES (?1, ?2, ?3, ?4)
+
+-- forget_reference --
+-- An id that names an enrollment no longer.
+DELETE FROM sequencer_refs WHERE account = ?1 AND kind = ?2 AND value = ?3 AND enrollment_id = ?4
+
+-- -- events ------------------------------------------------------------------------------------------------------
+
+-- add_event --
+-- What has happened.
+INSERT INTO sequencer_events (enrollment_id, number, at, type, body) VALUES (?1, ?2, ?3, ?4, ?5)
+
+-- events --
+-- The history of an enrollment.
+SELECT enrollment_id, number, at, type, body FROM sequencer_events WHERE enrollment_id = ?1 ORDER BY number
+
+-- events_after --
+-- What has happened to all enrollments since.
+SELECT id, enrollment_id, number, at, type, body FROM sequencer_events WHERE id > ?1 ORDER BY id LIMIT ?2
+
+-- last_event --
+-- The number of the last event, also if it was purged.
+SELECT seq FROM sqlite_sequence WHERE name = 'sequencer_events'
+
+-- set_counter --
+-- Set a counter.
+INSERT INTO sequencer_counters (name, value) VALUES (?1, ?2)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
+
+-- -- reports and suppression -------------------------------------------------------------------------------------
+
+-- get_report --
+-- A report that was handled.
+SELECT digest, changed FROM sequencer_reports WHERE account = ?1 AND key = ?2
+
+-- add_report --
+-- Note that a report was handled.
+INSERT INTO sequencer_reports (account, key, digest, changed, handled_at) VALUES (?1, ?2, ?3, ?4, ?5)
+
+-- suppress --
+-- Suppress an address.
+INSERT INTO sequencer_suppressions (account, hash, address, suppressed_at, reason) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (account, hash) DO NOTHING
+
+-- unsuppress --
+-- Lift a suppression.
+DELETE FROM sequencer_suppressions WHERE account = ?1 AND hash = ?2
+
+-- is_suppressed --
+-- Whether an address is suppressed.
+SELECT 1 FROM sequencer_suppressions WHERE account = ?1 AND hash = ?2
+
+-- suppressions --
+-- All suppressions of an account, oldest first.
+SELECT address, suppressed_at, reason FROM sequencer_suppressions WHERE account = ?1 ORDER BY suppressed_at, id
+
+-- -- the task board ----------------------------------------------------------------------------------------------
+
+-- add_task --
+-- A task on the board; the same key again is the same task.
+INSERT INTO sequencer_tasks (account, enrollment_id, position, key, actor_id, resource_type, resource_id,
+    task_content, due_at, created_at, status, closed_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+ON CONFLICT (key) DO NOTHING
+
+-- task_of_key --
+-- The task that was created under a key.
+SELECT id FROM sequencer_tasks WHERE key = ?1
+
+-- close_task --
+-- Close an open task.
+UPDATE sequencer_tasks SET status = ?2, closed_at = ?3 WHERE id = ?1 AND status = 'open'
+
+-- get_task --
+-- A task.
+SELECT {task} FROM sequencer_tasks WHERE id = ?1
+
+-- list_tasks --
+-- A page of the tasks with a status.
+SELECT {task} FROM sequencer_tasks
+WHERE account = ?1 AND status = ?4 AND id > ?2 AND (?5 IS NULL OR actor_id = ?5)
+ORDER BY id LIMIT ?3
+
+-- list_all_tasks --
+-- A page of all tasks.
+SELECT {task} FROM sequencer_tasks NOT INDEXED
+WHERE account = ?1 AND id > ?2 AND (?5 IS NULL OR actor_id = ?5) AND ?4 IS NULL
+ORDER BY id LIMIT ?3
+
+-- -- forgetting --------------------------------------------------------------------------------------------------
+
+-- of_resource --
+-- The enrollments of a resource, as far as there is something to forget.
+SELECT id, doc FROM sequencer_enrollments WHERE account = ?1 AND resource_type = ?2 AND resource_id = ?3
+
+-- erase --
+-- Forget what is personal of an enrollment.
+UPDATE sequencer_enrollments SET personal = NULL, address = NULL, doc = ?2 WHERE id = ?1
+
+-- erase_tasks --
+-- Forget the texts of an enrollment's tasks.
+UPDATE sequencer_tasks SET task_content = '' WHERE enrollment_id = ?1
+
+-- erase_suppression --
+-- Forget a suppressed address, but not that it is suppressed.
+UPDATE sequencer_suppressions SET address = NULL WHERE account = ?1 AND hash = ?2
+
+-- to_purge --
+-- Finished before an instant; oldest first.
+SELECT id FROM sequencer_enrollments
+WHERE account = ?1 AND state = 'finished' AND finished_at < ?2
+ORDER BY finished_at, id LIMIT ?3
+
+-- purge --
+-- Delete an enrollment.
+DELETE FROM sequencer_enrollments WHERE id = ?1
+
+-- purge_events --
+-- Delete the history of an enrollment.
+DELETE FROM sequencer_events WHERE enrollment_id = ?1
+
+-- purge_tasks --
+-- Delete the closed tasks of an enrollment.
+DELETE FROM sequencer_tasks WHERE enrollment_id = ?1 AND status <> 'open'
+
+-- -- the store itself --------------------------------------------------------------------------------------------
+
+-- take_write_lock --
+-- Changes nothing, but waits until it may write, so that nobody else does in between.
+UPDATE sequencer_meta SET value = value WHERE 0
+
+-- get_meta --
+-- What the store knows about itself.
+SELECT value FROM sequencer_meta WHERE name = ?1
+
+-- add_meta --
+-- What the store knows about itself from its creation.
+INSERT INTO sequencer_meta (name, value) VALUES (?1, ?2)
+
+-- our_tables --
+-- How many of our tables there are.
+SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name LIKE 'sequencer@_%' ESCAPE '@'
+
+-- schema_table --
+-- Whether the list of migrations is there.
+SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'sequencer_migrations'
+
+-- schema_version --
+-- The last migration that was applied.
+SELECT coalesce(max(version), 0) FROM sequencer_migrations
+
+-- add_migration --
+-- A migration was applied, by this release.
+INSERT INTO sequencer_migrations (version, name, release) VALUES (?1, ?2, ?3)

@@ -1,0 +1,246 @@
+"""The store's transaction over named SQL statements: what is asked of a store, written once for every SQL database.
+
+It works through a `Database`, which runs a named statement with positional values; how a transaction begins and ends
+is the store's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Sequence as Several
+from typing import Any
+
+from pendulum import DateTime
+
+from sequencer.core.enrollment import Enrollment, Resource
+from sequencer.core.errors import StoreError
+from sequencer.core.events import Event
+from sequencer.core.instants import from_microseconds, to_microseconds
+from sequencer.core.sequence import Identifier, Sequence, SequenceVersion, Template
+from sequencer.engine.storage import ALL_ACCOUNTS, Account, Held
+from sequencer.stores.codec import Row, changes_state, decode_held, encode_enrollment, encode_id, encode_progress
+from sequencer.stores.contents import content_of, sequence_of
+from sequencer.stores.records import MOST, Database, Known, Records, fits
+
+__all__ = ["SqlTransaction", "claim_key"]
+
+def claim_key(row: Row) -> tuple[int, int]:
+    """By which claimable rows are ordered: when they have to be looked at, then the id."""
+    look_at: int = row[9] if row[10] is None else row[10]
+    return look_at, row[0]
+
+
+def _whose(account: Any) -> str | None:
+    return None if account is ALL_ACCOUNTS else encode_id(account)
+
+
+class SqlTransaction(Records):
+    """One transaction; see `sequencer.engine.storage.Transaction` for what each method means."""
+
+    def __init__(self, database: Database, known: Known) -> None:
+        super().__init__(database, known)
+        # Versions that this transaction has read or made: nobody else may rely on them before the commit.
+        self.versions: dict[int, SequenceVersion] = {}
+
+    # -- sequences ---------------------------------------------------------------------------------------------
+
+    def save_version(self, account: Account, sequence: Sequence, now: DateTime) -> SequenceVersion:
+        """The version with this content under the sequence's key: the stored one, or a new one."""
+        database, owner = self._database, encode_id(account)
+        content = content_of(sequence)
+        found = database.row("find_sequence", owner, sequence.key)
+        if found is None:
+            found = (database.add("add_sequence", owner, sequence.key), 0, "")
+        sequence_id, current, templates_digest = found
+        stored = database.row("find_version", sequence_id, content.digest)
+        if stored is None:
+            ((last,),) = database.rows("last_version", sequence_id)
+            number = last + 1
+            version_id = database.add(
+                "add_version", sequence_id, number, content.digest, content.text, to_microseconds(now)
+            )
+        else:
+            version_id, number = stored
+        if templates_digest != content.templates_digest:
+            database.run("drop_templates", sequence_id)
+            database.many(
+                "add_template",
+                [(sequence_id, encode_id(id), each.subject, each.body) for id, each in sequence.templates.items()],
+            )
+        if (version_id, content.templates_digest) != (current, templates_digest):
+            database.run("set_sequence", sequence_id, version_id, content.templates_digest)
+        return self._version(version_id)
+
+    def current_version(self, account: Account, key: str) -> SequenceVersion | None:
+        """The current version of a sequence; None for an unknown key."""
+        found = self._database.row("find_sequence", encode_id(account), key)
+        return None if found is None else self._version(found[1])
+
+    def sequences(self, account: Account) -> list[SequenceVersion]:
+        """The current version of every sequence, by key."""
+        return [self._version(id) for (id,) in self._database.rows("list_sequences", encode_id(account))]
+
+    def template(self, sequence_id: int, template_id: Identifier) -> Template | None:
+        """The text behind a template id of a sequence, as last saved."""
+        found = self._database.row("get_template", sequence_id, encode_id(template_id))
+        return None if found is None else Template(*found)
+
+    def _version(self, id: int) -> SequenceVersion:
+        version = self._known.versions.get(id) or self.versions.get(id)
+        if version is None:
+            found = self._database.row("get_version", id)
+            if found is None:
+                raise StoreError(f"the store does not hold version {id}, which it refers to")
+            id, key, number, sequence_id, digest, text = found
+            contents = self._known.contents
+            content = contents.get(digest)
+            if content is None:
+                content = contents.setdefault(digest, sequence_of(text))
+            version = self.versions[id] = SequenceVersion(id, key, number, content, sequence_id)
+        return version
+
+    # -- enrollments -------------------------------------------------------------------------------------------
+
+    def new_ids(self, count: int) -> Several[int]:
+        """So many ids for new enrollments."""
+        self._database.run("advance_counter", "enrollment", count)
+        ((last,),) = self._database.rows("get_counter", "enrollment")
+        return range(last - count + 1, last + 1)
+
+    def insert(self, enrollment: Enrollment, events: Iterable[Event]) -> None:
+        """Store a new enrollment with its first events."""
+        self._database.run("insert", *encode_enrollment(enrollment))
+        self._record(encode_id(enrollment.account), enrollment.id, events)
+
+    def save(
+        self, enrollment: Enrollment, events: Several[Event], *, fence: int | None = None, release: bool = False
+    ) -> bool:
+        """Store a decision, if nobody was faster."""
+        state, reason, wake_at, revision, updated_at, finished_at, doc = encode_progress(enrollment)
+        before = events[0].number - 1 if events else revision
+        values = (enrollment.id, before, fence, wake_at, revision, updated_at, doc, release)
+        if changes_state(events):
+            stored = self._database.run("save_with_state", *values, state, reason, finished_at)
+        else:
+            stored = self._database.run("save", *values)
+        if not stored:
+            return False
+        self._record(encode_id(enrollment.account), enrollment.id, events)
+        return True
+
+    def get(self, id: int) -> Held | None:
+        """An enrollment of any account."""
+        row = self._database.row("get", id) if fits(id) else None
+        return None if row is None else self._held(row)
+
+    def _held(self, row: Row) -> Held:
+        return decode_held(row, self._known.versions.get(row[3]) or self._version(row[3]))
+
+    def _enrollments(self, rows: Iterable[Row]) -> list[Enrollment]:
+        return [self._held(row).enrollment for row in rows]
+
+    def claim(self, now: DateTime, limit: int, lease_seconds: float, account: Any = ALL_ACCOUNTS) -> list[Held]:
+        """Up to `limit` enrollments that have to be looked at, claimed until now + lease; soonest first."""
+        database, whose = self._database, _whose(account)
+        limit = min(max(limit, 0), MOST)
+        at = to_microseconds(now)
+        until = at + round(lease_seconds * 1_000_000)
+        found = {
+            row[0]: row
+            for name, bound in (
+                ("due_leases", at),
+                ("due_waiting", at),
+                ("leases_ahead", until),
+                ("decisions_ahead", until),
+            )
+            for row in database.rows(name, bound, limit, whose)
+        }
+        rows = sorted(found.values(), key=claim_key)[:limit]
+        database.many("claim", [(row[0], until) for row in rows])
+        return [self._held((*row[:10], until, row[11] + 1, *row[12:])) for row in rows]
+
+    def renew(self, claims: Iterable[tuple[int, int]], until: DateTime) -> None:
+        """Prolong these claims where they are still in force."""
+        at = to_microseconds(until)
+        self._database.many("renew", [(id, fence, at) for id, fence in claims])
+
+    def confirm(self, id: int, revision: int, fence: int) -> bool:
+        """Whether the enrollment is still at this revision and the claim still in force."""
+        return self._database.row("confirm", id, revision, fence) is not None
+
+    def release(self, claims: Iterable[tuple[int, int]]) -> None:
+        """End these claims where they are still in force."""
+        self._database.many("release", list(claims))
+
+    def next_wake(self, account: Any = ALL_ACCOUNTS) -> DateTime | None:
+        """The earliest instant at which any enrollment has to be looked at."""
+        whose = _whose(account)
+        found = [row[0] for name in ("next_lease", "next_waiting") for row in self._database.rows(name, whose)]
+        return from_microseconds(min(found)) if found else None
+
+    def ongoing(
+        self,
+        account: Account,
+        *,
+        resource: Resource | None = None,
+        address: str | None = None,
+        sequence_id: int | None = None,
+    ) -> list[Held]:
+        """The enrollments, not finished, of the resource or of the address; and of the sequence."""
+        database, owner = self._database, encode_id(account)
+        rows: list[Row] = []
+        if resource is not None:
+            rows += database.rows("ongoing_of_resource", owner, resource.type, encode_id(resource.id), sequence_id)
+        if address is not None:
+            rows += database.rows("ongoing_of_address", owner, address, sequence_id)
+        if resource is None and address is None:
+            if sequence_id is None:
+                rows = database.rows("ongoing_of_account", owner)
+            else:
+                rows = database.rows("ongoing_of_sequence", owner, sequence_id)
+        found = {row[0]: row for row in rows}
+        return [self._held(found[id]) for id in sorted(found)]
+
+    def last_finished(
+        self, account: Account, sequence_id: int, resource: Resource, address: str | None
+    ) -> Enrollment | None:
+        """The enrollment of the resource or the address in this sequence that finished last."""
+        database, owner = self._database, encode_id(account)
+        rows = database.rows("last_finished_of_resource", owner, sequence_id, resource.type, encode_id(resource.id))
+        if address is not None:
+            rows += database.rows("last_finished_of_address", owner, sequence_id, address)
+        if not rows:
+            return None
+        return self._held(max(rows, key=lambda row: (row[15], row[0]))).enrollment
+
+    def find(self, account: Account, kind: str, value: Identifier) -> int | None:
+        """The id of the enrollment that an id of the outside belongs to."""
+        found = self._database.row("find", encode_id(account), kind, encode_id(value))
+        return None if found is None else found[0]
+
+    def enrollments(
+        self,
+        account: Account,
+        *,
+        resource: Resource | None = None,
+        state: str | None = None,
+        sequence_id: int | None = None,
+        after: int | None = None,
+        limit: int = 100,
+    ) -> list[Enrollment]:
+        """Enrollments in the order of their ids, from the one after `after`."""
+        if not fits(after, sequence_id):
+            return []
+        values = (encode_id(account), after or 0, min(max(limit, 0), MOST), state, sequence_id)
+        if resource is not None:
+            rows = self._database.rows("list_of_resource", *values, resource.type, encode_id(resource.id))
+        elif state is not None and state != "finished":
+            rows = self._database.rows("list_ongoing", *values)
+        else:
+            rows = self._database.rows("list", *values)
+        return self._enrollments(rows)
+
+    def statistics(self, account: Account, sequence_id: int) -> dict[tuple[str, str | None], int]:
+        """How many enrollments of a sequence stand how: (state, reason) to a count."""
+        rows = self._database.rows("statistics", encode_id(account), sequence_id)
+        return {(state, reason): count for state, reason, count in rows}
