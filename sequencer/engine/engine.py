@@ -504,6 +504,8 @@ class Engine:
         self, transaction: Transaction, sequence: Sequence | SequenceVersion | str, now: DateTime
     ) -> SequenceVersion:
         if isinstance(sequence, SequenceVersion):
+            if transaction.current_version(self._account, sequence.key) == sequence:
+                return sequence  # saving it again would replace its templates, which a version does not hold
             sequence = sequence.sequence
         if isinstance(sequence, str):
             return self._version(transaction, sequence)
