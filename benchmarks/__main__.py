@@ -11,9 +11,7 @@ from benchmarks import deciding, importing, planning, storing
 from benchmarks.measuring import Question
 
 QUESTIONS: dict[str, Question] = {
-    question.name: question
-    for module in (planning, deciding, storing, importing)
-    for question in module.QUESTIONS
+    question.name: question for module in (planning, deciding, storing, importing) for question in module.QUESTIONS
 }
 
 

@@ -11,12 +11,15 @@ from benchmarks.measuring import Figure, Question
 _SCRIPT = "import time; begun = time.perf_counter(); import sequencer; print(time.perf_counter() - begun)"
 
 
+def _once() -> float:
+    command = [sys.executable, "-c", _SCRIPT]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own script
+    return float(done.stdout)
+
+
 def measure() -> Figure:
     """The median of several processes, after one that warms the files."""
-    took = [
-        float(subprocess.run([sys.executable, "-c", _SCRIPT], check=True, capture_output=True, text=True).stdout)
-        for _ in range(8)
-    ][1:]
+    took = [_once() for _ in range(8)][1:]
     return Figure(statistics.median(took), {"least": round(min(took), 4), "most": round(max(took), 4)})
 
 

@@ -62,7 +62,9 @@ def seconds(work: Callable[[], object]) -> float:
         gc.enable()
 
 
-def in_turn(one: Callable[[], object], other: Callable[[], object], *, rounds: int = 15) -> tuple[float, dict[str, Any]]:
+def in_turn(
+    one: Callable[[], object], other: Callable[[], object], *, rounds: int = 15
+) -> tuple[float, dict[str, Any]]:
     """The median ratio of one piece of work to another, measured in turn, and the medians of both in seconds."""
     one()
     other()

@@ -1,4 +1,4 @@
-"""Planning a step with pendulum values out, beside the same closed form in plain datetime + zoneinfo, and pendulum's."""
+"""Planning a step with pendulum values out, beside the same in plain datetime + zoneinfo, and in pendulum."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _moments() -> list[datetime]:
 
 
 def plain(moment: datetime, n: int) -> datetime:
-    """n weekdays after a moment, then the next weekday: Monday to Friday in closed form, resolved once, checked once."""
+    """N weekdays after a moment, then the next weekday: Monday to Friday in closed form, resolved once, checked once."""
     local = moment.astimezone(_PLAIN_ZONE)
     weekday = local.weekday()
     # From a weekend, count from the Friday before it.
@@ -84,6 +84,10 @@ def measure_pendulum() -> Figure:
 QUESTIONS = (
     Question("planning", "a step's estimate beside plain datetime + zoneinfo, times", 2.5, measure_plain),
     Question(
-        "planning-pendulum", "pendulum's own closed form beside a step's estimate, times", 3, measure_pendulum, at_least=True
+        "planning-pendulum",
+        "pendulum's own closed form beside a step's estimate, times",
+        3,
+        measure_pendulum,
+        at_least=True,
     ),
 )
