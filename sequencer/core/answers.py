@@ -43,6 +43,10 @@ def answer(draft: Draft, report: Answer) -> None:
     if found.step.is_email != report.kind.startswith("email"):
         draft.note(report.kind, found.position, detail="the step is of the other kind")
         return
+    if found.position > draft.enrollment.position:
+        # Keys can be guessed from one another; only what was current once can have been handed over (L4).
+        draft.note(report.kind, found.position, detail="the step has not been handed over yet")
+        return
     _HANDLERS[type(report)](draft, found, report)
 
 
@@ -108,18 +112,22 @@ def _email_sent(draft: Draft, of: EnrollmentStep, report: EmailSent) -> None:
 
 
 def _email_pending(draft: Draft, of: EnrollmentStep, report: EmailPending) -> None:
-    if of.status is not StepStatus.REQUESTED or report.attempt not in (None, of.attempt) or of.awaits_report:
+    if of.status is not StepStatus.REQUESTED or not _is_latest(draft, of, report) or of.awaits_report:
         draft.note(report.kind, of.position, status=of.status.value)
         return
     fields = {"awaits_report": True, "provider_id": report.provider_id}
     draft.record("email_pending", of.position, steps={of.position: fields})
 
 
+def _is_latest(draft: Draft, of: EnrollmentStep, report: EmailPending | EmailFailed | TaskFailed) -> bool:
+    """Whether an answer is about the latest attempt, and not about one under an earlier key (L10)."""
+    return report.attempt in (None, of.attempt) and report.effect_key in (None, draft.enrollment.key_of(of))
+
+
 def failed(draft: Draft, of: EnrollmentStep, report: EmailFailed | TaskFailed) -> None:
     """The latest attempt was refused, or went without an answer (`known=False`)."""
-    latest = report.attempt in (None, of.attempt)
     reason = report.reason if report.reason in FAILURE_REASONS else "delivery_failed"
-    if not latest or of.status not in (StepStatus.REQUESTED, StepStatus.FAILED):
+    if not _is_latest(draft, of, report) or of.status not in (StepStatus.REQUESTED, StepStatus.FAILED):
         draft.note(report.kind, of.position, status=of.status.value, attempt=report.attempt)
         return
     if of.status is StepStatus.FAILED:
@@ -171,6 +179,8 @@ def _task_created(draft: Draft, of: EnrollmentStep, report: TaskCreated) -> None
             fields |= {"status": draft.status(of, "cancel"), "estimated_execute_at": None, "started_at": None}
         draft.record("late_task_created", position, steps={position: fields})
         draft.request_cancels()
+    elif of.status is StepStatus.FAILED and of.task_id == report.task_id:
+        draft.note(report.kind, position, detail="the task was deleted since")
     elif of.status in _OPEN:
         fields = {
             "status": draft.status(of, "create"),

@@ -29,13 +29,13 @@ from pendulum import DateTime
 
 from sequencer.core.answers import answer, complete, failed
 from sequencer.core.decision import Decision, Draft
-from sequencer.core.delays import Weekdays
+from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.effects import hand_over_of
 from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource, initial_steps
 from sequencer.core.errors import IllegalTransition, InvalidInput
 from sequencer.core.instants import between, later_by, to_instant
 from sequencer.core.reactions import react
-from sequencer.core.sequence import Identifier, SequenceVersion, to_line
+from sequencer.core.sequence import Identifier, SequenceVersion, to_line, to_whole
 from sequencer.core.signals import (
     OUTSIDE,
     Answer,
@@ -54,7 +54,7 @@ from sequencer.core.signals import (
     Withdraw,
 )
 from sequencer.core.statuses import EnrollmentState, StepStatus
-from sequencer.core.timeline import base_of, estimate, opens_at, skipped_at
+from sequencer.core.timeline import answer_due, base_of, estimate, is_due, opens_at, skipped_at
 
 __all__ = ["advance", "enroll"]
 
@@ -130,14 +130,14 @@ def _due(draft: Draft, due: Due) -> None:
     draft.request_cancels()
     if enrollment.state is EnrollmentState.FINISHED:
         for step in enrollment.outstanding:
-            if not step.awaits_report or _answer_overdue(draft, step):
+            if answer_due(step, now) <= now:
                 draft.cancel(step)
         return
     current = enrollment.current
     if current is None:
         return
     handling = due.email if current.step.is_email else due.task
-    if current.status is StepStatus.REQUESTED:
+    if current.status is StepStatus.REQUESTED and answer_due(current, now) <= now:
         _still_requested(draft, current, handling)
     elif enrollment.state is EnrollmentState.BLOCKED:
         if enrollment.blocked_until is not None and enrollment.blocked_until <= now:
@@ -186,18 +186,12 @@ def _request(draft: Draft, current: EnrollmentStep, handling: Handling) -> None:
     draft.effects.append(hand_over_of(draft.enrollment, draft.enrollment.steps[position]))
 
 
-def _answer_overdue(draft: Draft, step: EnrollmentStep) -> bool:
-    wake_at = draft.enrollment.wake_at
-    return wake_at is not None and wake_at <= draft.now
-
-
 def _still_requested(draft: Draft, current: EnrollmentStep, handling: Handling) -> None:
     """Claimed while requested: whoever handed it over has died, or a mailer that answers later never did."""
     if current.awaits_report:
-        if _answer_overdue(draft, current):
-            draft.fail(current, "outcome_unknown", refused=False)
+        draft.fail(current, "outcome_unknown", refused=False)
     elif current.started_at is None:
-        if draft.enrollment.state is EnrollmentState.ACTIVE:
+        if _may_hand_over(draft):
             draft.effects.append(hand_over_of(draft.enrollment, current))
         else:
             draft.try_again("hand_over_withdrawn", current, {}, pause=None)
@@ -208,11 +202,16 @@ def _still_requested(draft: Draft, current: EnrollmentStep, handling: Handling) 
         draft.fail(current, "outcome_unknown", refused=False)
 
 
+def _may_hand_over(draft: Draft) -> bool:
+    """Whether the current step is due at this instant: the window may have closed, or the clock gone back (T9, E6)."""
+    return draft.enrollment.state is EnrollmentState.ACTIVE and is_due(draft.enrollment, draft.now)
+
+
 def _start(draft: Draft, start: Start) -> None:
     step = draft.enrollment.step_of_key(start.effect_key)
     if (
         step is not None
-        and draft.enrollment.state is EnrollmentState.ACTIVE
+        and _may_hand_over(draft)
         and step.status is StepStatus.REQUESTED
         and step.started_at is None
         and step.attempt == start.attempt
@@ -315,12 +314,16 @@ def _not_before(draft: Draft, current: EnrollmentStep, resume: Resume) -> DateTi
     since = max(enrollment.blocked_at, base_of(enrollment, current.position, now))
     if planned <= since:
         return now
-    if type(current.step.after) is Weekdays:
-        days = calendar.working_days_between(since, planned)
-        if days == 0 and calendar.at_clock_of(planned, now) < now:
-            return now
-        return calendar.after(calendar.at_clock_of(planned, now), Weekdays(days))
-    return later_by(now, between(since, planned))
+    if type(current.step.after) is Hours:
+        # What is left of the delay itself; a wait for the calendar that came on top is not waited out again.
+        ends = calendar.after(base_of(enrollment, current.position, now), current.step.after)
+        if current.not_before is not None:
+            ends = max(ends, current.not_before)
+        return now if ends <= since else later_by(now, between(since, ends))
+    days = calendar.working_days_between(since, planned)
+    if days == 0 and calendar.at_clock_of(planned, now) < now:
+        return now
+    return calendar.after(calendar.at_clock_of(planned, now), Weekdays(days))
 
 
 def _finish(draft: Draft, finish: Finish) -> None:
@@ -347,7 +350,10 @@ def _skip(draft: Draft, skip: Skip) -> None:
 
 
 def _complete_task(draft: Draft, request: CompleteTask) -> None:
-    step = draft.enrollment.steps[request.position]
+    steps = draft.enrollment.steps
+    step = steps[to_whole(request.position, "position", least=0, most=len(steps) - 1)]
+    if step.step.is_email:
+        raise IllegalTransition(step.status, "complete", "it is a mail, and only the mailer's answer completes that")
     if step.status is StepStatus.COMPLETED:
         return
     if step.is_over or request.position != draft.enrollment.position:

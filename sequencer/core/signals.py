@@ -319,10 +319,19 @@ class Bounced(_Outside):
     kind = "bounced"
 
 
+# On every zone's clock these days begin within the range of instants (T11).
+_FIRST_RETURN, _LAST_RETURN = date(1970, 1, 2), date(9000, 12, 31)
+
+
 def _to_return(value: Any) -> datetime | date | None:
     if value is None:
         return None
-    return to_instant(value, "until") if isinstance(value, datetime) else to_date(value, "until")
+    if isinstance(value, datetime):
+        return to_instant(value, "until")
+    day = to_date(value, "until")
+    if not _FIRST_RETURN <= day <= _LAST_RETURN:
+        raise InvalidInput(f"{day} lies outside of the years 1970 to 9000", path="until", code="out_of_range")
+    return day
 
 
 @attrs.frozen(kw_only=True)

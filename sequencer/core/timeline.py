@@ -25,10 +25,12 @@ __all__ = [
     "ANSWER_WITHIN",
     "PlannedStep",
     "Timeline",
+    "answer_due",
     "base_of",
     "due_at",
     "estimate",
     "explain_current",
+    "is_due",
     "next_wake",
     "opens_at",
     "overdue_at",
@@ -186,12 +188,12 @@ def next_wake(enrollment: Enrollment, now: DateTime) -> DateTime | None:
     position = enrollment.position
     wakes = [step.cancel_after or now for step in enrollment.steps[: position + 1] if step.cancel_task]
     if enrollment.state is EnrollmentState.FINISHED:
-        wakes += [_answer_due(step, now) for step in enrollment.outstanding]
+        wakes += [answer_due(step, now) for step in enrollment.outstanding]
     else:
         current = enrollment.steps[position] if position < len(enrollment.steps) else None
         status = None if current is None else current.status
         if status is StepStatus.REQUESTED:
-            wakes.append(_answer_due(current, now))  # type: ignore[arg-type]
+            wakes.append(answer_due(current, now))  # type: ignore[arg-type]
         if enrollment.state is EnrollmentState.BLOCKED:
             if enrollment.blocked_until is not None:
                 wakes.append(enrollment.blocked_until)
@@ -223,7 +225,13 @@ def skipped_at(enrollment: Enrollment) -> DateTime | None:
     return enrollment.calendar.after(current.estimated_execute_at, action.skip_after)
 
 
-def _answer_due(step: EnrollmentStep, now: DateTime) -> DateTime:
+def is_due(enrollment: Enrollment, now: DateTime) -> bool:
+    """Whether the current step's estimate has come, and for a mail the calendar is open (T9)."""
+    return opens_at(enrollment, now) <= now
+
+
+def answer_due(step: EnrollmentStep, now: DateTime) -> DateTime:
+    """When a step that was handed over has to be looked at again, if no answer comes before."""
     # While a worker hands the step over, its lease keeps others away. Without one it was left behind: look at once.
     return later_by(step.requested_at, ANSWER_WITHIN.timedelta) if step.awaits_report and step.requested_at else now
 
