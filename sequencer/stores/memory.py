@@ -1,0 +1,112 @@
+"""A store in memory: the same transactions on encoded rows, gone with the process.
+
+It stores what any other store does, rows in the stored form, so nothing that works with it can rely on living objects;
+and it undoes a transaction that fails, from a journal.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from sequencer.core.errors import InvalidInput, StoreError
+from sequencer.engine.storage import Transaction
+from sequencer.stores.codec import Row
+from sequencer.stores.records import Known
+from sequencer.stores.tables import Tables
+from sequencer.stores.transaction import SqlTransaction
+
+__all__ = ["MemoryStore"]
+
+
+class _Database:
+    """Answers the named statements from the tables."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def rows(self, name: str, *values: Any) -> list[Row]:
+        """All rows of a query."""
+        found: list[Row] = getattr(self._tables, name)(*values)
+        return found
+
+    def row(self, name: str, *values: Any) -> Row | None:
+        """The first row of a query."""
+        rows = self.rows(name, *values)
+        return rows[0] if rows else None
+
+    def run(self, name: str, *values: Any) -> int:
+        """How many rows a statement changed."""
+        changed: int = getattr(self._tables, name)(*values)
+        return changed
+
+    add = run
+
+    def many(self, name: str, rows: Iterable[Row]) -> None:
+        """The same statement for many rows."""
+        statement = getattr(self._tables, name)
+        for row in rows:
+            statement(*row)
+
+
+class MemoryStore:
+    """Enrollments in memory. It may be used from any thread; transactions take turns.
+
+    `connection` is None, or the transaction of a block that is open in this thread, which is then joined: an error
+    inside the inner block undoes that block only.
+    """
+
+    def __init__(self) -> None:
+        self.origin = secrets.token_hex(8)
+        """The store's random id, made when it was created."""
+        self._known = Known(self.origin, secrets.token_bytes(32))
+        self._tables = Tables()
+        self._database = _Database(self._tables)
+        self._lock = threading.RLock()
+        self._open: SqlTransaction | None = None
+
+    def transaction(self, connection: Any = None, *, write: bool = True) -> AbstractContextManager[Transaction]:
+        """One transaction of the store's own, or a part of one that is open."""
+        return self._own() if connection is None else self._joined(connection)
+
+    @contextmanager
+    def _own(self) -> Iterator[SqlTransaction]:
+        with self._lock:
+            if self._open is not None:
+                raise StoreError("a transaction of this store is open in this thread already; go on in that one")
+            self._open = transaction = SqlTransaction(self._database, self._known)
+            try:
+                yield transaction
+            except BaseException:
+                self._tables.undo(0)
+                raise
+            else:
+                self._known.versions.update(transaction.versions)
+            finally:
+                self._tables.journal.clear()
+                self._open = None
+
+    @contextmanager
+    def _joined(self, transaction: Any) -> Iterator[SqlTransaction]:
+        with self._lock:
+            if transaction is not self._open:
+                raise InvalidInput(
+                    f"a store in memory has no connections, got {transaction!r}; leave it out, or pass the "
+                    "transaction of a block that is open",
+                    path="connection",
+                    code="invalid_type",
+                )
+            mark = len(self._tables.journal)
+            versions = dict(transaction.versions)
+            try:
+                yield transaction
+            except BaseException:
+                self._tables.undo(mark)
+                transaction.versions = versions
+                raise
+
+    def close(self) -> None:
+        """Nothing is held open."""
