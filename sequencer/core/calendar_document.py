@@ -24,9 +24,7 @@ def read_calendar(
 ) -> Calendar:
     """The calendar that a sequence's document describes, in `timezone` if it names none, or `MISSING`."""
     named = document.get("timezone", timezone)
-    zone = problems.attempt(
-        "timezone", lambda: zone_named(named) and named if isinstance(named, str) else _no_zone(named)
-    )
+    zone = problems.attempt("timezone", _zone_name, named)
     path = "calendar"
     given = problems.mapping(document.get(path, {}), path, _CALENDAR_KEYS)
     rules: dict[str, Any] = {}
@@ -61,9 +59,12 @@ def read_calendar(
     return problems.attempt(path, lambda: Calendar(zone, send_windows=windows, **rules))
 
 
-def _no_zone(value: object) -> str:
-    message = f"needs an IANA zone name like Europe/Warsaw, got {shown(value)}"
-    raise InvalidInput(message, path="timezone", code="unknown_timezone")
+def _zone_name(value: object) -> str:
+    if not isinstance(value, str):
+        message = f"needs an IANA zone name like Europe/Warsaw, got {shown(value)}"
+        raise InvalidInput(message, path="timezone", code="unknown_timezone")
+    zone_named(value)
+    return value
 
 
 def _weekdays(days: list[Any]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sequencer.core.delays import Delay, Hours, Weekdays
@@ -20,7 +20,7 @@ def read_amount(problems: Problems, value: object, path: str, units: Collection[
     The number is as it was given: what it may be is the caller's to check.
     """
     example = f"{{{next(iter(units))}: 1}}"
-    if not isinstance(value, dict):
+    if not isinstance(value, Mapping):
         problems.add("invalid_type", f"needs a duration like {example}, got {shown(value)}", path)
         return MISSING, MISSING
     strangers = [key for key in value if key not in units]
@@ -40,7 +40,8 @@ def read_delay(problems: Problems, value: object, path: str) -> Delay:
     if unit is MISSING:
         missing: Delay = MISSING
         return missing
-    return problems.attempt(child(path, unit), Hours if unit == "hours" else Weekdays, n)
+    kind: type[Hours | Weekdays] = Hours if unit == "hours" else Weekdays
+    return problems.attempt(child(path, unit), kind, n)
 
 
 def delay_document(delay: Delay) -> dict[str, Any]:

@@ -6,18 +6,28 @@ week. Here it is only settled what may be said; whether it is true is found out 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from sequencer.core.calendar import Window
 from sequencer.core.durations import delay_document, read_delay
-from sequencer.core.errors import InvalidInput
-from sequencer.core.problems import MISSING, Problems, child, item, nearest, shown
+from sequencer.core.errors import DefinitionError, InvalidInput
+from sequencer.core.problems import MISSING, EnoughProblems, Problems, child, item, nearest, shown
 
-__all__ = ["ASSUMPTIONS", "EXPECTATIONS", "read_assumptions", "read_expectations"]
+__all__ = [
+    "ASSUMPTIONS",
+    "EXPECTATIONS",
+    "read_assumptions",
+    "read_expectations",
+    "to_assumptions",
+    "to_expectations",
+]
 
 _MOST_COUNT = 10_000
 _MOST_DAYS = 3_650
+
+_T = TypeVar("_T")
 
 
 def _duration(problems: Problems, value: object, path: str) -> Any:
@@ -119,3 +129,23 @@ def read_expectations(problems: Problems, value: object, path: str) -> list[dict
             {kind: EXPECTATIONS[kind](problems, what, child(place, kind)) for kind, what in known.items()}
         )
     return expectations
+
+
+def to_assumptions(value: object) -> dict[str, Any]:
+    """The `assume` mapping in its one spelling. Raises `DefinitionError` with all that is wrong with it."""
+    return _settled(read_assumptions, value, "assume")
+
+
+def to_expectations(value: object) -> list[dict[str, Any]]:
+    """The `expect` list in its one spelling. Raises `DefinitionError` with all that is wrong with it."""
+    return _settled(read_expectations, value, "expect")
+
+
+def _settled(read: Callable[[Problems, object, str], _T], value: object, path: str) -> _T:
+    problems = Problems()
+    settled: _T = MISSING
+    with contextlib.suppress(EnoughProblems):
+        settled = read(problems, value, path)
+    if problems.found:
+        raise DefinitionError(problems.found)
+    return settled

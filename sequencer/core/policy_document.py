@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sequencer.core.durations import delay_document, read_amount, read_delay
@@ -58,7 +58,7 @@ def _read_reactions(problems: Problems, value: object, path: str) -> dict[str, R
         if isinstance(each, str):
             does = problems.among(each, place, ("finish", "block", "note"))
             reaction = does if does is MISSING else Reaction(does)
-        elif isinstance(each, dict) and "block" in each:
+        elif isinstance(each, Mapping) and "block" in each:
             problems.mapping(each, place, ("block",))
             duration = read_delay(problems, each["block"], child(place, "block"))
             reaction = duration if duration is MISSING else Reaction("block", duration=duration)

@@ -19,7 +19,7 @@ __all__ = ["MISSING", "EnoughProblems", "Problems", "child", "item", "nearest", 
 
 MOST_PROBLEMS = 100
 MOST_DEPTH = 32
-MOST_VALUES = 20_000
+MOST_VALUES = 100_000
 _LONGEST_MESSAGE = 400
 _LONGEST_NAME_COMPARED = 64
 _PLAIN_KEY = re.compile(r"[^\s.\[\]\"\x00-\x1f\x7f]+")

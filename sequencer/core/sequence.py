@@ -19,6 +19,7 @@ import attrs
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Delay, Hours, Weekdays
 from sequencer.core.errors import DefinitionError, InvalidInput, Problem
+from sequencer.core.expectations import to_assumptions, to_expectations
 
 __all__ = [
     "Action",
@@ -39,6 +40,7 @@ _Kind = TypeVar("_Kind")
 MOST_STEPS = 200
 _LONGEST_IDENTIFIER = 64
 _MOST_TASK_TEXT = 10_000
+_MOST_DEPTH = 20
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _CONTROL_BUT_NEWLINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -111,23 +113,27 @@ def to_metadata(value: Any, path: str = "metadata") -> Mapping[str, Any]:
         raise InvalidInput(f"needs plain JSON values: {error}", path=path, code="invalid_type") from None
     if len(text) > 16_384:
         raise InvalidInput("is longer than 16 KiB", path=path, code="invalid_length")
-    if "\\u0000" in text or re.search(r"\\ud[89a-f]", text):
-        found = json.loads(text)
-        _refuse_odd_text(found, path)
-    frozen: Mapping[str, Any] = _frozen(json.loads(text))
+    found = json.loads(text)
+    _refuse_odd_values(found, path, 1)
+    frozen: Mapping[str, Any] = _frozen(found)
     return frozen
 
 
-def _refuse_odd_text(value: Any, path: str) -> None:
+def _refuse_odd_values(value: Any, path: str, depth: int) -> None:
+    # What is kept must come back, also from a store that shortens text at NUL, and from files as strict as they are.
+    if depth > _MOST_DEPTH:
+        raise InvalidInput(f"is nested more than {_MOST_DEPTH} levels deep", path=path, code="too_deep")
     if isinstance(value, str) and _CONTROL_BUT_NEWLINES.search(value):
         raise InvalidInput("has a control character or a broken surrogate in it", path=path, code="invalid_text")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise InvalidInput("has a number of more than 64 bits in it", path=path, code="out_of_range")
     if isinstance(value, dict):
         for key, each in value.items():
-            _refuse_odd_text(key, path)
-            _refuse_odd_text(each, f"{path}.{key}")
+            _refuse_odd_values(key, path, depth)
+            _refuse_odd_values(each, path, depth + 1)
     if isinstance(value, list):
         for each in value:
-            _refuse_odd_text(each, path)
+            _refuse_odd_values(each, path, depth + 1)
 
 
 class _Frozen(dict):  # type: ignore[type-arg]
@@ -473,6 +479,8 @@ class Sequence:
             except InvalidInput as error:
                 path = error.path if error.path.startswith(name) else name
                 problems.append(Problem(error.code, error.message, path))
+            except DefinitionError as error:
+                problems.extend(error.problems)
 
         settle("name", lambda value: to_line(value, "name"))
         settle("key", lambda value: self.name if value is None else to_line(value, "key"))
@@ -480,8 +488,8 @@ class Sequence:
         settle("policy", lambda value: _an(Policy, value, "policy"))
         settle("metadata", to_metadata)
         settle("templates", _to_templates)
-        settle("assume", lambda value: to_metadata(value, "assume"))
-        settle("expect", lambda value: tuple(to_metadata(each, "expect") for each in value))
+        settle("assume", lambda value: to_metadata(to_assumptions(value), "assume"))
+        settle("expect", lambda value: tuple(to_metadata(each, "expect") for each in to_expectations(value)))
         self._settle_steps(problems)
         if problems:
             raise DefinitionError(problems)

@@ -109,7 +109,7 @@ def read_templates(problems: Problems, value: object, path: str, steps: Iterable
     JSON writes every key of a mapping as text, so a key that spells a whole number stands for the number, unless a
     step uses that very text as its id. Where that would not do, the list says exactly what is meant.
     """
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         entries = [(MISSING, each, item(path, i)) for i, each in enumerate(value)]
     else:
         given = problems.mapping(value, path, None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -147,5 +146,7 @@ def schema() -> dict[str, Any]:
 
     It says what a schema can say. The reader is stricter: a file that the schema takes may still be refused.
     """
+    from importlib.resources import files  # slow to import, and needed by nothing else here
+
     found: dict[str, Any] = json.loads(files(__package__).joinpath("schema.json").read_text(encoding="utf-8"))
     return found

@@ -19,7 +19,6 @@ from sequencer.core.errors import Problem
 from sequencer.core.problems import (
     MOST_DEPTH,
     MOST_PROBLEMS,
-    MOST_VALUES,
     EnoughProblems,
     child,
     item,
@@ -29,8 +28,10 @@ from sequencer.core.problems import (
 
 __all__ = ["Builder", "Lines"]
 
+MOST_VALUES = 10_000  # ten times what the longest sequence needs, and a fraction of a second's work
+
 # A problem with one of these codes is about the key of a mapping rather than about the value under it.
-_ABOUT_KEYS = {"unknown_key", "invalid_key", "duplicate_key"}
+_ABOUT_KEYS = {"unknown_key", "invalid_key"}
 
 
 class Lines:

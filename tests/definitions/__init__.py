@@ -1,0 +1,1 @@
+"""Tests of `sequencer.definitions` and of the documents that it reads."""
