@@ -80,7 +80,6 @@ def test_l6_shift_of_what_was_due_already_is_now():
     """What was due before it was blocked is due at the next open moment (L6)."""
     assert resumed(Hours(1), warsaw(2, "09:00"), warsaw(2, "12:00"), warsaw(3, "12:00")) == warsaw(3, "12:00")
     assert resumed(Weekdays(1), warsaw(2), warsaw(4), warsaw(7)) == warsaw(9, "09:00")
-    X
 
 
 def test_l6_shift_of_a_step_that_became_current_during_the_block():
