@@ -27,10 +27,12 @@ class Deadline:
         self._timer.daemon = True
 
     def guard(self, connection: socket.socket) -> None:
-        """Shut this connection down, too. Raises `TimeoutError` when the time is over already."""
+        """Shut this connection down, too, when the time is over. Raises `TimeoutError` when it is over already."""
         with self._lock:
             if self.passed:
                 raise TimeoutError(f"no answer within {self.seconds:g} seconds")
+            # The timer decides; a socket that gave up first would look like a failure of the connection.
+            connection.settimeout(self.seconds + 1)
             # A handle of our own: wrapping the socket for TLS takes it out of the hands of its first object.
             self._handles.append(socket.fromfd(connection.fileno(), connection.family, connection.type))
 
@@ -40,7 +42,6 @@ class Deadline:
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
             connection = socket.socket(family, kind, protocol)
             try:
-                connection.settimeout(self.seconds)
                 self.guard(connection)
                 connection.connect(address)
             except OSError as problem:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import attrs
 
 from sequencer.adapters.keys import message_id
+from sequencer.adapters.orders import Hang, Orders
 from sequencer.core.enrollment import fold_address
 from sequencer.core.signals import EmailFailed, EmailSent
 from sequencer.engine.ports import Accepted, Email, OutcomeUnknown, Pending, Rejected, TaskId, TaskRequest
@@ -42,64 +42,6 @@ class SentEmail:
     def to(self) -> str:
         """The recipient."""
         return self.email.to
-
-
-class Hang:
-    """A call that hangs until `release`. As a context manager it releases at the end, whatever happens in between."""
-
-    def __init__(self) -> None:
-        self._reached = threading.Event()
-        self._released = threading.Event()
-
-    def wait(self, timeout: float = 10.0) -> None:
-        """Wait until a call hangs. Raises `TimeoutError` after `timeout` seconds."""
-        if not self._reached.wait(timeout):
-            raise TimeoutError(f"nobody called within {timeout} seconds")
-
-    def release(self) -> None:
-        """Let what hangs go on, and never hang again."""
-        self._released.set()
-
-    def pass_through(self) -> None:
-        """What the call does."""
-        self._reached.set()
-        self._released.wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.release()
-
-
-@attrs.define
-class _Order:
-    what: Any
-    concerns: Callable[[Any], bool]
-    left: int | None
-
-
-class _Orders:
-    def __init__(self) -> None:
-        self._orders: list[_Order] = []
-
-    def add(self, what: Any, times: int | None, concerns: Callable[[Any], bool] | None) -> None:
-        if times is not None and times < 1:
-            raise ValueError(f"times must be at least 1, or None for all from now on; got {times}")
-        self._orders.append(_Order(what, concerns or (lambda _: True), times))
-
-    def take(self, call: Any) -> Any:
-        for order in self._orders:
-            if (order.left is None or order.left > 0) and order.concerns(call):
-                if order.left is not None:
-                    order.left -= 1
-                return order.what
-        return None
-
-    def clear(self) -> None:
-        self._orders.clear()
 
 
 _LOSE, _LATER = object(), object()
@@ -141,8 +83,8 @@ class RecordingMailer:
         self._domain = domain
         self._answer = answer
         self._left: dict[str, Answer] = {}
-        self._orders = _Orders()
-        self._hangs = _Orders()
+        self._orders = Orders()
+        self._hangs = Orders()
         self._lock = threading.RLock()
 
     # -- orders
@@ -196,7 +138,7 @@ class RecordingMailer:
         with self._lock:
             hang = self._hangs.take(email)
         if hang is not None:
-            hang.pass_through()
+            hang.hold()
         with self._lock:
             if self.deduplicates and key in self._left:
                 answer = self._left[key]
@@ -312,8 +254,8 @@ class RecordingTaskBoard:
         self.calls: list[tuple[str, TaskRequest]] = []
         self.cancel_calls: list[TaskId] = []
         self.tasks: list[RecordedTask] = []
-        self._orders = {"create": _Orders(), "cancel": _Orders()}
-        self._hangs = {"create": _Orders(), "cancel": _Orders()}
+        self._orders = {"create": Orders(), "cancel": Orders()}
+        self._hangs = {"create": Orders(), "cancel": Orders()}
         self._lock = threading.RLock()
 
     @property
@@ -401,7 +343,7 @@ class RecordingTaskBoard:
         with self._lock:
             hang = self._hangs[verb].take(call)
         if hang is not None:
-            hang.pass_through()
+            hang.hold()
 
     def __repr__(self) -> str:
         return f"<RecordingTaskBoard: {len(self.open)} open of {len(self.tasks)}>"

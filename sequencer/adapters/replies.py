@@ -37,6 +37,7 @@ _OUR_QUOTA = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _MAILBOX = re.compile(r"mailbox|inbox|over ?quota|disk quota|storage", re.IGNORECASE)
+_FULL = re.compile(r"\bquota\b|\bfull\b|storage", re.IGNORECASE)
 _RELAY = re.compile(r"\brelay|authenticat|not authori[sz]ed to send|sender verify|login|log in", re.IGNORECASE)
 _REPUTATION = re.compile(
     r"block(ed|ing|list)|blacklist|black-list|denylist|spam|dnsbl|\brbl\b|reputation|banned|policy|reverse dns|\bptr\b",
@@ -120,4 +121,5 @@ def _bad_address(stage: Stage, reply: Reply) -> bool:
     if detail is not None and detail[0] != 0:
         return detail in _BAD_ADDRESS
     # 521 and 556: the domain takes no mail (RFC 7504). 552 is a full mailbox: that is no bad address.
-    return reply.code in (501, 521, 550, 551, 553, 556) and not _REPUTATION.search(reply.text)
+    named = reply.code in (501, 521, 550, 551, 553, 556)
+    return named and not _REPUTATION.search(reply.text) and not _FULL.search(reply.text)

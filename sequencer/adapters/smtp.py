@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import smtplib
 import socket
 import ssl
@@ -30,6 +31,9 @@ __all__ = ["SmtpMailer"]
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _HERE = ("localhost", "127.0.0.1", "::1")
 _ACCEPTED = range(200, 300)
+_REPLY = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\r\n]*))?\r?\n")
+_LONGEST_LINE = 8192
+_MOST_LINES = 500
 
 
 class SmtpMailer:
@@ -200,6 +204,34 @@ class _Smtp(smtplib.SMTP):
             connection.close()
             raise
 
+    def getreply(self) -> tuple[int, bytes]:
+        """A whole reply, as the library's own, but nothing less: half a line is none, though it may begin with 250.
+
+        Raises `SMTPServerDisconnected` when the connection ends before the reply does, and `SMTPResponseException`
+        with the code -1 for what is no reply.
+        """
+        if self.file is None:
+            assert self.sock is not None
+            self.file = self.sock.makefile("rb")
+        texts: list[bytes] = []
+        while len(texts) < _MOST_LINES:
+            try:
+                line = self.file.readline(_LONGEST_LINE)
+            except OSError as error:
+                self.close()
+                raise smtplib.SMTPServerDisconnected(f"the connection broke off: {error}") from error
+            found = _REPLY.fullmatch(line)
+            if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
+                self.close()
+                raise smtplib.SMTPServerDisconnected("the server hung up")
+            if found is None:
+                break
+            texts.append(found[3] or b"")
+            if found[2] != b"-":
+                return int(found[1]), b"\n".join(texts)
+        self.close()
+        raise smtplib.SMTPResponseException(-1, line)
+
 
 class _Session:
     """One connection, and how far the conversation on it has come."""
@@ -237,7 +269,6 @@ class _Session:
         assert self.smtp is not None
         try:
             assert self.smtp.sock is not None
-            self.smtp.sock.settimeout(deadline.seconds)
             deadline.guard(self.smtp.sock)
             code, _ = self.smtp.rset()
         except (OSError, AssertionError, smtplib.SMTPException) as error:
