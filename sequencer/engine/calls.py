@@ -1,11 +1,18 @@
-"""Calling a port without being held up by it: a call that hangs costs one time-out, not the worker (law E4)."""
+"""Calling ports without being held up by them: a call that hangs costs one time-out, not the worker (law E4).
+
+The hand-overs of a pass run on a thread of their own, one after another, and the worker watches it. Each call of a
+port is announced with the time that it has. When one does not come back in time, its thread is left behind and the
+rest of the pass goes on with another. So a call costs no hand-over between threads, and there is at most one at a time.
+"""
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
+import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 __all__ = ["PortCalls", "TimedOut"]
 
@@ -16,65 +23,127 @@ class TimedOut(Exception):
     """The port has not come back in time; its thread is left behind, and what it still answers is `late`."""
 
 
-class _Call:
-    __slots__ = ("abandoned", "done", "error", "function", "late", "result")
+class _LeftBehind(BaseException):
+    """Unwinds a thread whose call came back after its time: somebody else has gone on with its work."""
 
-    def __init__(self, function: Callable[[], Any], late: Callable[[Any], None]) -> None:
+
+class _Thread:
+    """A thread that runs one thing after another, for as long as it is wanted."""
+
+    def __init__(self) -> None:
+        self._runs: queue.SimpleQueue[_Run | None] = queue.SimpleQueue()
+        threading.Thread(target=self._serve, name="sequencer-ports", daemon=True).start()
+
+    def start(self, function: Callable[[], None]) -> _Run:
+        # What the host keeps in context variables (a tenant, a trace) is there for its ports, too.
+        context = contextvars.copy_context()
+        run = _Run(lambda: context.run(function))
+        self._runs.put(run)
+        return run
+
+    def end(self) -> None:
+        self._runs.put(None)
+
+    def _serve(self) -> None:
+        while (run := self._runs.get()) is not None:
+            try:
+                run.function()
+            except _LeftBehind:
+                return
+            except BaseException as error:
+                run.error = error
+            run.done.set()
+
+
+class _Run:
+    def __init__(self, function: Callable[[], None]) -> None:
         self.function = function
-        self.late = late
         self.done = threading.Event()
-        self.abandoned = False
-        self.result: Any = None
         self.error: BaseException | None = None
 
 
 class PortCalls:
-    """Makes calls on one thread of its own, and takes a new thread when a call does not come back.
+    """Runs the hand-overs of passes, for one worker; threads are used again from pass to pass.
 
-    It belongs to one pass of one worker. With `threads=False` calls are made on the caller's thread: for hosts whose
-    ports need its connection (an ORM inside a test's transaction), at the price that a hanging port holds the worker.
+    With `threads=False` everything happens on the caller's thread: for hosts whose ports need its connection (an ORM
+    inside a test's transaction), at the price that a hanging port holds the worker.
     """
 
-    def __init__(self, *, threads: bool = True) -> None:
+    def __init__(self, *, threads: bool) -> None:
         self._threads = threads
-        self._calls: queue.SimpleQueue[_Call | None] | None = None
+        self._idle: list[_Thread] = []
 
-    def call(self, function: Callable[[], _Result], seconds: float, late: Callable[[_Result], None]) -> _Result:
-        """The function's result, or what it raised; `TimedOut` after so many seconds.
+    def watch(self, loop: Callable[[Watch], None], hung: Callable[[TimedOut], None], patience: float) -> None:
+        """Run a loop to its end. When a call in it takes longer than it may, `hung` is told and the loop run again.
 
-        A result that comes after that is passed to `late`, on the thread that was left behind.
+        The loop keeps its own place, so that it goes on behind the call that hangs. What it raises is raised here.
         """
+        watch = Watch()
         if not self._threads:
-            return function()
-        call = _Call(function, late)
-        if self._calls is None:
-            self._calls = queue.SimpleQueue()
-            threading.Thread(target=_serve, args=(self._calls,), name="sequencer-ports", daemon=True).start()
-        self._calls.put(call)
-        if not call.done.wait(seconds):
-            call.abandoned = True
-            # The thread may come back at this very moment; then its answer may be reported twice, which is no harm.
-            if not call.done.is_set():
-                self.close()
-                raise TimedOut(f"no answer within {seconds:g} seconds")
-        if call.error is not None:
-            raise call.error
-        result: _Result = call.result
+            loop(watch)
+            return
+        while True:
+            thread = self._idle.pop() if self._idle else _Thread()
+            run = thread.start(lambda: loop(watch))
+            try:
+                left_behind = watch.until(run.done, patience)
+            except BaseException:
+                # Interrupted from outside: let the loop end after the call under way, but do not wait for ever.
+                watch.interrupted.set()
+                run.done.wait(patience)
+                raise
+            if left_behind:
+                thread.end()
+                hung(TimedOut(f"no answer within {patience:g} seconds"))
+                continue
+            self._idle.append(thread)
+            if run.error is not None:
+                raise run.error
+            return
+
+
+class Watch:
+    """What the loop and the one who watches it share: which call is under way, and until when it may be."""
+
+    def __init__(self) -> None:
+        self.interrupted = threading.Event()
+        self._lock = threading.Lock()
+        self._call: object | None = None
+        self._deadline = 0.0
+
+    def call(self, function: Callable[[], _Result], patience: float, late: Callable[[_Result], None] | None) -> _Result:
+        """Call a port: its answer, or what it raises. An answer that comes after its time is passed to `late`."""
+        call = object()
+        with self._lock:
+            self._call, self._deadline = call, time.monotonic() + patience
+        try:
+            result = function()
+        except BaseException:
+            if not self._back(call):
+                raise _LeftBehind from None
+            raise
+        if not self._back(call):
+            if late is not None:
+                late(result)
+            raise _LeftBehind
         return result
 
-    def close(self) -> None:
-        """Let the thread end, now or when its call comes back."""
-        if self._calls is not None:
-            self._calls.put(None)
-            self._calls = None
+    def _back(self, call: object) -> bool:
+        with self._lock:
+            if self._call is not call:
+                return False
+            self._call = None
+            return True
 
-
-def _serve(calls: queue.SimpleQueue[_Call | None]) -> None:
-    while (call := calls.get()) is not None:
-        try:
-            call.result = call.function()
-        except BaseException as error:
-            call.error = error
-        call.done.set()
-        if call.abandoned and call.error is None:
-            call.late(call.result)
+    def until(self, done: threading.Event, patience: float) -> bool:
+        """Wait until the loop is done; True when a call in it hangs instead, and is given up."""
+        wait = patience
+        while not done.wait(wait):
+            with self._lock:
+                now = time.monotonic()
+                if self._call is not None and now >= self._deadline:
+                    self._call = None
+                    return True
+                # A call that begins from now on has at least `patience`.
+                wait = patience if self._call is None else max(0.001, self._deadline - now)
+        return False

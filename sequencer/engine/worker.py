@@ -20,9 +20,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import attrs
 from pendulum import DateTime
@@ -48,10 +50,11 @@ from sequencer.core.signals import (
     TaskFailed,
     Withdraw,
 )
+from sequencer.core.timeline import is_due
 from sequencer.engine.board import Board
-from sequencer.engine.calls import PortCalls, TimedOut
+from sequencer.engine.calls import PortCalls, TimedOut, Watch
 from sequencer.engine.handover import HandOvers
-from sequencer.engine.ports import Accepted, Clock, Mailer, Pending, Rejected, TaskId, TaskRequest
+from sequencer.engine.ports import Accepted, Clock, Email, Mailer, Pending, Rejected, TaskId, TaskRequest
 from sequencer.engine.results import TickReport
 from sequencer.engine.storage import Held, Store, Transaction
 
@@ -60,6 +63,7 @@ __all__ = ["Worker"]
 logger = logging.getLogger("sequencer")
 
 _FLUSH_SECONDS = 1.0
+_Result = TypeVar("_Result")
 
 
 @attrs.define(slots=True)
@@ -103,7 +107,7 @@ class Worker:
         self.clock = clock
         self.lease = lease
         self.port_timeout = port_timeout
-        self.threads = threads
+        self.calls = PortCalls(threads=threads)
         self._late: deque[_Answer] = deque()
 
     def handling(self) -> Due:
@@ -131,7 +135,8 @@ class Worker:
         with self.store.transaction() as transaction:
             held = transaction.claim(now, limit, self.lease, account)
             work = [each for one in held for each in self._decide(transaction, one, due, now)]
-        counted = _Pass(self, due, later_by(now, timedelta(seconds=self.lease))).run(work, until, stop)
+        lease_until = later_by(now, timedelta(seconds=self.lease))
+        counted = _Pass(self, due, lease_until).run(work, until, stop)
         now = self.clock.now()
         with self.store.transaction() as transaction:
             next_due_at = transaction.next_wake(account)
@@ -169,16 +174,17 @@ class Worker:
             decision = advance(work.enrollment, answer.signal, answer.at)
             if transaction.save(decision.enrollment, decision.events, fence=work.fence, release=True):
                 return decision.enrollment
-        held = transaction.get(work.enrollment.id)
-        if held is None:
-            return work.enrollment
-        decision = self._answered(transaction, held.enrollment, answer)
-        if decision.changed:
+        while (held := transaction.get(work.enrollment.id)) is not None:
+            decision = self._answered(transaction, held.enrollment, answer)
             # Only the owner of the claim ends it; an answer from a stale one counts all the same.
-            transaction.save(decision.enrollment, decision.events, release=held.fence == work.fence)
-        elif held.fence == work.fence:
-            transaction.release([(work.enrollment.id, work.fence)])
-        return decision.enrollment
+            owner = held.fence == work.fence
+            if not decision.changed:
+                if owner:
+                    transaction.release([(work.enrollment.id, work.fence)])
+                return decision.enrollment
+            if transaction.save(decision.enrollment, decision.events, release=owner):
+                return decision.enrollment
+        return work.enrollment
 
     def _answered(self, transaction: Transaction, enrollment: Enrollment, answer: _Answer) -> Decision:
         signal = answer.signal
@@ -211,7 +217,7 @@ class _Pass:
         self.answers: list[_Answer] = []
         self.handed_over = 0
         self.failed = 0
-        self._calls = PortCalls(threads=worker.threads)
+        self._marked = False
         self._templates: dict[tuple[int, Identifier], Template | None] = {}
         # Texts are looked up late, but not a thousand times in one pass.
         self._hand_overs = attrs.evolve(worker.hand_overs, templates=self._template)
@@ -223,27 +229,49 @@ class _Pass:
         return self._templates[at]
 
     def run(self, work: list[_Work], until: float | None, stop: threading.Event | None) -> _Pass:
-        flushed = time.monotonic()
+        self._waiting = deque(work)
+        self._until = until
+        self._stop = stop
         try:
-            for i, each in enumerate(work):
-                if (stop is not None and stop.is_set()) or (until is not None and time.monotonic() >= until):
-                    self._give_back(work[i:])
-                    break
-                self._keep_claims(work[i:])
-                self._perform(each)
-                if time.monotonic() - flushed > _FLUSH_SECONDS:
-                    self._flush()
-                    flushed = time.monotonic()
+            self.worker.calls.watch(self._loop, self._hung, _patience(self.worker.port_timeout))
         except BaseException:
             # Interrupted: what has been answered is brought back, the rest is left to its lease.
             self._flush()
             raise
-        finally:
-            self._calls.close()
         self._flush()
         return self
 
-    def _keep_claims(self, remaining: list[_Work]) -> None:
+    def _loop(self, watch: Watch) -> None:
+        self._watch = watch
+        flushed = time.monotonic()
+        while self._waiting:
+            now = time.monotonic()
+            if self._is_over(now):
+                self._give_back(list(self._waiting))
+                return
+            if now - flushed > _FLUSH_SECONDS:
+                self._flush()
+                flushed = now
+            self._keep_claims()
+            self._under_way = self._waiting.popleft()
+            self._perform(self._under_way)
+
+    def _is_over(self, now: float) -> bool:
+        return (
+            self._watch.interrupted.is_set()
+            or (self._stop is not None and self._stop.is_set())
+            or (self._until is not None and now >= self._until)
+        )
+
+    def _hung(self, error: TimedOut) -> None:
+        work = self._under_way
+        if isinstance(work.effect, CancelTask):
+            self.failed += 1
+            self._answer(work, TaskCancelled(task_id=work.effect.task_id, done=False))
+        else:
+            self._refuse(work, work.effect, error, known=not self._marked)
+
+    def _keep_claims(self) -> None:
         """Prolong the lease of what is still to be done when half of it is gone."""
         now = self.worker.clock.now()
         lease = timedelta(seconds=self.worker.lease)
@@ -251,7 +279,7 @@ class _Pass:
             return
         self.lease_until = later_by(now, lease)
         with self.worker.store.transaction() as transaction:
-            transaction.renew([(each.enrollment.id, each.fence) for each in remaining], self.lease_until)
+            transaction.renew([(each.enrollment.id, each.fence) for each in self._waiting], self.lease_until)
 
     def _give_back(self, work: list[_Work]) -> None:
         now = self.worker.clock.now()
@@ -267,9 +295,18 @@ class _Pass:
         answers, self.answers = self.answers, []
         if not answers:
             return
-        with self.worker.store.transaction() as transaction:
+        with self._kept(answers), self.worker.store.transaction() as transaction:
             for answer in answers:
                 self.worker.bring_back(transaction, answer)
+
+    @contextmanager
+    def _kept(self, answers: list[_Answer]) -> Iterator[None]:
+        """Keep answers that could not be stored, so that they are brought back when the store can be used again."""
+        try:
+            yield
+        except BaseException:
+            self.answers = answers + self.answers
+            raise
 
     def _answer(self, work: _Work, signal: Signal, task: TaskRequest | None = None) -> None:
         self.answers.append(_Answer(work, signal, self.worker.clock.now(), task))
@@ -277,38 +314,48 @@ class _Pass:
     # -- one hand-over -----------------------------------------------------------------------------------------
 
     def _perform(self, work: _Work) -> None:
+        self._marked = False
         if isinstance(work.effect, CancelTask):
             self._cancel_task(work, work.effect)
-        elif isinstance(work.effect, SendEmail):
-            self._send(work, work.effect)
-        else:
-            self._create_task(work, work.effect)
-
-    def _send(self, work: _Work, effect: SendEmail) -> None:
+            return
         try:
-            email = self._hand_overs.email(work.enrollment, effect)
+            # The host's people and templates are asked here; they can fail and hang like any port.
+            prepared = self._call(partial(self._prepare, work))
         except Exception as error:
-            # The people port, or the templates: nothing has been handed over, so trying again is safe.
-            self._refuse(work, EmailFailed, effect, error, known=True)
+            if isinstance(error, StoreError):
+                raise
+            self._refuse(work, work.effect, error, known=True)
             return
-        if isinstance(email, EmailFailed):
+        if isinstance(prepared, Email) and isinstance(work.effect, SendEmail):
+            self._send(work, work.effect, prepared)
+        elif isinstance(prepared, TaskRequest) and isinstance(work.effect, CreateTask):
+            self._create_task(work, work.effect, prepared)
+        else:
             self.failed += 1
-            self._answer(work, email)
-            return
+            self._answer(work, prepared)
+
+    def _prepare(self, work: _Work) -> Email | EmailFailed | TaskRequest | TaskFailed:
+        if isinstance(work.effect, SendEmail):
+            return self._hand_overs.email(work.enrollment, work.effect)
+        assert isinstance(work.effect, CreateTask)
+        return self._hand_overs.task(work.enrollment, work.effect)
+
+    def _call(self, function: Callable[[], _Result], late: Callable[[_Result], None] | None = None) -> _Result:
+        return self._watch.call(function, _patience(self.worker.port_timeout), late)
+
+    def _send(self, work: _Work, effect: SendEmail, email: Email) -> None:
         if not self._mark(work, effect, self.due.email, address=email.to):
             return
+        self._marked = True
         mailer, timeout = self.worker.mailer, self.worker.port_timeout
-
-        def late(answer: Any) -> None:
-            self.worker.late(work, _email_signal(effect, answer))
-
         try:
-            answer = self._calls.call(
-                lambda: mailer.send(email, key=effect.key, timeout=timeout), _patience(timeout), late
+            answer = self._call(
+                lambda: mailer.send(email, key=effect.key, timeout=timeout),
+                lambda answer: self.worker.late(work, _email_signal(effect, answer)),
             )
             signal = _email_signal(effect, answer)
         except Exception as error:
-            self._refuse(work, EmailFailed, effect, error, known=False)
+            self._refuse(work, effect, error, known=False)
             return
         if isinstance(signal, EmailFailed):
             self.failed += 1
@@ -316,16 +363,7 @@ class _Pass:
             self.handed_over += 1
         self._answer(work, signal)
 
-    def _create_task(self, work: _Work, effect: CreateTask) -> None:
-        try:
-            task = self._hand_overs.task(work.enrollment, effect)
-        except Exception as error:
-            self._refuse(work, TaskFailed, effect, error, known=True)
-            return
-        if isinstance(task, TaskFailed):
-            self.failed += 1
-            self._answer(work, task)
-            return
+    def _create_task(self, work: _Work, effect: CreateTask, task: TaskRequest) -> None:
         board = self.worker.board.external
         if board is None:
             self.handed_over += 1
@@ -333,17 +371,15 @@ class _Pass:
             return
         if not self._mark(work, effect, self.due.task):
             return
-
-        def late(task_id: TaskId) -> None:
-            self.worker.late(work, _task_signal(effect, task_id))
-
+        self._marked = True
         try:
-            task_id = self._calls.call(
-                lambda: board.create(task, key=effect.key), _patience(self.worker.port_timeout), late
+            task_id = self._call(
+                lambda: board.create(task, key=effect.key),
+                lambda task_id: self.worker.late(work, _task_signal(effect, task_id)),
             )
             signal = _task_signal(effect, task_id)
         except Exception as error:
-            self._refuse(work, TaskFailed, effect, error, known=False)
+            self._refuse(work, effect, error, known=False)
             return
         self.handed_over += 1
         self._answer(work, signal)
@@ -353,7 +389,7 @@ class _Pass:
         if board is None:
             return
         try:
-            self._calls.call(lambda: board.cancel(effect.task_id), _patience(self.worker.port_timeout), lambda _: None)
+            self._call(lambda: board.cancel(effect.task_id))
             signal = TaskCancelled(task_id=effect.task_id)
         except Exception as error:
             self.failed += 1
@@ -361,13 +397,13 @@ class _Pass:
             signal = TaskCancelled(task_id=effect.task_id, done=False)
         self._answer(work, signal)
 
-    def _refuse(self, work: _Work, kind: Any, effect: SendEmail | CreateTask, error: Exception, *, known: bool) -> None:
+    def _refuse(self, work: _Work, effect: SendEmail | CreateTask, error: Exception, *, known: bool) -> None:
         """A port raised, or did not come back: not an answer. Repeat it where that is safe, else park it (E3)."""
         logger.warning("hand-over %s failed: %r", effect.key, error)
         self.failed += 1
-        handling = self.due.email if isinstance(effect, SendEmail) else self.due.task
-        if isinstance(error, StoreError):
-            raise error
+        of_mail = isinstance(effect, SendEmail)
+        handling = self.due.email if of_mail else self.due.task
+        kind = EmailFailed if of_mail else TaskFailed
         signal = kind(
             effect_key=effect.key,
             attempt=effect.attempt,
@@ -381,6 +417,8 @@ class _Pass:
         self, work: _Work, effect: SendEmail | CreateTask, handling: Handling, address: str | None = None
     ) -> bool:
         """The start mark; False when the call must not be made (E3)."""
+        if not self._is_due(work, effect):
+            return False
         if handling.deduplicates:
             with self.worker.store.transaction() as transaction:
                 if transaction.confirm(work.enrollment.id, work.enrollment.revision, work.fence):
@@ -390,7 +428,7 @@ class _Pass:
             self._answer(work, Withdraw(effect.key, effect.attempt))
             return False
         answers, self.answers = self.answers, []
-        with self.worker.store.transaction() as transaction:
+        with self._kept(answers), self.worker.store.transaction() as transaction:
             for answer in answers:
                 after = self.worker.bring_back(transaction, answer)
                 if after.id == work.enrollment.id:
@@ -403,6 +441,13 @@ class _Pass:
             if decision.changed and transaction.save(decision.enrollment, decision.events, fence=work.fence):
                 work.enrollment = decision.enrollment
                 return True
+        return False
+
+    def _is_due(self, work: _Work, effect: SendEmail | CreateTask) -> bool:
+        """Whether it may still be handed over: since the claim its window may have closed, or the clock gone back."""
+        if is_due(work.enrollment, self.worker.clock.now()):
+            return True
+        self._answer(work, Withdraw(effect.key, effect.attempt))
         return False
 
     def _suppressed(self, transaction: Transaction, work: _Work, address: str | None) -> bool:
