@@ -131,8 +131,10 @@ class Rejected:
 
 
 class OutcomeUnknown(Exception):
-    """Raised by a port when it cannot tell whether the hand-over happened, as after a connection that broke off while
-    the answer was awaited. The engine treats it like a call whose answer was lost (law E3), not like a refusal.
+    """Raised by a port that cannot tell whether the hand-over happened.
+
+    So after a connection that broke off while the answer was awaited. The engine treats it like a call whose answer
+    was lost (law E3), not like a refusal.
     """
 
 

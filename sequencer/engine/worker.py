@@ -33,7 +33,7 @@ from sequencer.core.decision import Decision
 from sequencer.core.effects import CancelTask, CreateTask, Effect, SendEmail
 from sequencer.core.enrollment import Enrollment, fold_address
 from sequencer.core.errors import StoreError
-from sequencer.core.instants import later_by
+from sequencer.core.instants import between, later_by
 from sequencer.core.lifecycle import advance
 from sequencer.core.sequence import Identifier, Template
 from sequencer.core.signals import (
@@ -275,7 +275,7 @@ class _Pass:
         """Prolong the lease of what is still to be done when half of it is gone."""
         now = self.worker.clock.now()
         lease = timedelta(seconds=self.worker.lease)
-        if self.lease_until - now > lease / 2 or now > self.lease_until:
+        if between(now, self.lease_until) > lease / 2 or now > self.lease_until:
             return
         self.lease_until = later_by(now, lease)
         with self.worker.store.transaction() as transaction:
@@ -330,7 +330,7 @@ class _Pass:
             self._send(work, work.effect, prepared)
         elif isinstance(prepared, TaskRequest) and isinstance(work.effect, CreateTask):
             self._create_task(work, work.effect, prepared)
-        else:
+        elif isinstance(prepared, (EmailFailed, TaskFailed)):
             self.failed += 1
             self._answer(work, prepared)
 
