@@ -326,7 +326,7 @@ class _Session:
         smtp.send(f"{smtplib.quotedata(content.decode('latin-1'))}.\r\n".encode("latin-1"))
         try:
             code, text = smtp.getreply()
-        except (OSError, smtplib.SMTPException) as error:
+        except Exception as error:
             raise OutcomeUnknown(f"the mail was transferred, and no answer came: {error}") from error
         if code in _ACCEPTED:
             return Accepted(message_id)
