@@ -287,8 +287,10 @@ class Transaction(Protocol):
 class Store(Protocol):
     """A place where enrollments live."""
 
-    origin: str
-    """The store's random id, made when it was created; the first part of every effect's key (E2)."""
+    @property
+    def origin(self) -> str:
+        """The store's random id, made when it was created; the first part of every effect's key (E2)."""
+        ...
 
     def transaction(self, connection: Any = None) -> AbstractContextManager[Transaction]:
         """One transaction of the store's own, or a part of the caller's."""
