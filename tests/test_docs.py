@@ -5,6 +5,9 @@ folder, in which the bundled examples lie. A console block shows commands after 
 must end with 0, and every line shown below it must come out, in that order (`...` stands for any lines, and within a
 line for any text). A command that is to end otherwise is followed by `# exit 1` or `# exit 2`.
 
+A ```text block that follows a ```python block with nothing between them is what that block prints, all of it (`...` as
+above).
+
 A block that cannot run here is preceded by `<!-- not run: REASON -->`.
 """
 
@@ -37,22 +40,31 @@ SHOWN = {"", "css", "csv", "html", "http", "ini", "json", "mermaid", "sh", "sql"
 
 @attrs.frozen
 class Block:
-    """A fenced block: its language, its text, the line at which the text begins, and why it is not run."""
+    """A fenced block: its language and text, the line where the text begins, why it is not run, what it prints."""
 
     language: str
     text: str
     line: int
     not_run: str | None
+    prints: str | None = None
 
 
 def blocks(markdown: str) -> Iterator[Block]:
     """The fenced blocks of a page, also those in lists and quotes."""
     before = None
-    for token in MarkdownIt("commonmark").enable("table").parse(markdown):
+    tokens = MarkdownIt("commonmark").enable("table").parse(markdown)
+    for token, after in zip(tokens, [*tokens[1:], None], strict=True):
         if token.type == "fence":
             excuse = NOT_RUN.fullmatch(before) if before is not None else None
             start = token.map[0] + 2 if token.map else 0
-            yield Block(token.info.strip(), token.content, start, excuse[1].strip() if excuse else None)
+            printed = after is not None and after.type == "fence" and after.info.strip() == "text"
+            yield Block(
+                token.info.strip(),
+                token.content,
+                start,
+                excuse[1].strip() if excuse else None,
+                after.content if printed and after is not None else None,
+            )
         before = token.content if token.type == "html_block" else None
 
 
@@ -135,6 +147,13 @@ def test_python_blocks(page, folder, capsys):
         # Line breaks first, so that a traceback names the line of the page.
         code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
         exec(code, namespace)
+        came = capsys.readouterr().out.splitlines()
+        if block.prints is not None:
+            shown = block.prints.splitlines()
+            absent = missing(shown, came)
+            place = f"{_name(page)}, the block at line {block.line}"
+            assert absent is None, f"{place}: did not come out: {absent!r}\n" + "\n".join(came)
+            assert len(shown) == len(came) or "..." in shown, f"{place}: printed more:\n" + "\n".join(came)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
