@@ -1,0 +1,5 @@
+"""The command line: `sequencer COMMAND`, also `python -m sequencer`."""
+
+from sequencer.cli.main import main
+
+__all__ = ["main"]

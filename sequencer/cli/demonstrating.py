@@ -1,0 +1,103 @@
+"""`demo`: the whole story on bundled data, on a clock that is told what time it is."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sequencer.cli.options import Commands, Refusal, add_command
+from sequencer.cli.output import Output
+
+__all__ = ["register"]
+
+_MARK = ".sequencer-demo"
+_SEQUENCES = (
+    "inbound-follow-up.yaml",
+    "cold-outbound.yaml",
+    "enterprise-12-touch.yaml",
+    "trial-onboarding.yaml",
+    "renewal.yaml",
+    "sell-api.json",
+)
+_LEADS = "leads-500.csv"
+
+
+def register(commands: Commands) -> None:
+    """Declare the commands of this group."""
+    parser = add_command(
+        commands,
+        "demo",
+        _demo,
+        "see it all, on bundled data: seven leads step by step, then five hundred to the end",
+        example="sequencer demo",
+        more=(
+            "It is the real engine on a manual clock: enrolling, mails, tasks, a reply, failures, a block and a\n"
+            "resume, and a year and a half in a few seconds. It leaves a folder with the store, the mails and the\n"
+            "files that it began with. Run again, it makes that folder anew."
+        ),
+        db=False,
+    )
+    parser.add_argument("--dir", metavar="DIR", default="sequencer-demo", help="the folder (sequencer-demo)")
+
+
+def _demo(arguments: argparse.Namespace, out: Output) -> int:
+    # Imported here: no other command needs them.
+    from sequencer.cli.demo_population import Population
+    from sequencer.cli.demo_story import START, Story
+    from sequencer.cli.demo_world import World
+    from sequencer.definitions import load, read_leads
+
+    folder = Path(arguments.dir)
+    _make(folder)
+    sequences = [load(folder / name) for name in _SEQUENCES]
+    with closing(World(folder, START)) as world:
+        Story(out, world, {"inbound": sequences[0], "cold": sequences[1]}).tell()
+        out.heading("Five hundred leads in six sequences, each from their own moment on, to the end")
+        population = Population(out, world, sequences, read_leads(folder / _LEADS))
+        population.run()
+        report: dict[str, Any] = population.report()
+        world.save(folder / "crm.db")
+    wrong = sum(check["failed"] for check in report["checks"])
+    out.document({"dir": str(folder), "db": str(folder / "crm.db"), "mails_in": str(folder / "mails"), **report})
+    _what_next(out, folder)
+    return 1 if wrong else 0
+
+
+def _make(folder: Path) -> None:
+    """An empty folder with the bundled files in it. What is there is deleted only if the demo has made it."""
+    from sequencer.examples import path
+
+    if folder.exists():
+        if not folder.is_dir():
+            raise Refusal(f"{folder} is there already, and no folder; name another with --dir")
+        if any(folder.iterdir()):
+            if not (folder / _MARK).is_file():
+                raise Refusal(f"{folder} has something in it that the demo did not make; name another with --dir")
+            for name in ("crm.db", "crm.db-wal", "crm.db-shm"):
+                (folder / name).unlink(missing_ok=True)
+            shutil.rmtree(folder / "mails", ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _MARK).write_text("Made by `sequencer demo`, which makes it anew when it runs again.\n", encoding="utf-8")
+    for name in (*_SEQUENCES, _LEADS):
+        shutil.copyfile(path(name), folder / name)
+
+
+def _what_next(out: Output, folder: Path) -> None:
+    db = folder / "crm.db"
+    out.heading("Look around")
+    commands = (
+        (f"sequencer list --db {db} --state active", "Grace still waits for her last call"),
+        (f"sequencer explain 7 --db {db}", "why each of her steps is where it is"),
+        (f"sequencer tasks --db {db}", "make that call, then: sequencer complete ID"),
+        (f"sequencer history 4 --db {db}", "the refusal and the second try"),
+        (f"sequencer plan {folder / _SEQUENCES[2]} --start 2026-11-20T10:00 --why", "over a holiday"),
+        (f"sequencer doctor --db {db}", "how the store is"),
+    )
+    width = max(len(command) for command, _ in commands)
+    for command, why in commands:
+        out.say(f"  $ {command:<{width}}  # {why}")
+    out.say()
+    out.say(f"The mails are in {folder / 'mails'}, a Maildir.", "dim")

@@ -1,0 +1,176 @@
+"""`enroll`: a definition and a file of leads become enrollments."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from sequencer.cli.files import opened, read_definition
+from sequencer.cli.options import Commands, add_command, identifier
+from sequencer.cli.output import Output, Table, bad
+from sequencer.core.enrollment import Enrollment, Resource
+from sequencer.core.errors import (
+    AlreadyEnrolled,
+    Conflict,
+    DefinitionError,
+    InvalidInput,
+    Problem,
+    SequencerError,
+    Suppressed,
+)
+from sequencer.core.sequence import Identifier, Sequence
+from sequencer.core.timeline import plan
+from sequencer.definitions import Lead, read_leads
+from sequencer.engine.engine import Engine
+from sequencer.engine.results import Row
+
+__all__ = ["register"]
+
+_BATCH = 500
+_CODES: dict[type, str] = {AlreadyEnrolled: "already_enrolled", Suppressed: "suppressed", Conflict: "conflict"}
+
+
+def register(commands: Commands) -> None:
+    """Declare the commands of this group."""
+    parser = add_command(
+        commands,
+        "enroll",
+        _enroll,
+        "enroll the leads of a CSV file into a sequence",
+        example="sequencer enroll inbound-follow-up.yaml --leads leads.csv --db crm.db",
+        more=(
+            "Columns: resource_type and resource_id; if you like email, timezone, actor_id, account, start_at,\n"
+            "enrolled_at, idempotency_key; every other column is a merge field. A file with a mistake in it is\n"
+            "refused whole (exit status 2). Who is enrolled already, or has opted out, is refused row by row (1).\n"
+            "\n"
+            "Everybody starts now, or at start_at if that lies ahead. enrolled_at in the past is history and moves\n"
+            "nothing; where it lies ahead and there is no start_at, it is when the lead starts."
+        ),
+    )
+    parser.add_argument("file", metavar="FILE", help="a definition, YAML or JSON")
+    parser.add_argument("--leads", metavar="CSV", required=True, help="whom to enroll")
+    parser.add_argument("--actor", metavar="ID", help="in whose name, where a row has no actor_id")
+
+
+@attrs.frozen
+class _Given:
+    """A lead, and the row that it is for the engine."""
+
+    lead: Lead
+    row: Row
+
+
+@attrs.define
+class _Enrolled:
+    """What has become of the leads so far."""
+
+    made: list[tuple[Lead, Enrollment]] = attrs.Factory(list)
+    repeated: list[tuple[Lead, Enrollment]] = attrs.Factory(list)
+    refused: list[tuple[Lead, SequencerError]] = attrs.Factory(list)
+
+
+def _enroll(arguments: argparse.Namespace, out: Output) -> int:
+    sequence = read_definition(arguments.file)
+    leads = read_leads(arguments.leads, timezone=sequence.calendar.timezone)
+    actor_id = None if arguments.actor is None else identifier(arguments.actor, "--actor")
+    with opened(arguments, create=True) as engine:
+        now = engine.clock.now()
+        given = _given(arguments.leads, sequence, leads, actor_id, now)
+        enrolled = _Enrolled()
+        with out.progress("enrolling", len(given)) as progress:
+            for account, batch in _batches(given):
+                bound = engine if account is None else engine.account(account)
+                _enroll_batch(bound, sequence, batch, now, enrolled)
+                progress.advance(len(batch))
+    _answer(out, sequence, leads, enrolled, now)
+    return 1 if enrolled.refused else 0
+
+
+def _given(
+    file: str, sequence: Sequence, leads: list[Lead], actor_id: Identifier | None, now: datetime
+) -> list[_Given]:
+    """The rows, every one of them valid; else nothing is stored at all (law S6)."""
+    given: list[_Given] = []
+    problems: list[Problem] = []
+    for lead in leads:
+        try:
+            resource = Resource(lead.resource_type, lead.resource_id, lead.email, lead.fields, lead.timezone)
+            row = Row(
+                resource,
+                actor_id if lead.actor_id is None else lead.actor_id,
+                None,
+                lead.start_at or lead.enrolled_at,
+                lead.idempotency_key,
+            )
+            if row.start_at is not None and row.start_at > now:
+                # Only a start that lies ahead can lead a timeline out of the years that there are (T11).
+                plan(sequence, row.start_at, timezone=lead.timezone, reasons=False)
+        except InvalidInput as error:
+            problems.append(Problem(error.code, error.message, error.path, file, lead.line, 1))
+            continue
+        given.append(_Given(lead, row))
+    if problems:
+        raise DefinitionError(problems)
+    return given
+
+
+def _batches(given: list[_Given]) -> Iterator[tuple[Identifier | None, list[_Given]]]:
+    accounts: dict[tuple[type, Identifier | None], list[_Given]] = {}
+    for each in given:
+        # 7 and "7" are two accounts.
+        accounts.setdefault((type(each.lead.account), each.lead.account), []).append(each)
+    for (_, account), mine in accounts.items():
+        for start in range(0, len(mine), _BATCH):
+            yield account, mine[start : start + _BATCH]
+
+
+def _enroll_batch(engine: Engine, sequence: Sequence, batch: list[_Given], now: datetime, enrolled: _Enrolled) -> None:
+    result = engine.enroll_many(sequence, [each.row for each in batch])
+    refused = {each.row for each in result.refused}
+    enrolled.refused += [(batch[each.row].lead, each.error) for each in result.refused]
+    remaining = (each.lead for i, each in enumerate(batch) if i not in refused)
+    for lead, enrollment in zip(remaining, result.enrolled, strict=True):
+        # An enrollment from before was made by the same idempotency key.
+        (enrolled.repeated if enrollment.created_at < now else enrolled.made).append((lead, enrollment))
+
+
+def _answer(out: Output, sequence: Sequence, leads: list[Lead], enrolled: _Enrolled, now: datetime) -> None:
+    def document(lead: Lead, **more: Any) -> dict[str, Any]:
+        return {"line": lead.line, "resource_type": lead.resource_type, "resource_id": lead.resource_id, **more}
+
+    out.document(
+        {
+            "sequence": sequence.key,
+            "rows": len(leads),
+            "enrolled": [document(lead, id=each.id) for lead, each in enrolled.made],
+            "repeated": [document(lead, id=each.id) for lead, each in enrolled.repeated],
+            "refused": [
+                document(
+                    lead,
+                    code=_CODES.get(type(error), "refused"),
+                    message=str(error),
+                    existing_id=getattr(error, "existing_id", None),
+                )
+                for lead, error in enrolled.refused
+            ],
+        }
+    )
+    out.say(f"enrolled {len(enrolled.made)} of {len(leads)} in {sequence.name}", "green")
+    if enrolled.repeated:
+        out.say(f"{len(enrolled.repeated)} were enrolled before under the same idempotency key", "yellow")
+    history = [lead for lead in leads if lead.enrolled_at is not None and lead.enrolled_at <= now]
+    if history:
+        out.say(f"enrolled_at lies in the past in {len(history)} rows: history, nobody starts there", "dim")
+    ahead = [lead for lead in leads if lead.enrolled_at is not None and lead.enrolled_at > now and not lead.start_at]
+    if ahead:
+        out.say(f"enrolled_at lies ahead in {len(ahead)} rows: they start then", "dim")
+    if enrolled.refused:
+        out.say(f"refused {len(enrolled.refused)}:", "bold red")
+        table = Table([">line", "resource", "why"])
+        for lead, error in enrolled.refused:
+            table.add(lead.line, f"{lead.resource_type} {lead.resource_id}", bad(error))
+        out.table(table)

@@ -1,0 +1,42 @@
+"""Moments as people type them and read them: on the clock of a zone."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from pendulum import DateTime
+
+from sequencer.core.errors import InvalidInput
+from sequencer.core.instants import to_date, to_instant, to_zone
+from sequencer.definitions import to_moment as to_exact_moment
+
+__all__ = ["clock_time", "to_moment", "to_return"]
+
+_HOW = "like 2026-03-27T16:30 (local time in the zone), 2026-03-27T15:30:00Z or 2026-03-27 (its beginning)"
+
+
+def to_moment(text: str, timezone: str, path: str) -> DateTime:
+    """The instant of a text in ISO 8601. Without an offset it is local time in the zone; a date is its beginning.
+
+    A time that a clock change skips is as much later, one that comes twice is the first (law T4).
+    """
+    try:
+        return to_exact_moment(f"{text}T00:00" if len(text) == 10 else text, timezone, path)
+    except InvalidInput as error:
+        if error.code != "not_an_instant":
+            raise
+        raise InvalidInput(f"needs a moment {_HOW}, got {text!r}", path=path, code=error.code) from None
+
+
+def to_return(text: str, timezone: str, path: str) -> DateTime | date:
+    """When somebody is back: a date (its beginning, wherever the person is) or a moment."""
+    return to_date(text, path) if len(text) == 10 else to_moment(text, timezone, path)
+
+
+def clock_time(moment: datetime | None, timezone: str) -> str:
+    """A moment as people read it, on the clock of a zone: `Fri 2026-03-27 16:30`."""
+    if moment is None:
+        return ""
+    local = to_zone(to_instant(moment), timezone)
+    seconds = f":{local:%S}" if local.second else ""
+    return f"{local:%a %Y-%m-%d %H:%M}{seconds}"

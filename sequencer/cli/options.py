@@ -1,0 +1,98 @@
+"""How commands are declared, and the options that many of them share."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from sequencer.cli.output import Output
+from sequencer.core.errors import InvalidInput
+from sequencer.core.sequence import Identifier, to_identifier
+
+__all__ = ["Commands", "Refusal", "Run", "add_command", "identifier", "positive", "to_id", "zone_option"]
+
+Run = Callable[[argparse.Namespace, Output], int]
+Commands = Any  # argparse's own type for this is private
+
+_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")
+
+
+class Refusal(Exception):
+    """Ends a command with a message on standard error: 1 for the state of things, 2 for bad input."""
+
+    def __init__(self, message: str, status: int = 2) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that knows no abbreviations: what a later release adds would change what they mean."""
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        keywords.setdefault("allow_abbrev", False)
+        keywords.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, **keywords)
+
+    def error(self, message: str) -> NoReturn:
+        """The message and where help is, without the whole usage."""
+        self.exit(2, f"{self.prog}: {message}\n(see {self.prog} --help)\n")
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    run: Run,
+    summary: str,
+    *,
+    example: str,
+    more: str = "",
+    db: bool = True,
+    account: bool = True,
+    json: bool = True,
+) -> argparse.ArgumentParser:
+    """Declare a command: what it is for, an example of it, and the shared options that it takes."""
+    description = f"{summary[0].upper()}{summary[1:]}." + (f"\n\n{more.strip()}" if more else "")
+    examples = "\n".join(f"  $ {line}" for line in example.strip().splitlines())
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=description, epilog=f"example:\n{examples}"
+    )
+    parser.set_defaults(run=run)
+    if db:
+        parser.add_argument("--db", metavar="FILE", required=True, help="the SQLite file in which everything is stored")
+    if db and account:
+        parser.add_argument("--account", metavar="A", help="work for this account (default: the one without a name)")
+    if json:
+        parser.add_argument("--json", action="store_true", help="answer with one JSON document and nothing else")
+    return parser
+
+
+def zone_option(parser: argparse.ArgumentParser, use: str) -> None:
+    """`--timezone`, for moments without an offset."""
+    parser.add_argument("--timezone", metavar="ZONE", help=use)
+
+
+def identifier(text: str, path: str) -> Identifier:
+    """A host's own id as typed: digits are a number, anything else is text, and so is what stands in double quotes."""
+    if len(text) > 2 and text[0] == text[-1] == '"':
+        return to_identifier(text[1:-1], path)
+    return to_identifier(int(text) if _NUMBER.fullmatch(text) else text, path)
+
+
+def to_id(text: str) -> int:
+    """The id of an enrollment."""
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text[:20]) < 2**63:
+        raise InvalidInput(f"needs the number of an enrollment, got {text!r}; `sequencer list` shows them", path="id")
+    return int(text)
+
+
+def positive(most: int) -> Callable[[str], int]:
+    """A type for argparse: a whole number from 1 to `most`."""
+
+    def whole(text: str) -> int:
+        if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:20]) <= most:
+            raise argparse.ArgumentTypeError(f"needs a whole number from 1 to {most}, got {text!r}")
+        return int(text)
+
+    return whole
