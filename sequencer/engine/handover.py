@@ -12,7 +12,7 @@ import attrs
 
 from sequencer.core.effects import CreateTask, SendEmail
 from sequencer.core.enrollment import Enrollment, EnrollmentStep
-from sequencer.core.errors import MissingMergeData
+from sequencer.core.errors import DefinitionError, MissingMergeData
 from sequencer.core.merge import fill
 from sequencer.core.sequence import AutomatedEmail, Identifier, Task, Template
 from sequencer.core.signals import EmailFailed, TaskFailed
@@ -65,17 +65,19 @@ class HandOvers:
         action = step.step.action
         assert isinstance(action, AutomatedEmail)
 
-        def missing(detail: str) -> EmailFailed:
-            return EmailFailed(
-                effect_key=effect.key, attempt=effect.attempt, detail=detail, reason="missing_merge_data"
-            )
+        def missing(detail: str, reason: str = "missing_merge_data") -> EmailFailed:
+            return EmailFailed(effect_key=effect.key, attempt=effect.attempt, detail=detail, reason=reason)
 
         person = self.person(enrollment)
         if person is None:
             return missing("nobody is known behind the resource")
         if not person.email or not person.email.strip():
             return missing("the person has no email address")
-        template = self.templates(enrollment, action.template_id)
+        try:
+            template = self.templates(enrollment, action.template_id)
+        except DefinitionError as error:
+            # Trying again does not mend a malformed template; a person does.
+            return missing(str(error), "mail_settings")
         subject = body = None
         if template is not None:
             fields = {"email": person.email, **person.fields}
@@ -104,6 +106,7 @@ class HandOvers:
             unsubscribe=unsubscribe.enabled,
             unsubscribe_url=self._unsubscribe_url(effect.key) if unsubscribe.enabled else None,
             locale=unsubscribe.locale,
+            at=step.requested_at,
             metadata=_metadata(enrollment, step),
         )
 

@@ -54,7 +54,7 @@ class Email:
 
     `thread` has the message ids of the mails before it in its thread, oldest first, empty where it starts one;
     `unsubscribe_url` is there when the sequence asks for a way to opt out. `attempt` counts hand-overs under the same
-    key from 1. `metadata` is the sequence's, updated with the step's.
+    key from 1, `at` is when this one was decided (UTC). `metadata` is the sequence's, updated with the step's.
     """
 
     account: Identifier | None
@@ -75,6 +75,7 @@ class Email:
     unsubscribe: bool = False
     unsubscribe_url: str | None = None
     locale: str = "en-US"
+    at: DateTime | None = None
     metadata: Mapping[str, Any] = attrs.Factory(dict)
 
 
