@@ -1,5 +1,8 @@
 """An embeddable sequence execution engine: mails and tasks, each some hours or working days after the one before."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from sequencer.adapters.recording import RecordingMailer, RecordingTaskBoard
 from sequencer.core.calendar import Calendar, Window
 from sequencer.core.delays import Hours, Weekdays
@@ -49,13 +52,13 @@ from sequencer.core.signals import (
 )
 from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.core.timeline import PlannedStep, Timeline, plan
-from sequencer.definitions import load
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.engine import Engine
 from sequencer.engine.ports import (
     Accepted,
     Email,
     Mailer,
+    OutcomeUnknown,
     Pending,
     People,
     Person,
@@ -63,10 +66,13 @@ from sequencer.engine.ports import (
     TaskBoard,
     TaskRequest,
 )
-from sequencer.engine.results import BulkResult, Explanation, Handled, Outcome, Row, Statistics, TickReport
+from sequencer.engine.results import BulkResult, Explanation, Handled, Outcome, Refused, Row, Statistics, TickReport
 from sequencer.simulation.clock import ManualClock
 from sequencer.stores.memory import MemoryStore
-from sequencer.stores.sqlite import SQLiteStore
+
+if TYPE_CHECKING:
+    from sequencer.definitions import load
+    from sequencer.stores.sqlite import SQLiteStore
 
 __all__ = [
     "Accepted",
@@ -101,6 +107,7 @@ __all__ = [
     "Opened",
     "OutOfOffice",
     "Outcome",
+    "OutcomeUnknown",
     "Pending",
     "People",
     "Person",
@@ -110,6 +117,7 @@ __all__ = [
     "Reaction",
     "RecordingMailer",
     "RecordingTaskBoard",
+    "Refused",
     "Rejected",
     "Replied",
     "Resource",
@@ -144,3 +152,17 @@ __all__ = [
     "plan",
     "replay",
 ]
+
+# What brings a database or a parser along is imported when it is asked for: not everybody uses both.
+_LATER = {"SQLiteStore": "sequencer.stores.sqlite", "load": "sequencer.definitions"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = getattr(import_module(_LATER[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -20,7 +20,7 @@ import functools
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pendulum
@@ -103,6 +103,18 @@ def _since_midnight(clock: str) -> timedelta:
     return timedelta(hours=hours, minutes=minutes, seconds=seconds[0] if seconds else 0)
 
 
+def _to_days(value: Any) -> tuple[str, ...]:
+    return _to_weekdays(value, "days")
+
+
+def _to_opening(value: Any) -> str:
+    return _to_clock(value, "opens", end=False)
+
+
+def _to_closing(value: Any) -> str:
+    return _to_clock(value, "closes", end=True)
+
+
 @attrs.frozen
 class Window:
     """A span of local clock time on some weekdays, in which mail may leave: `opens <= time < closes` (T5).
@@ -111,9 +123,9 @@ class Window:
     midnight: make it two.
     """
 
-    days: tuple[str, ...] = attrs.field(converter=lambda value: _to_weekdays(value, "days"))
-    opens: str = attrs.field(converter=lambda value: _to_clock(value, "opens", end=False))
-    closes: str = attrs.field(converter=lambda value: _to_clock(value, "closes", end=True))
+    days: tuple[str, ...] = attrs.field(converter=_to_days)
+    opens: str = attrs.field(converter=_to_opening)
+    closes: str = attrs.field(converter=_to_closing)
 
     def __attrs_post_init__(self) -> None:
         if not self.days:
@@ -142,6 +154,19 @@ def _to_dates(value: Any) -> tuple[date, ...]:
     return tuple(sorted({to_date(each, f"holidays[{i}]") for i, each in enumerate(value)}))
 
 
+def _to_working_days(value: Any) -> tuple[str, ...]:
+    return _to_weekdays(value, "working_days")
+
+
+def _to_send_days(value: Any) -> tuple[str, ...]:
+    # None stands for the working days, which are not known yet here.
+    return cast("tuple[str, ...]", None) if value is None else _to_weekdays(value, "send_days")
+
+
+def _derived() -> Any:
+    return attrs.field(init=False, eq=False, repr=False)
+
+
 @attrs.frozen(slots=False)
 class Calendar:
     """When things may happen, in one time zone (law T2).
@@ -153,20 +178,23 @@ class Calendar:
     """
 
     timezone: str = attrs.field(converter=_to_zone_name)
-    working_days: tuple[str, ...] = attrs.field(
-        default=WEEKDAYS[:5], converter=lambda value: _to_weekdays(value, "working_days"), kw_only=True
-    )
-    send_days: tuple[str, ...] = attrs.field(
-        default=None,
-        converter=lambda value: None if value is None else _to_weekdays(value, "send_days"),
-        kw_only=True,
-    )
+    working_days: tuple[str, ...] = attrs.field(default=WEEKDAYS[:5], converter=_to_working_days, kw_only=True)
+    send_days: tuple[str, ...] = attrs.field(default=None, converter=_to_send_days, kw_only=True)
     holidays: tuple[date, ...] = attrs.field(default=(), converter=_to_dates, kw_only=True)
     send_windows: tuple[Window, ...] = attrs.field(default=(), converter=_to_windows, kw_only=True)
+    # What follows from the rules, and from the zone, worked out once.
+    _working: DaySet = _derived()
+    _sending: DaySet = _derived()
+    _windowed: DaySet | None = _derived()
+    _windows: dict[int, tuple[tuple[timedelta, timedelta], ...]] = _derived()
+    # Any: by its type, the offset of a zone could be None.
+    _zone: Any = _derived()
+    _zone_epoch: datetime = _derived()
+    _zone_noon_after: datetime = _derived()
 
     def __attrs_post_init__(self) -> None:
         derived = self.__dict__
-        if self.send_days is None:
+        if derived["send_days"] is None:
             derived["send_days"] = self.working_days
         for name in ("working_days", "send_days"):
             if not derived[name]:
@@ -243,7 +271,7 @@ class Calendar:
 
     def after(self, moment: DateTime, delay: Delay, reasons: list[str] | None = None) -> DateTime:
         """The instant one delay after a moment (T1, T3, T4). Raises `InvalidInput` beyond the year 9000."""
-        if type(delay) is Hours:
+        if isinstance(delay, Hours):
             result = later_by(moment, delay.__dict__["span"])
             if reasons is not None:
                 reasons.append(f"{delay} later: {self._show(result)}")
@@ -298,7 +326,7 @@ class Calendar:
         try:
             # With fold=0 the offset is the one before the change, both in a gap and in a repeated hour.
             since = wall - self._zone.utcoffset(self._zone_epoch + wall)
-            instant: DateTime = _add(EPOCH, since)  # type: ignore[assignment]
+            instant = _add(EPOCH, since)
             if EPOCH <= instant <= LAST:
                 return instant, self._zone.fromutc(self._zone_epoch + since).toordinal()
         except OverflowError:
@@ -311,7 +339,8 @@ class Calendar:
         """The least instant, not before a moment, whose local time is inside a window of a send day (T5)."""
         since = _subtract(moment, EPOCH)
         ordinal = self._zone.fromutc(self._zone_epoch + since).toordinal()
-        windowed: DaySet = self._windowed
+        windowed = self._windowed
+        assert windowed is not None, "there are windows"
         while ordinal <= _LAST_ORDINAL:
             day = timedelta(ordinal - _EPOCH_ORDINAL)
             # A clock change on this date, or over its midnights, shows in the offset at its start (before the change)
@@ -331,7 +360,7 @@ class Calendar:
         raise InvalidInput("no send window opens before the year 9000 is over", code="out_of_range")
 
     def _within(self, since: timedelta) -> DateTime:
-        instant: DateTime = _add(EPOCH, since)  # type: ignore[assignment]
+        instant = _add(EPOCH, since)
         if instant > LAST:
             raise InvalidInput("no send window opens before the year 9000 is over", code="out_of_range")
         return instant
@@ -347,7 +376,7 @@ class Calendar:
             (
                 max(since, starts, opening)
                 for date in range(ordinal - 1, ordinal + 2)
-                if date in self._windowed
+                if self._windowed is not None and date in self._windowed
                 for day in [timedelta(date - _EPOCH_ORDINAL)]
                 for opens, closes in self._windows[(date - 1) % 7]
                 for starts, ends, offset in spans

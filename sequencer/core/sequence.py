@@ -498,7 +498,7 @@ class Sequence:
         if isinstance(self.steps, (str, Mapping)) or not isinstance(self.steps, Iterable):
             problems.append(Problem("invalid_type", f"needs a list of Step, got {self.steps!r}", "steps"))
             return
-        steps = tuple(self.steps)
+        steps: tuple[Any, ...] = tuple(self.steps)
         self.__dict__["steps"] = steps
         if not 1 <= len(steps) <= MOST_STEPS:
             problems.append(
