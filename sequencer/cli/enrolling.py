@@ -25,6 +25,7 @@ from sequencer.core.errors import (
 from sequencer.core.sequence import Identifier, Sequence
 from sequencer.core.timeline import plan
 from sequencer.definitions import Lead, read_leads
+from sequencer.engine.clock import SystemClock
 from sequencer.engine.engine import Engine
 from sequencer.engine.results import Row
 
@@ -77,15 +78,14 @@ def _enroll(arguments: argparse.Namespace, out: Output) -> int:
     sequence = read_definition(arguments.file)
     leads = read_leads(arguments.leads, timezone=sequence.calendar.timezone)
     actor_id = None if arguments.actor is None else identifier(arguments.actor, "--actor")
-    with opened(arguments, create=True) as engine:
+    given = _given(arguments.leads, sequence, leads, actor_id, SystemClock().now())
+    enrolled = _Enrolled()
+    with opened(arguments, create=True) as engine, out.progress("enrolling", len(given)) as progress:
         now = engine.clock.now()
-        given = _given(arguments.leads, sequence, leads, actor_id, now)
-        enrolled = _Enrolled()
-        with out.progress("enrolling", len(given)) as progress:
-            for account, batch in _batches(given):
-                bound = engine if account is None else engine.account(account)
-                _enroll_batch(bound, sequence, batch, now, enrolled)
-                progress.advance(len(batch))
+        for account, batch in _batches(given):
+            bound = engine if account is None else engine.account(account)
+            _enroll_batch(bound, sequence, batch, now, enrolled)
+            progress.advance(len(batch))
     _answer(out, sequence, leads, enrolled, now)
     return 1 if enrolled.refused else 0
 

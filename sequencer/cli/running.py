@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -156,17 +157,16 @@ def _mailer(arguments: argparse.Namespace, out: Output) -> Mailer:
     return ConsoleMailer(sys.stderr if out.json else None)
 
 
+_HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s:\[\]/@]+))(?::(?P<port>[0-9]{1,5}))?")
+
+
 def to_host(text: str) -> tuple[str, int | None]:
     """The host and the port of `HOST`, `HOST:PORT` or `[2001:db8::1]:PORT`."""
-    host, colon, port = text.rpartition(":")
-    if not colon or (text.startswith("[") and text.endswith("]")):
-        host, port = text, ""
-    if colon and port and not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65536):
-        raise InvalidInput(f"needs HOST:PORT with a port from 1 to 65535, got {text!r}", path="--smtp")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or (":" in host and not text.startswith("[")) or host.strip() != host:
-        raise InvalidInput(f"needs HOST:PORT, like mail.example.com:587, got {text!r}", path="--smtp")
-    return host, int(port) if port else None
+    found = _HOST.fullmatch(text)
+    port = None if found is None or found["port"] is None else int(found["port"])
+    if found is None or (port is not None and not 0 < port < 65536):
+        raise InvalidInput(f"needs HOST or HOST:PORT, like mail.example.com:587, got {text!r}", path="--smtp")
+    return found["six"] or found["name"], port
 
 
 def _unsubscribe_url(text: str | None) -> str | None:

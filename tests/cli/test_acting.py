@@ -1,0 +1,343 @@
+"""`enroll`, `run`, and the verbs: what changes a store, and what it says about it."""
+
+from __future__ import annotations
+
+import mailbox
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from sequencer.adapters.maildir import MaildirMailer
+from sequencer.cli.running import to_host
+from sequencer.core.errors import InvalidInput
+from sequencer.core.instants import later_by
+from sequencer.engine.clock import SystemClock
+from sequencer.engine.engine import Engine
+from sequencer.simulation.clock import ManualClock
+from sequencer.stores.sqlite import SQLiteStore
+from tests.cli.conftest import LEADS
+
+
+def advance(db: str, **span: float) -> None:
+    """Let the store live through some time, as if a worker had run on another machine's clock."""
+    store = SQLiteStore(db)
+    clock = ManualClock(SystemClock().now())
+    Engine(store=store, mailer=MaildirMailer("outbox"), clock=clock).run_until(later_by(clock.now(), timedelta(**span)))
+    store.close()
+
+
+def test_enroll(run, db):
+    """Everybody in the file is enrolled, each on their own clock, the blank one on the definition's."""
+    document = run("list", "--db", db, "--json").document
+
+    assert [each["timezone"] for each in document["enrollments"]] == [
+        "Europe/Warsaw", "America/New_York", "Europe/Warsaw",
+    ]  # fmt: skip
+    assert [each["resource_id"] for each in document["enrollments"]] == [1, 2, "c-3"]
+    assert [each["actor_id"] for each in document["enrollments"]] == [7, 8, 7]
+
+
+def test_enroll_refuses_row_by_row(run, db, inbound):
+    """Who is enrolled already is refused with the line and the existing enrollment, and the others are enrolled."""
+    Path("more.csv").write_text(LEADS + "lead,4,dora@example.com,,,Dora,Example\n", encoding="utf-8")
+
+    done = run("enroll", inbound, "--leads", "more.csv", "--db", db, "--json")
+
+    assert done.status == 1
+    assert [(each["line"], each["code"], each["existing_id"]) for each in done.document["refused"]] == [
+        (2, "already_enrolled", 1), (3, "already_enrolled", 2), (4, "already_enrolled", 3),
+    ]  # fmt: skip
+    assert [each["resource_id"] for each in done.document["enrolled"]] == [4]
+    again = run("enroll", inbound, "--leads", "more.csv", "--db", db)
+    assert again.status == 1
+    assert "refused 4" in again.out
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "lead,4,dora@example.com,Nowhere/Land,,Dora,Example",
+        "lead,4,dora@example.com,,,Dora",
+        ",4,dora@example.com,,,Dora,Example",
+        "lead,4,not an address,,,Dora,Example",
+    ],
+    ids=["zone", "cells", "blank", "address"],
+)
+def test_a_malformed_file_is_refused_whole(run, inbound, row):
+    """One mistake in the last row, and nobody of the file is enrolled; the mistake is named by its place."""
+    Path("bad.csv").write_text(LEADS + row + "\n", encoding="utf-8")
+
+    done = run("enroll", inbound, "--leads", "bad.csv", "--db", "new.db")
+
+    assert done.status == 2
+    assert done.err.startswith("bad.csv:5:")
+    assert not Path("new.db").exists()
+
+
+def test_a_start_beyond_time_is_refused_whole(run, inbound):
+    """A start whose timeline would leave the years that there are refuses the file before anything is stored."""
+    header, *rows = LEADS.splitlines()
+    lines = [f"{header},start_at", f"{rows[0]},", f"{rows[1]},9000-12-31T23:00:00Z"]
+    Path("far.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    done = run("enroll", inbound, "--leads", "far.csv", "--db", "new.db")
+
+    assert done.status == 2
+    assert "far.csv:3" in done.err
+    assert not Path("new.db").exists()
+
+
+def test_columns_of_leads(run, inbound):
+    """start_at begins later, enrolled_at in the past is history, one ahead is a start; accounts and keys count."""
+    Path("leads.csv").write_text(
+        "resource_type,resource_id,start_at,enrolled_at,account,idempotency_key,first_name\n"
+        "lead,1,2125-01-01T09:00,2020-01-01T09:00,,,Ada\n"
+        "lead,2,,2020-01-01T09:00,,k-2,Ben\n"
+        "lead,3,,2125-01-01T09:00,,,Chloe\n"
+        "lead,1,,,acme,,Dora\n",
+        encoding="utf-8",
+    )
+
+    done = run("enroll", inbound, "--leads", "leads.csv", "--db", "crm.db")
+
+    assert done.status == 0
+    assert "in the past in 2 rows" in done.out
+    assert "ahead in 1 rows" in done.out
+    started = [each["started_at"] for each in run("list", "--db", "crm.db", "--json").document["enrollments"]]
+    assert started[0] == started[2] == "2125-01-01T08:00:00Z"
+    assert "2020" < started[1][:4] < "2125"
+    others = run("list", "--db", "crm.db", "--account", "acme", "--json").document["enrollments"]
+    assert [each["resource_id"] for each in others] == [1]
+    Path("again.csv").write_text("resource_type,resource_id,idempotency_key\nlead,2,k-2\n", encoding="utf-8")
+    again = run("enroll", inbound, "--leads", "again.csv", "--db", "crm.db", "--json")
+    assert (again.status, again.document["enrolled"]) == (0, [])
+    assert [each["id"] for each in again.document["repeated"]] == [2]
+
+
+def test_run_once_into_a_maildir(run, db):
+    """The mails that are due are in the folder, and the document says how many."""
+    done = run("run", "--db", db, "--once", "--maildir", "outbox", "--json")
+
+    assert done.document["handed_over"] == 3
+    assert done.document["next_due_at"].endswith("Z")
+    subjects = sorted(mail["Subject"] for mail in mailbox.Maildir("outbox", create=False))
+    assert subjects == ["Your request, Ada", "Your request, Ben", "Your request, Chloe"]
+    assert run("run", "--db", db, "--once", "--maildir", "outbox", "--json").document["handed_over"] == 0
+
+
+def test_run_prints_mails_beside_a_document(run, db):
+    """With --json, standard output belongs to the document, and the mails are printed beside it."""
+    done = run("run", "--db", db, "--once", "--json")
+
+    assert done.document["handed_over"] == 3
+    assert "mail to ada@example.com: Your request, Ada" in done.err
+
+
+def test_run_prints_mails(run, db):
+    """On the console, mails are printed between the lines that say how far the worker is."""
+    done = run("run", "--db", db, "--once")
+
+    assert "mail to ben@example.com: Your request, Ben" in done.out
+    assert "handed over 3, failed 0; next due" in done.out
+
+
+def test_run_until(run, db):
+    """With a moment that is over, the worker makes one pass and ends."""
+    done = run("run", "--db", db, "--until", "2020-01-01", "--maildir", "outbox", "--json")
+
+    assert (done.status, done.document["handed_over"], done.document["stopped"]) == (0, 3, False)
+
+
+def test_templates_from_a_folder(run, inbound):
+    """Texts that a definition leaves out are read from --templates."""
+    Path("bare.yaml").write_text(
+        "name: Bare\nsteps:\n  - action_type: automated_email\n    delay_from_previous_step: 0\n"
+        "    delay_from_previous_step_unit: hours\n    action_properties: {email_template_id: 5}\n",
+        encoding="utf-8",
+    )
+    Path("leads.csv").write_text("resource_type,resource_id,email\nlead,1,a@example.com\n", encoding="utf-8")
+    Path("texts").mkdir()
+    Path("texts/5.txt").write_text("Subject: From the folder\n\nHello\n", encoding="utf-8")
+    run("enroll", "bare.yaml", "--leads", "leads.csv", "--db", "crm.db")
+
+    run("run", "--db", "crm.db", "--once", "--maildir", "outbox", "--templates", "texts")
+
+    assert [mail["Subject"] for mail in mailbox.Maildir("outbox", create=False)] == ["From the folder"]
+
+
+def test_a_stop_ends_after_the_mail_under_way(db):
+    """A worker that is told to stop while it sends finishes that mail, and gives the others back untouched."""
+    stop = threading.Event()
+
+    class Slow(MaildirMailer):
+        def send(self, email, *, key, timeout):
+            stop.set()
+            return super().send(email, key=key, timeout=timeout)
+
+    store = SQLiteStore(db)
+    engine = Engine(store=store, mailer=Slow("outbox"))
+
+    engine.run(stop=stop)
+
+    statuses = [each.steps[0].status.value for each in engine.enrollments()]
+    store.close()
+    assert statuses == ["completed", "pending", "pending"]
+    assert len(mailbox.Maildir("outbox", create=False)) == 1
+
+
+def test_tasks_and_complete(run, started):
+    """A task is listed, completed once, and the second time it is already so."""
+    advance(started, hours=80)
+    tasks = run("tasks", "--db", started, "--json").document["tasks"]
+    assert sorted(task["task_content"] for task in tasks) == [
+        f"Call {name} while the interest is fresh" for name in ("Ada", "Ben", "Chloe")
+    ]
+    id = tasks[0]["id"]
+
+    done = run("complete", id, "--db", started, "--json")
+    again = run("complete", id, "--db", started, "--json")
+
+    assert (done.status, done.document["changed"]) == (0, True)
+    assert (again.status, again.document["changed"]) == (0, False)
+    assert "already completed" in run("complete", id, "--db", started).out
+    assert len(run("tasks", "--db", started, "--json").document["tasks"]) == 2
+    assert len(run("tasks", "--db", started, "--status", "all", "--json").document["tasks"]) == 3
+    assert run("tasks", "--db", started, "--actor", "99").out == "No tasks.\n"
+
+
+def test_skip(run, started):
+    """The current step is passed over; with its position a second time changes nothing."""
+    done = run("skip", 1, "--db", started, "--position", 1, "--json")
+    again = run("skip", 1, "--db", started, "--position", 1, "--json")
+
+    assert done.document["enrollment"]["steps"][1]["status"] == "skipped"
+    assert (again.status, again.document["changed"]) == (0, False)
+    assert run("skip", 1, "--db", started, "--position", 4).status == 1
+
+
+def test_block_and_resume(run, started):
+    """A block holds until a local moment; resuming goes on, and twice is already so."""
+    done = run("block", 2, "--db", started, "--until", "2125-01-02T09:00", "--json")
+    assert done.document["enrollment"]["blocked_until"] == "2125-01-02T14:00:00Z"
+    assert "blocked: paused" in run("list", "--db", started, "--state", "blocked").out
+    other = run("block", 1, "--db", started, "--until", "2125-01-02T09:00", "--timezone", "UTC", "--json")
+    assert other.document["enrollment"]["blocked_until"] == "2125-01-02T09:00:00Z"
+
+    resumed = run("resume", 2, "--db", started, "--timeline", "keep", "--json")
+
+    assert resumed.document["enrollment"]["state"] == "active"
+    assert run("resume", 2, "--db", started, "--json").document["changed"] is False
+    assert (
+        run("resume", 1, "--db", started, "--skip", "--json").document["enrollment"]["steps"][1]["status"] == "skipped"
+    )
+
+
+def test_finish(run, started):
+    """An enrollment is ended by somebody; then nothing but looking is allowed."""
+    done = run("finish", 1, "--db", started, "--actor", "7", "--json")
+
+    assert done.document["enrollment"]["finished_actor_id"] == 7
+    assert run("finish", 1, "--db", started).status == 0
+    refused = run("block", 1, "--db", started)
+    assert (refused.status, refused.out) == (1, "")
+    assert "cannot block what is finished" in refused.err
+
+
+def test_signal(run, started):
+    """A reply ends every enrollment of the address, once; the same key with other content is refused."""
+    words = ("signal", "replied", "--db", started, "--key", "m-1")
+
+    assert run(*words, "--email", "ADA@example.com", "--json").document == {"changed": [1], "repeated": False}
+    assert run(*words, "--email", "ADA@example.com", "--json").document == {"changed": [1], "repeated": True}
+    assert run(*words, "--email", "ben@example.com").status == 1
+    assert "finished: replied" in run("list", "--db", started).out
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "state"),
+    [
+        ("meeting_booked", [], "finished"),
+        ("converted", [], "finished"),
+        ("resource_deleted", [], "finished"),
+        ("unsubscribed", [], "finished"),
+        ("bounced", [], "blocked"),
+        ("out_of_office", ["--until", "2125-01-02"], "blocked"),
+        ("opened", [], "active"),
+        ("clicked", [], "active"),
+        ("soft_bounced", ["--at", "2026-01-01T10:00"], "active"),
+    ],
+)
+def test_every_kind_of_report(run, started, kind, more, state):
+    """Each outside report does what the policy says, whether it names a resource or an enrollment."""
+    by_resource = run("signal", kind, "--db", started, "--key", "a", "--resource", "lead", "1", *more)
+    by_id = run("signal", kind, "--db", started, "--key", "b", "--enrollment", "2", *more)
+
+    assert (by_resource.status, by_id.status) == (0, 0)
+    states = [each["state"] for each in run("list", "--db", started, "--json").document["enrollments"]]
+    assert states == [state, state, "active"]
+
+
+def test_answers_of_ports(run, db):
+    """A port's answer that comes by hand matches by the effect's key."""
+    with SQLiteStore(db).transaction() as transaction:
+        held = transaction.get(1)
+    key = held.enrollment.key_of(held.enrollment.steps[0])
+
+    done = run("signal", "email_sent", "--db", db, "--key", "s-1", "--effect-key", key, "--message-id", "<m@example>")
+
+    assert done.status == 0
+    assert run("signal", "task_completed", "--db", db, "--key", "s-2", "--task", "77", "--json").document == {
+        "changed": [],
+        "repeated": False,
+    }
+
+
+def test_suppress(run, started, inbound):
+    """A suppressed address is listed and cannot be enrolled; lifting allows it again."""
+    assert run("suppress", "dora@example.com", "--db", started, "--json").document["changed"] is True
+    assert run("suppress", "Dora@Example.com", "--db", started, "--json").document["changed"] is False
+    assert [each["address"] for each in run("suppress", "--db", started, "--json").document["suppressed"]] == [
+        "dora@example.com"
+    ]
+    Path("dora.csv").write_text("resource_type,resource_id,email\nlead,9,dora@example.com\n", encoding="utf-8")
+    refused = run("enroll", inbound, "--leads", "dora.csv", "--db", started, "--json")
+    assert (refused.status, refused.document["refused"][0]["code"]) == (1, "suppressed")
+    assert run("suppress", "dora@example.com", "--lift", "--db", started).status == 0
+    assert run("enroll", inbound, "--leads", "dora.csv", "--db", started).status == 0
+    assert run("suppress", "--db", started).out == "No address is suppressed.\n"
+
+
+def test_erase_and_purge(run, started):
+    """What is personal of a lead goes, its enrollment ends; what finished before a moment is deleted."""
+    assert run("erase", "lead", "1", "--db", started, "--json").document["enrollments"] == 1
+    assert b"ada@example.com" not in b"".join(path.read_bytes() for path in Path().glob("crm.db"))
+    assert run("show", 1, "--db", started, "--json").document["finished_reason"] == "resource_deleted"
+    assert "nothing is stored" in run("erase", "lead", "404", "--db", started).out
+
+    assert run("purge", "--db", started, "--finished-before", "2020-01-01", "--json").document["purged"] == 0
+    assert run("purge", "--db", started, "--finished-before", "2125-01-01", "--json").document["purged"] == 1
+    assert run("show", 1, "--db", started).status == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("mail.example.com", "mail.example.com", None),
+        ("mail.example.com:587", "mail.example.com", 587),
+        ("127.0.0.1:25", "127.0.0.1", 25),
+        ("[::1]:2525", "::1", 2525),
+        ("[2001:db8::1]", "2001:db8::1", None),
+    ],
+)
+def test_hosts(text, host, port):
+    """A mail server is named with or without a port, also by an IPv6 address in brackets."""
+    assert to_host(text) == (host, port)
+
+
+@pytest.mark.parametrize("text", ["", ":25", "host:", "host:0", "host:65536", "host:x", "::1", "a b:25 "])
+def test_hosts_that_are_none(text):
+    """What is no host, or no port, is refused; a bare IPv6 address could be read in two ways."""
+    with pytest.raises(InvalidInput):
+        to_host(text)

@@ -1,0 +1,252 @@
+"""`list`, `show`, `explain`, `history`: what is stored, for people and for programs."""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from sequencer.cli.output import Output, Styled, Table, clean
+from sequencer.core.events import EVENT_TYPES
+
+
+def test_list(run, started):
+    """Each enrollment is a line that says where it stands and what comes next, on its own clock."""
+    done = run("list", "--db", started)
+
+    lines = done.out.splitlines()
+    assert (done.status, done.err) == (0, "")
+    assert lines[0].split() == ["id", "sequence", "resource", "state", "step", "last", "next", "zone"]
+    assert len(lines) == 5
+    assert "contact c-3" in lines[4]
+
+
+def test_pages(run, db):
+    """A page ends at its limit and says where the next begins; the last one says nothing."""
+    first = run("list", "--db", db, "--limit", 2, "--json").document
+    second = run("list", "--db", db, "--limit", 2, "--after", first["next_after"], "--json").document
+
+    assert [each["id"] for each in first["enrollments"]] == [1, 2]
+    assert ([each["id"] for each in second["enrollments"]], second["next_after"]) == ([3], None)
+    assert "There are more: --after 2" in run("list", "--db", db, "--limit", 2).out
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        (["--resource", "lead", "2"], [2]),
+        (["--resource", "contact", "c-3"], [3]),
+        (["--resource", "lead", '"2"'], []),
+        (["--state", "active"], [1, 2, 3]),
+        (["--state", "finished"], []),
+        (["--sequence", "Inbound follow-up"], [1, 2, 3]),
+        (["--account", "acme"], []),
+    ],
+)
+def test_filters(run, db, words, ids):
+    """The list can be narrowed; an id in digits is a number, in double quotes it is text; accounts see their own."""
+    assert [each["id"] for each in run("list", "--db", db, *words, "--json").document["enrollments"]] == ids
+
+
+def test_show(run, started):
+    """An enrollment is shown with its facts and each step's status and moments."""
+    done = run("show", 1, "--db", started)
+
+    assert "Enrollment 1: lead 1 in Inbound follow-up" in done.out
+    assert "ada@example.com" in done.out
+    assert any("mail 101" in line and "completed" in line for line in done.out.splitlines())
+    assert run("show", 1, "--db", started, "--json").document["steps"][0]["status"] == "completed"
+
+
+def test_explain(run, started):
+    """The sentences are those of the engine, one a line."""
+    document = run("explain", 2, "--db", started, "--json").document
+
+    assert document["id"] == 2
+    assert run("explain", 2, "--db", started).out.splitlines() == document["sentences"]
+
+
+def test_history(run, started):
+    """Every event is listed with its meaning, and as data with its facts."""
+    events = run("history", 1, "--db", started, "--json").document["events"]
+
+    assert [event["type"] for event in events] == ["enrolled", "email_requested", "email_sent"]
+    assert events[0]["facts"]["started_at"].endswith("Z")
+    done = run("history", 1, "--db", started).out
+    assert all(EVENT_TYPES[event["type"]] in done for event in events)
+
+
+@pytest.mark.parametrize("command", ["show", "explain", "history", "skip", "finish", "block", "resume"])
+def test_an_unknown_enrollment(run, db, command):
+    """An id that nobody has is refused by the state of things, not by a traceback."""
+    done = run(command, 404, "--db", db, *([] if command in {"skip", "finish", "block", "resume"} else ["--json"]))
+
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith(f"sequencer {command}: no enrollment 404")
+
+
+def test_another_accounts_enrollment(run, db):
+    """An account does not see, or touch, what is another's."""
+    assert run("show", 1, "--db", db, "--account", "acme").status == 1
+    assert run("finish", 1, "--db", db, "--account", "acme").status == 1
+    assert run("show", 1, "--db", db, "--json").document["state"] == "active"
+
+
+def test_doctor(run, started):
+    """A store in good order passes; the versions, the settings and the counts are there."""
+    done = run("doctor", "--db", started, "--json")
+
+    checks = {check["name"]: check for check in done.document["checks"]}
+    assert (done.status, done.document["healthy"]) == (0, True)
+    assert checks["journal mode"]["found"] == "wal"
+    assert checks["synchronous"]["found"] == "full"
+    assert checks["integrity"]["found"] == "ok"
+    assert checks["counts"]["found"]["enrollments"] == 3
+    assert set(checks) >= {"python", "packages", "zone data", "clock", "schema", "oldest lease", "oldest overdue"}
+    assert run("doctor").status == 0
+
+
+def test_doctor_names_what_is_blocked(run, started):
+    """What waits for a person is worth a look, by reason."""
+    run("block", 1, "--db", started, "--reason", "holiday")
+
+    done = run("doctor", "--db", started, "--json")
+
+    blocked = next(check for check in done.document["checks"] if check["name"] == "blocked")
+    assert (blocked["found"], blocked["verdict"]) == ({"holiday": 1}, "look")
+
+
+def test_doctor_finds_a_newer_schema(run, started):
+    """A store of a later release is wrong here, and the remedy is named; every other command refuses it."""
+    with closing(sqlite3.connect(started)) as connection, connection:
+        connection.execute("INSERT INTO sequencer_migrations VALUES (999, 'later', '9.9')")
+
+    done = run("doctor", "--db", started)
+
+    assert done.status == 1
+    assert "upgrade the package" in done.out
+    refused = run("list", "--db", started)
+    assert (refused.status, refused.out) == (1, "")
+    assert "schema 999" in refused.err
+
+
+def test_doctor_finds_damage(run, started):
+    """A file that is damaged inside is found wrong, without a traceback."""
+    with closing(sqlite3.connect(started)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(Path(started).read_bytes())
+    content[8192:-4096] = b"\xa5" * (len(content) - 12288)
+    Path(started).write_bytes(content)
+
+    done = run("doctor", "--db", started)
+
+    assert done.status in {1, 2}
+    assert "Traceback" not in done.err
+
+
+def test_migrate(run):
+    """A dry run leaves no file behind and shows the SQL; then the file is made, and a second time there is nothing."""
+    shown = run("migrate", "--db", "new.db", "--dry-run", "--sql")
+    assert "CREATE TABLE sequencer_enrollments" in shown.out
+    assert not Path("new.db").exists()
+
+    assert run("migrate", "--db", "new.db", "--json").document["applied"] >= 1
+
+    assert "nothing to do" in run("migrate", "--db", "new.db").out
+    assert run("list", "--db", "new.db").out == "No enrollments.\n"
+
+
+def test_migrate_a_hosts_own_file(run):
+    """The tables can live in a database that is somebody else's; only `migrate` and `enroll` put them there."""
+    with closing(sqlite3.connect("host.db")) as connection, connection:
+        connection.execute("CREATE TABLE customers (name)")
+
+    assert run("list", "--db", "host.db").status == 2
+    assert run("migrate", "--db", "host.db").status == 0
+    assert run("list", "--db", "host.db").status == 0
+
+
+# -- how it looks ---------------------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def table() -> Table:
+    """A table with colours, wide letters, numbers and markup that is none."""
+    table = Table([">id", "name", "note"])
+    table.add(1, Styled("東京", "bold red"), "[red]as it is[/red]")
+    table.add(22, "Zoë", None)
+    return table
+
+
+def test_plain_tables(table):
+    """Piped, a table is aligned text; wide letters count as two columns, and nothing is coloured or cut."""
+    stream = io.StringIO()
+    Output(stdout=stream).table(table)
+
+    assert stream.getvalue().splitlines() == [
+        "id  name  note",
+        "--  ----  -------------------",
+        " 1  東京  [red]as it is[/red]",
+        "22  Zoë",
+    ]
+
+
+def test_tables_on_a_terminal(table, monkeypatch):
+    """On a terminal a table has colours, and fits into its width."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "24")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = Terminal()
+    Output(stdout=stream).table(table)
+
+    assert "\x1b[" in stream.getvalue()
+    assert "[red]" in stream.getvalue()
+
+
+def test_no_color(table, monkeypatch):
+    """NO_COLOR takes the colours off a terminal, too."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal()
+    out = Output(stdout=stream)
+    out.table(table)
+    out.line("plain ", Styled("red", "red"))
+
+    assert "\x1b[3" not in stream.getvalue()
+    assert "plain red" in stream.getvalue()
+
+
+def test_nothing_reaches_the_terminal_by_itself(run, inbound):
+    """Escape sequences, line breaks and directions in what others wrote come out as harmless signs."""
+    assert clean("a\x1b[31mb\nc\u202ed") == "a\N{REPLACEMENT CHARACTER}[31mb c\N{REPLACEMENT CHARACTER}d"
+
+
+def test_an_encoding_that_knows_little(table):
+    """Where a letter cannot be shown, its code is; nothing fails."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    Output(stdout=stream).table(table)
+    stream.flush()
+
+    assert b"\\u6771\\u4eac" in raw.getvalue()
+
+
+def test_documents_are_ascii(run, db):
+    """A document is the same bytes whatever the terminal's encoding is."""
+    done = run("list", "--db", db, "--json")
+
+    assert done.out.isascii()
+    assert json.loads(done.out)
