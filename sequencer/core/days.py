@@ -1,8 +1,8 @@
 """Sets of days, counted in closed form: the n-th working day after a date without walking there.
 
 A date is its proleptic ordinal (`date.toordinal()`; ordinal 1 is a Monday). A set of days is a choice of weekdays
-less a list of dates. `count(d)` is how many of its days lie in 1..d; `nth(n)` is the date of its n-th. The listed
-dates are ranked once, so that both cost one bisection however many there are.
+less a list of dates. `count(d)` is how many of its days lie in 1..d; `after(d, n)` is the n-th of them after d. The
+listed dates are ranked once, so that both cost a bisection or two however many there are.
 """
 
 from __future__ import annotations
@@ -47,21 +47,14 @@ class DaySet:
         count = weeks * self._per_week + self._before[weekday]
         return count - bisect_right(self._excluded, ordinal) if self._excluded else count
 
-    def nth(self, n: int) -> int:
-        """The date of the n-th day, n from 1."""
-        if self._ranks:
-            # Of the chosen weekdays, the n-th that is left is the (n + exclusions ranked up to it)-th of all.
-            n += bisect_right(self._ranks, n)
-        weeks, rest = divmod(n - 1, self._per_week)
-        return weeks * 7 + self._positions[rest] + 1
-
     def after(self, ordinal: int, n: int) -> int:
         """The n-th of the days strictly after this date, n from 1."""
-        # `nth(count(ordinal) + n)`, written out: this is asked for every estimate.
+        # The n-th after a date is the (count up to it + n)-th of all; written out, as every estimate asks for it.
         weeks, weekday = divmod(ordinal - 1, 7)
         n += weeks * self._per_week + self._before[weekday]
         if self._excluded:
             n -= bisect_right(self._excluded, ordinal)
+            # Of the chosen weekdays, the n-th that is left is the (n + exclusions ranked up to it)-th.
             n += bisect_right(self._ranks, n)
         weeks, rest = divmod(n - 1, self._per_week)
         return weeks * 7 + self._positions[rest] + 1

@@ -83,7 +83,7 @@ def windows(draw: st.DrawFn, send_days: list[str], near: int) -> list[Window]:
     for _ in range(draw(st.integers(0, 4))):
         days = draw(st.lists(st.sampled_from(send_days), min_size=1, unique=True))
         if found and draw(st.booleans()):
-            opens = oracle._second(found[-1].closes) // 60 - draw(st.sampled_from([0, 1, 30]))
+            opens = oracle._second(found[-1].closes) // 60 - draw(st.sampled_from([0, 1, 30, 90]))
         elif draw(st.booleans()):
             opens = near + draw(st.integers(-90, 90))
         else:

@@ -174,6 +174,16 @@ def test_t5_an_evening_that_comes_again_after_midnight(zone):
     assert calendar.next_open(pendulum.instance(change).in_timezone("UTC"), email=True) == change + timedelta(minutes=9)
 
 
+def test_t5_an_evening_that_comes_again_is_open_again():
+    """T5: before, on and after the new day's first minute, an evening's window that comes again is the next to open."""
+    (change,) = [at for at, before, after in oracle.changes("America/St_Johns", 1991, 1991) if after < before]
+    calendar = Calendar("America/St_Johns", working_days=WEEK, send_windows=[Window(["sat"], "23:10", "23:20")])
+
+    for seconds in (-1800, -30, 0, 300):  # Saturday 23:31, Sunday 00:00:30, and twice in the evening's second coming
+        moment = to_instant(change).add(seconds=seconds)
+        assert calendar.next_open(moment, email=True) == change + timedelta(minutes=9)
+
+
 @given(situations(windowed=True))
 def test_t5_send_days_without_windows_of_their_own_do_not_open(situation):
     """T5: where there are windows, a send day on which none lies does not open."""
