@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pendulum import DateTime
@@ -21,7 +22,7 @@ from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource, init
 from sequencer.core.errors import StoreError
 from sequencer.core.events import Event
 from sequencer.core.instants import from_microseconds, to_microseconds
-from sequencer.core.sequence import Identifier, SequenceVersion, to_metadata
+from sequencer.core.sequence import Identifier, SequenceVersion, _frozen
 from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.engine.storage import BoardTask, Held
 
@@ -82,12 +83,27 @@ _SELDOM: Mapping[str, Any] = {
     "cancel_failures": 0,
     "cancel_after": None,
 }
-_HAND_OVER = ("executed_at", "requested_at", "task_id", "message_id", "provider_id")
-_SELDOM_ITEMS = tuple(_SELDOM.items())
+_seldom_of = operator.itemgetter(*_SELDOM)
+_USUAL = tuple(_SELDOM.values())
+_hand_over_of = operator.itemgetter("executed_at", "requested_at", "attempt", "message_id", "provider_id", "task_id")
+_NO_HAND_OVER = (None, None, 0, None, None, None)
 _SELDOM_INSTANTS = frozenset({"skipped_at", "started_at", "not_before", "cancel_after"})
 
-_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False).encode
+
+def _encoder(default: Callable[[Any], Any] | None = None) -> Callable[[Any], str]:
+    """Compact JSON. `JSONEncoder.encode` makes the encoder in C anew at every call; here it is made once."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        plain = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=default)
+        return plain.encode
+    chunks = make(None, default, json.encoder.encode_basestring, None, ":", ",", False, False, False)
+    return lambda value: "".join(chunks(value, 0))
+
+
+_dumps = _encoder()
+_quoted = json.encoder.encode_basestring
 _loads = json.loads
+_scan = json.JSONDecoder().scan_once
 # The same instant stands in many rows of a batch, and several times in one row.
 _instant = functools.lru_cache(maxsize=16_384)(from_microseconds)
 _micros = to_microseconds
@@ -112,7 +128,7 @@ def encode_id(value: Identifier | None) -> str:
     """A host's own id as JSON text: 42 and "42" differ; None, the default account or nobody, is `null`."""
     if type(value) is int:
         return str(value)
-    return "null" if value is None else _dumps(value)
+    return "null" if value is None else _quoted(value)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -158,26 +174,6 @@ def encode_progress(enrollment: Enrollment) -> Row:
     fields = enrollment.__dict__
     state = fields["state"]._value_
     updated_at, wake_at, finished_at = fields["updated_at"], fields["wake_at"], fields["finished_at"]
-    blocked_at, blocked_until = fields["blocked_at"], fields["blocked_until"]
-    steps = [
-        _encode_step(step)
-        for step, initial in zip(fields["steps"], initial_steps(fields["version"]), strict=True)
-        if step is not initial
-    ]
-    doc = [
-        FORMAT,
-        fields["origin"],
-        fields["actor_id"],
-        fields["timezone"],
-        fields["tzdata"],
-        _micros(fields["started_at"]),
-        fields["position"],
-        fields["idempotency_key"],
-        fields["finished_actor_id"],
-        None if blocked_at is None else _micros(blocked_at),
-        None if blocked_until is None else _micros(blocked_until),
-        steps,
-    ]
     return (
         state,
         None if state == "active" else fields[_REASON_OF_STATE[state]],
@@ -185,40 +181,61 @@ def encode_progress(enrollment: Enrollment) -> Row:
         fields["revision"],
         None if updated_at is None else _micros(updated_at),
         None if finished_at is None else _micros(finished_at),
-        _dumps(doc),
+        _encode_doc(fields),
     )
 
 
-def _encode_step(step: EnrollmentStep) -> list[Any]:
-    """A step as [position, status, estimate], what a hand-over adds, and what few steps have; as far as there is any."""
-    fields = step.__dict__
-    estimated_at, executed_at, requested_at = (
-        fields["estimated_execute_at"],
-        fields["executed_at"],
-        fields["requested_at"],
-    )
-    encoded = [
-        fields["position"],
-        _STATUS_CODE[fields["status"]._value_],
-        None if estimated_at is None else _micros(estimated_at),
+# A doc is a few lines of JSON: what never changes, what may, and a line for each step that something has happened to.
+# An enrollment remembers the lines of its steps, as its version remembers the initial ones: most are written again
+# unchanged. A line is known by the very object that it was made of, so it cannot be stale. At -1 is the start's number.
+_LINES = "_stored_lines"
+
+
+def _encode_doc(fields: dict[str, Any]) -> str:
+    known = fields.get(_LINES)
+    if known is None:
+        known = fields[_LINES] = {}
+    started_at = known.get(-1)
+    if started_at is None or started_at[0] is not fields["started_at"]:
+        started_at = known[-1] = (fields["started_at"], str(_micros(fields["started_at"])))
+    lines = [
+        f"{FORMAT},{_quoted(fields['origin'])},{_quoted(fields['timezone'])},{_quoted(fields['tzdata'])},"
+        f"{started_at[1]},{encode_id(fields['idempotency_key'])}",
+        f"{encode_id(fields['actor_id'])},{fields['position']},{encode_id(fields['finished_actor_id'])},"
+        f"{_text_of(fields['blocked_at'])},{_text_of(fields['blocked_until'])}",
     ]
-    seldom = {
-        name: _micros(fields[name]) if name in _SELDOM_INSTANTS else fields[name]
-        for name, default in _SELDOM_ITEMS
-        if fields[name] != default
-    }
-    if seldom or any(fields[name] is not None for name in _HAND_OVER) or fields["attempt"]:
-        encoded += [
-            None if executed_at is None else _micros(executed_at),
-            None if requested_at is None else _micros(requested_at),
-            fields["attempt"],
-            fields["message_id"],
-            fields["provider_id"],
-            fields["task_id"],
-        ]
-        if seldom:
-            encoded.append(seldom)
-    return encoded
+    position = 0
+    for step, initial in zip(fields["steps"], initial_steps(fields["version"]), strict=True):
+        if step is not initial:
+            line = known.get(position)
+            if line is None or line[0] is not step:
+                line = known[position] = (step, _encode_step(step.__dict__))
+            lines.append(line[1])
+        position += 1
+    return "\n".join(lines)
+
+
+def _text_of(instant: DateTime | None) -> str:
+    return "null" if instant is None else str(_micros(instant))
+
+
+def _encode_step(fields: dict[str, Any]) -> str:
+    """A step as [position, status, estimate], what a hand-over adds, and what few steps have; as far as there is any."""
+    text = f"[{fields['position']},{_STATUS_CODE[fields['status']._value_]},{_text_of(fields['estimated_execute_at'])}"
+    seldom, hand_over = _seldom_of(fields), _hand_over_of(fields)
+    if hand_over == _NO_HAND_OVER and seldom == _USUAL:
+        return text + "]"
+    executed_at, requested_at, attempt, message_id, provider_id, task_id = hand_over
+    text += (
+        f",{_text_of(executed_at)},{_text_of(requested_at)},{attempt},"
+        f"{encode_id(message_id)},{encode_id(provider_id)},{encode_id(task_id)}"
+    )
+    if seldom != _USUAL:
+        named = {name: fields[name] for name, usual in _SELDOM.items() if fields[name] != usual}
+        for name in _SELDOM_INSTANTS & named.keys():
+            named[name] = _micros(named[name])
+        text += f",{_dumps(named)}"
+    return text + "]"
 
 
 def _encode_personal(resource: Resource) -> str | None:
@@ -234,71 +251,83 @@ def decode_held(row: Row, version: SequenceVersion) -> Held:
         id, account, _, _, resource_type, resource_id, _, state, reason, wake_at, lease_until, fence, revision,
         created_at, updated_at, finished_at, personal, doc,
     ) = row  # fmt: skip
-    read = _loads(doc)
-    if read[0] != FORMAT:
-        raise _refuse(f"enrollment {id}", read[0])
+    lines = doc.split("\n")
+    try:
+        read, _ = _scan(f"[{','.join(lines)}]", 0)
+        format, *read = read
+    except (StopIteration, ValueError):
+        raise StoreError(f"what the store holds of enrollment {id} cannot be read: {doc!r}") from None
+    if format != FORMAT:
+        raise _refuse(f"enrollment {id}", format)
     (
-        _, origin, actor_id, timezone, tzdata, started_at, position, idempotency_key, finished_actor_id, blocked_at,
-        blocked_until, touched,
+        origin, timezone, tzdata, started_at, idempotency_key,
+        actor_id, position, finished_actor_id, blocked_at, blocked_until, *touched,
     ) = read  # fmt: skip
-    steps = initial_steps(version)
-    if touched:
-        every = list(steps)
-        for encoded in touched:
-            at = encoded[0]
-            every[at] = _decode_step(steps[at], encoded)
-        steps = tuple(every)
-    # Built without the constructor: a frozen class of 23 fields takes longer to construct than all of the above, and
-    # what is stored was valid when it was written.
-    enrollment: Enrollment = object.__new__(Enrollment)
-    enrollment.__dict__.update(
-        id=id,
-        origin=origin,
-        account=decode_id(account),
-        version=version,
-        resource=_decode_resource(resource_type, resource_id, personal),
-        actor_id=actor_id,
-        timezone=timezone,
-        tzdata=tzdata,
-        created_at=_instant(created_at),
-        started_at=_instant(started_at),
-        steps=steps,
-        state=_STATE_OF[state],
-        position=position,
-        idempotency_key=idempotency_key,
-        updated_at=None if updated_at is None else _instant(updated_at),
-        wake_at=None if wake_at is None else _instant(wake_at),
-        blocked_at=None if blocked_at is None else _instant(blocked_at),
-        blocked_reason=reason if state == "blocked" else None,
-        blocked_until=None if blocked_until is None else _instant(blocked_until),
-        finished_at=None if finished_at is None else _instant(finished_at),
-        finished_reason=reason if state == "finished" else None,
-        finished_actor_id=finished_actor_id,
-        revision=revision,
+    start = _instant(started_at)
+    known: dict[int, Any] = {-1: (start, str(started_at))}
+    steps = list(initial_steps(version))
+    for at, encoded in enumerate(touched, 2):
+        place = encoded[0]
+        steps[place] = step = _decode_step(steps[place].__dict__.copy(), encoded)
+        known[place] = (step, lines[at])
+    # Made without the constructors: they take longer than everything else here, and what is stored was valid when it
+    # was written.
+    enrollment: Enrollment = _new(Enrollment)
+    _set(
+        enrollment,
+        "__dict__",
+        {
+            "id": id,
+            "origin": origin,
+            "account": decode_id(account),
+            "version": version,
+            "resource": _decode_resource(resource_type, resource_id, personal),
+            "actor_id": actor_id,
+            "timezone": timezone,
+            "tzdata": tzdata,
+            "created_at": _instant(created_at),
+            "started_at": start,
+            "steps": tuple(steps),
+            "state": _STATE_OF[state],
+            "position": position,
+            "idempotency_key": idempotency_key,
+            "updated_at": None if updated_at is None else _instant(updated_at),
+            "wake_at": None if wake_at is None else _instant(wake_at),
+            "blocked_at": None if blocked_at is None else _instant(blocked_at),
+            "blocked_reason": reason if state == "blocked" else None,
+            "blocked_until": None if blocked_until is None else _instant(blocked_until),
+            "finished_at": None if finished_at is None else _instant(finished_at),
+            "finished_reason": reason if state == "finished" else None,
+            "finished_actor_id": finished_actor_id,
+            "revision": revision,
+            _LINES: known,
+        },
     )
     return Held(enrollment, fence, None if lease_until is None else _instant(lease_until))
 
 
-def _decode_step(initial: EnrollmentStep, encoded: list[Any]) -> EnrollmentStep:
-    step: EnrollmentStep = object.__new__(EnrollmentStep)
-    fields = step.__dict__
-    fields.update(initial.__dict__)
+_new = object.__new__
+_set = object.__setattr__
+
+
+def _decode_step(fields: dict[str, Any], encoded: list[Any]) -> EnrollmentStep:
+    """The step of a line; `fields` are a copy of the untouched one's."""
     fields["status"] = _STATUS_OF[encoded[1]]
-    if encoded[2] is not None:
-        fields["estimated_execute_at"] = _instant(encoded[2])
+    estimated_at = encoded[2]
+    if estimated_at is not None:
+        fields["estimated_execute_at"] = _instant(estimated_at)
     if len(encoded) > 3:
-        _, _, _, executed_at, requested_at, attempt, message_id, provider_id, task_id, *rest = encoded
+        executed_at, requested_at = encoded[3], encoded[4]
         if executed_at is not None:
             fields["executed_at"] = _instant(executed_at)
         if requested_at is not None:
             fields["requested_at"] = _instant(requested_at)
-        fields["attempt"] = attempt
-        fields["message_id"] = message_id
-        fields["provider_id"] = provider_id
-        fields["task_id"] = task_id
-        if rest:
-            for name, value in rest[0].items():
+        fields["attempt"], fields["message_id"], fields["provider_id"], fields["task_id"] = encoded[5:9]
+        if len(encoded) > 9:
+            for name, value in encoded[9].items():
                 fields[name] = _instant(value) if name in _SELDOM_INSTANTS else value
+    step: EnrollmentStep = _new(EnrollmentStep)
+    _set(step, "__dict__", fields)
     return step
 
 
@@ -315,11 +344,11 @@ def _decode_resource(type: str, id: str, personal: str | None) -> Resource:
     email = timezone = None
     fields = _NO_FIELDS
     if personal is not None:
-        format, email, timezone, given = _loads(personal)
+        (format, email, timezone, given), _ = _scan(personal, 0)
         if format != FORMAT:
             raise _refuse("personal data", format)
         if given:
-            fields = to_metadata(given)
+            fields = _frozen(given)
     _set_email(resource, email)
     _set_fields(resource, fields)
     _set_timezone(resource, timezone)
@@ -327,14 +356,19 @@ def _decode_resource(type: str, id: str, personal: str | None) -> Resource:
 
 
 def without_details(doc: str) -> str:
-    """The same enrollment without what ports have said in their own words, which may name the person."""
-    read = _loads(doc)
-    if read[0] != FORMAT:
-        raise _refuse("an enrollment", read[0])
-    for encoded in read[-1]:
+    """The same doc without what ports have said in their own words, which may name the person."""
+    if '"failure_detail"' not in doc:
+        return doc
+    first, second, *lines = doc.split("\n")
+    if not first.startswith(f"{FORMAT},"):
+        raise _refuse("an enrollment", first.partition(",")[0])
+    kept = []
+    for line in lines:
+        encoded = _loads(line)
         if len(encoded) > 9:
             encoded[9].pop("failure_detail", None)
-    return _dumps(read)
+        kept.append(_dumps(encoded))
+    return "\n".join((first, second, *kept))
 
 
 # -- events ---------------------------------------------------------------------------------------------------
@@ -348,9 +382,7 @@ def _tagged(value: Any) -> Any:
     raise TypeError(f"{value!r} has no stored form")
 
 
-_dumps_event = json.JSONEncoder(
-    separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False, default=_tagged
-).encode
+_dumps_event = _encoder(_tagged)
 
 
 def encode_event(event: Event) -> Row:

@@ -75,20 +75,51 @@ def fits(*numbers: int | None) -> bool:
 
 
 class Records:
-    """The part of a transaction that is not about enrollments themselves."""
+    """The part of a transaction that is not about enrollments themselves.
 
-    def __init__(self, database: Database, known: Known) -> None:
-        self._database = database
+    With `behind`, what only adds (claims, events, references) is collected and written in bulk: before anything is
+    asked, and at the end. It is for transactions whose beginning and end are the store's own.
+    """
+
+    def __init__(self, database: Database, known: Known, *, behind: bool = False) -> None:
+        self._at_once = database
         self._known = known
+        self._behind = behind
+        self._claims: dict[int, tuple[int, int]] = {}
+        self._later: dict[str, list[Row]] = {}
+
+    @property
+    def _database(self) -> Database:
+        if self._claims or self._later:
+            self.write()
+        return self._at_once
+
+    def write(self) -> None:
+        """Write what has been collected."""
+        later, self._later = self._later, {}
+        if self._claims:
+            later["claim"] = [(id, until) for id, (until, _) in self._claims.items()]
+            self._claims = {}
+        for name, rows in later.items():
+            self._at_once.many(name, rows)
+
+    def _add(self, name: str, row: Row) -> None:
+        if self._behind:
+            self._later.setdefault(name, []).append(row)
+        else:
+            self._at_once.run(name, *row)
 
     # -- events ------------------------------------------------------------------------------------------------
 
     def _record(self, account: str, id: int, events: Iterable[Event]) -> None:
         for event in events:
-            self._database.run("add_event", *encode_event(event))
+            self._add("add_event", encode_event(event))
             for kind, value in references(event):
-                # A task or a mail belongs to whoever names it last; an idempotency key to whoever was first.
-                self._database.run("refer_once" if kind == "idempotency" else "refer", account, kind, value, id)
+                if kind == "idempotency":
+                    # It belongs to whoever was first; a task or a mail to whoever names it last.
+                    self._database.run("refer_once", account, kind, value, id)
+                else:
+                    self._add("refer", (account, kind, value, id))
 
     def events(self, enrollment_id: int) -> list[Event]:
         """The history of an enrollment, in order."""

@@ -191,6 +191,8 @@ class SQLiteStore:
             if cursor.execute("PRAGMA journal_mode").fetchone()[0] not in ("wal", "memory"):
                 cursor.execute("PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = FULL")
+            cursor.execute("PRAGMA cache_size = -32768")  # at most 32 MiB: what is due lies all over the file
+            cursor.execute("PRAGMA wal_autocheckpoint = 8000")  # 32 MiB: a page that changes often is moved once
             cursor.execute("PRAGMA fullfsync = ON")  # on a Mac an ordinary sync does not reach the disk
         except sqlite3.Error as error:
             connection.close()
@@ -307,7 +309,7 @@ class _OwnTransaction:
         except BaseException:
             held.lock.release()
             raise
-        self._transaction = SqlTransaction(self._database, self._known)
+        self._transaction = SqlTransaction(self._database, self._known, behind=True)
         return self._transaction
 
     def __exit__(
@@ -316,6 +318,7 @@ class _OwnTransaction:
         held = self._held
         try:
             if kind is None:
+                self._transaction.write()
                 self._database.control("COMMIT")
                 self._known.versions.update(self._transaction.versions)
         finally:

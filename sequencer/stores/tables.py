@@ -202,7 +202,7 @@ class Tables:
 
     def save(
         self, id: int, before: int, fence: int | None, wake_at: int | None, revision: int, updated_at: int | None,
-        doc: str, release: bool, *standing: Any,
+        doc: str, release: bool, until: int | None, to_fence: int | None, *standing: Any,
     ) -> int:  # fmt: skip
         row = self._rows.get(id)
         if row is None or row[REVISION] != before:
@@ -210,10 +210,10 @@ class Tables:
         if fence is not None and (row[FENCE] != fence or row[LEASE] is None):
             return 0
         state, reason, finished_at = standing or (row[STATE], row[REASON], row[FINISHED])
-        lease = None if release else row[LEASE]
+        lease = None if release else row[LEASE] if until is None else until
         self._write(
             id,
-            (*row[:STATE], state, reason, wake_at, lease, row[FENCE], revision, row[CREATED], updated_at, finished_at,
+            (*row[:STATE], state, reason, wake_at, lease, to_fence or row[FENCE], revision, row[CREATED], updated_at, finished_at,
              row[PERSONAL], doc),
         )  # fmt: skip
         return 1

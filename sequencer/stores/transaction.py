@@ -24,6 +24,9 @@ from sequencer.stores.records import MOST, Database, Known, Records, fits
 
 __all__ = ["SqlTransaction", "claim_key"]
 
+_NOBODY = (0, 0)
+
+
 def claim_key(row: Row) -> tuple[int, int]:
     """By which claimable rows are ordered: when they have to be looked at, then the id."""
     look_at: int = row[9] if row[10] is None else row[10]
@@ -37,8 +40,8 @@ def _whose(account: Any) -> str | None:
 class SqlTransaction(Records):
     """One transaction; see `sequencer.engine.storage.Transaction` for what each method means."""
 
-    def __init__(self, database: Database, known: Known) -> None:
-        super().__init__(database, known)
+    def __init__(self, database: Database, known: Known, *, behind: bool = False) -> None:
+        super().__init__(database, known, behind=behind)
         # Versions that this transaction has read or made: nobody else may rely on them before the commit.
         self.versions: dict[int, SequenceVersion] = {}
 
@@ -116,16 +119,25 @@ class SqlTransaction(Records):
         self, enrollment: Enrollment, events: Several[Event], *, fence: int | None = None, release: bool = False
     ) -> bool:
         """Store a decision, if nobody was faster."""
+        lease: int | None
+        to_fence: int | None
         state, reason, wake_at, revision, updated_at, finished_at, doc = encode_progress(enrollment)
         before = events[0].number - 1 if events else revision
-        values = (enrollment.id, before, fence, wake_at, revision, updated_at, doc, release)
+        id, lease, to_fence = enrollment.id, None, None
+        if fence is not None and self._claims.get(id, _NOBODY)[1] == fence:
+            # Claimed in this very transaction, and not written yet: both in one go.
+            lease, to_fence = self._claims.pop(id)
+            fence = None
+        values = (id, before, fence, wake_at, revision, updated_at, doc, release, lease, to_fence)
         if changes_state(events):
-            stored = self._database.run("save_with_state", *values, state, reason, finished_at)
+            stored = self._at_once.run("save_with_state", *values, state, reason, finished_at)
         else:
-            stored = self._database.run("save", *values)
+            stored = self._at_once.run("save", *values)
         if not stored:
+            if lease is not None and to_fence is not None:
+                self._claims[id] = lease, to_fence
             return False
-        self._record(encode_id(enrollment.account), enrollment.id, events)
+        self._record(encode_id(enrollment.account), id, events)
         return True
 
     def get(self, id: int) -> Held | None:
@@ -156,7 +168,10 @@ class SqlTransaction(Records):
             for row in database.rows(name, bound, limit, whose)
         }
         rows = sorted(found.values(), key=claim_key)[:limit]
-        database.many("claim", [(row[0], until) for row in rows])
+        if self._behind:
+            self._claims.update((row[0], (until, row[11] + 1)) for row in rows)
+        else:
+            database.many("claim", [(row[0], until) for row in rows])
         return [self._held((*row[:10], until, row[11] + 1, *row[12:])) for row in rows]
 
     def renew(self, claims: Iterable[tuple[int, int]], until: DateTime) -> None:
