@@ -29,7 +29,7 @@ def _moments() -> list[datetime]:
 
 
 def plain(moment: datetime, n: int) -> datetime:
-    """N weekdays after a moment, then the next weekday: Monday to Friday in closed form, resolved once, checked once."""
+    """So many weekdays after a moment, and then a weekday: closed form, resolved once, checked once."""
     local = moment.astimezone(_PLAIN_ZONE)
     weekday = local.weekday()
     # From a weekend, count from the Friday before it.

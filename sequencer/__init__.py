@@ -13,6 +13,7 @@ from sequencer.core.errors import (
     DefinitionError,
     IllegalTransition,
     InvalidInput,
+    KeyReused,
     MissingMergeData,
     NotFound,
     Problem,
@@ -56,6 +57,7 @@ from sequencer.engine.clock import SystemClock
 from sequencer.engine.engine import Engine
 from sequencer.engine.ports import (
     Accepted,
+    Clock,
     Email,
     Mailer,
     OutcomeUnknown,
@@ -67,10 +69,15 @@ from sequencer.engine.ports import (
     TaskRequest,
 )
 from sequencer.engine.results import BulkResult, Explanation, Handled, Outcome, Refused, Row, Statistics, TickReport
+from sequencer.engine.storage import BoardTask, Suppression
 from sequencer.simulation.clock import ManualClock
 from sequencer.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
+    from sequencer.adapters.console import ConsoleMailer
+    from sequencer.adapters.maildir import MaildirMailer
+    from sequencer.adapters.smtp import SmtpMailer
+    from sequencer.adapters.templates import FolderTemplates
     from sequencer.definitions import load
     from sequencer.stores.sqlite import SQLiteStore
 
@@ -78,11 +85,14 @@ __all__ = [
     "Accepted",
     "AlreadyEnrolled",
     "AutomatedEmail",
+    "BoardTask",
     "Bounced",
     "BulkResult",
     "Calendar",
     "Clicked",
+    "Clock",
     "Conflict",
+    "ConsoleMailer",
     "Converted",
     "DefinitionError",
     "Email",
@@ -94,10 +104,13 @@ __all__ = [
     "EnrollmentStep",
     "Event",
     "Explanation",
+    "FolderTemplates",
     "Handled",
     "Hours",
     "IllegalTransition",
     "InvalidInput",
+    "KeyReused",
+    "MaildirMailer",
     "Mailer",
     "ManualClock",
     "MeetingBooked",
@@ -129,12 +142,14 @@ __all__ = [
     "Sequence",
     "SequenceVersion",
     "SequencerError",
+    "SmtpMailer",
     "SoftBounced",
     "Statistics",
     "Step",
     "StepStatus",
     "StoreError",
     "Suppressed",
+    "Suppression",
     "SystemClock",
     "Task",
     "TaskBoard",
@@ -154,7 +169,14 @@ __all__ = [
 ]
 
 # What brings a database or a parser along is imported when it is asked for: not everybody uses both.
-_LATER = {"SQLiteStore": "sequencer.stores.sqlite", "load": "sequencer.definitions"}
+_LATER = {
+    "ConsoleMailer": "sequencer.adapters.console",
+    "FolderTemplates": "sequencer.adapters.templates",
+    "MaildirMailer": "sequencer.adapters.maildir",
+    "SQLiteStore": "sequencer.stores.sqlite",
+    "SmtpMailer": "sequencer.adapters.smtp",
+    "load": "sequencer.definitions",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 - The caller's: `InvalidInput`, `NotFound`, `AlreadyEnrolled`, `Suppressed`, `IllegalTransition`.
 - The author's (of a definition): `DefinitionError`, which carries every problem at once.
-- Somebody was faster: `Conflict`.
+- Somebody was faster: `Conflict`; the key was used before for something else: `KeyReused`, a kind of it.
 - The outside world: `StoreError` and, below it, `SchemaMismatch`.
 
 An error carries facts as attributes, and its message names the remedy.
@@ -27,6 +27,7 @@ __all__ = [
     "DefinitionError",
     "IllegalTransition",
     "InvalidInput",
+    "KeyReused",
     "MissingMergeData",
     "NotFound",
     "Problem",
@@ -128,6 +129,10 @@ class IllegalTransition(SequencerError):
 
 class Conflict(SequencerError):
     """Somebody was faster, or the same key came with other content: read again and decide anew."""
+
+
+class KeyReused(Conflict):
+    """A key that makes things count once came again with other content; trying again will not help (laws L8, L9)."""
 
 
 class StoreError(SequencerError):

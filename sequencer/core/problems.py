@@ -10,6 +10,7 @@ import difflib
 import json
 import math
 import re
+import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -22,7 +23,8 @@ MOST_DEPTH = 32
 MOST_VALUES = 100_000
 _LONGEST_MESSAGE = 400
 _LONGEST_NAME_COMPARED = 64
-_PLAIN_KEY = re.compile(r"[^\s.\[\]\"\x00-\x1f\x7f]+")
+_LONGEST_IN_A_PATH = 80
+_PLAIN_KEY = re.compile(r"[^\s.\[\]\"]+")
 _UNSUITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 _T = TypeVar("_T")
@@ -43,9 +45,11 @@ class EnoughProblems(Exception):
 
 
 def child(path: str, key: object) -> str:
-    """The path of a mapping's value: `calendar` and `holidays` make `calendar.holidays`. Odd keys are quoted."""
+    """The path of a mapping's value: `calendar` and `holidays` make `calendar.holidays`. Odd keys are in quotes."""
     name = str(key)
-    if not _PLAIN_KEY.fullmatch(name):
+    if len(name) > _LONGEST_IN_A_PATH:
+        name = f"{name[:_LONGEST_IN_A_PATH]}...{zlib.crc32(name.encode('utf-8', 'surrogatepass')):08x}"
+    if not _PLAIN_KEY.fullmatch(name) or not name.isprintable():
         return f"{path}[{json.dumps(name)}]"
     return f"{path}.{name}" if path else name
 

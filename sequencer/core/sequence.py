@@ -109,14 +109,32 @@ def to_metadata(value: Any, path: str = "metadata") -> Mapping[str, Any]:
     try:
         text = json.dumps(_thawed(value), allow_nan=False, sort_keys=True)
         text.encode("utf-8")
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInput(f"needs plain JSON values: {error}", path=path, code="invalid_type") from None
+    except (TypeError, ValueError, RecursionError):
+        raise _not_plain(value, path) from None
     if len(text) > 16_384:
         raise InvalidInput("is longer than 16 KiB", path=path, code="invalid_length")
     found = json.loads(text)
     _refuse_odd_values(found, path, 1)
     frozen: Mapping[str, Any] = _frozen(found)
     return frozen
+
+
+def _not_plain(value: Mapping[Any, Any], path: str) -> InvalidInput:
+    """The refusal of a mapping that has something other than plain JSON values in it, naming the first of them."""
+    for key, each in value.items():
+        try:
+            json.dumps(_thawed({key: each}), allow_nan=False).encode("utf-8")
+        except (TypeError, ValueError, RecursionError):
+            at = f"{path}.{key}" if isinstance(key, str) and key.isascii() else path
+            break
+    else:
+        at, each = path, value
+    return InvalidInput(
+        f"needs text keys and plain JSON values (text, finite numbers, true and false, null, lists and mappings of "
+        f"them), got {each!a:.80}; write a date as text",
+        path=at,
+        code="invalid_type",
+    )
 
 
 def _refuse_odd_values(value: Any, path: str, depth: int) -> None:

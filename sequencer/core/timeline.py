@@ -17,7 +17,7 @@ from pendulum import DateTime
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours
 from sequencer.core.enrollment import Enrollment, EnrollmentStep, changed
-from sequencer.core.instants import later_by, to_instant, to_iso, to_local_iso
+from sequencer.core.instants import later_by, to_instant, to_iso, to_local_iso, to_zone
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
 from sequencer.core.statuses import EnrollmentState, StepStatus
 
@@ -85,6 +85,15 @@ class PlannedStep:
     timezone: str
     reasons: tuple[str, ...] = ()
 
+    @property
+    def local(self) -> DateTime:
+        """The estimate on the zone's clock, for showing it to people."""
+        return to_zone(self.estimated_execute_at, self.timezone)
+
+    def __str__(self) -> str:
+        kind = "mail" if self.step.is_email else "task"
+        return f"step {self.position} ({kind}): {self.local:%a %Y-%m-%d %H:%M %Z}, {self.step.after} after"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, as in `plan --json`."""
         return {
@@ -119,6 +128,9 @@ class Timeline:
     def __getitem__(self, at: slice) -> tuple[PlannedStep, ...]: ...
     def __getitem__(self, at: int | slice) -> PlannedStep | tuple[PlannedStep, ...]:
         return self.steps[at]
+
+    def __str__(self) -> str:
+        return "\n".join(str(step) for step in self.steps)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, as in `plan --json`."""

@@ -42,6 +42,8 @@ from sequencer.engine.worker import Worker
 __all__ = ["Engine"]
 
 logger = logging.getLogger("sequencer")
+# What is logged goes where the host sends it, and nowhere by itself.
+logger.addHandler(logging.NullHandler())
 
 Listener = Callable[[Event], None]
 _BULK = 500
@@ -75,8 +77,8 @@ class Engine:
 
     def __init__(
         self,
-        *,
         store: Store,
+        *,
         mailer: Mailer | None = None,
         tasks: TaskBoard | None = None,
         people: People | None = None,
@@ -167,7 +169,7 @@ class Engine:
 
         The zone is `timezone`, else the resource's own, else the sequence's. The same `idempotency_key` again returns
         the enrollment that it made. Raises `AlreadyEnrolled` (with `existing_id`), `Suppressed`, `InvalidInput`, and
-        `Conflict` when the idempotency key was used for something else (L8, L9).
+        `KeyReused` when the idempotency key was used for something else (L8, L9).
         """
         row = self._row(Row(resource, actor_id, timezone, start_at, idempotency_key), "")
         now = self._now()
@@ -290,7 +292,7 @@ class Engine:
     def handle(self, report: Report, *, connection: Any = None) -> Handled:
         """Take a report from outside, once for each key; what it does is the sequences' policy (L8).
 
-        Raises `Conflict` when the key was used with other content. A report that concerns nobody is noted.
+        Raises `KeyReused` when the key was used with other content. A report that concerns nobody is noted.
         """
         now = self._now()
         with self._transaction(connection) as transaction:
@@ -481,7 +483,9 @@ class Engine:
             self._feed()
 
     def _held(self, transaction: Transaction, id: int) -> Held:
-        held = transaction.get(id) if isinstance(id, int) and 0 < id < 2**63 else None
+        if isinstance(id, bool) or not isinstance(id, int):
+            raise InvalidInput(f"needs the whole number that `enroll` gave, got {id!r}", path="id", code="invalid_type")
+        held = transaction.get(id) if 0 < id < 2**63 else None
         if held is None or not is_own(held.enrollment, self._account):
             raise NotFound("enrollment", id)
         return held

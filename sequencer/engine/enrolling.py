@@ -8,7 +8,7 @@ from datetime import timedelta
 from pendulum import DateTime
 
 from sequencer.core.enrollment import Enrollment
-from sequencer.core.errors import AlreadyEnrolled, Conflict, Suppressed
+from sequencer.core.errors import AlreadyEnrolled, KeyReused, Suppressed
 from sequencer.core.instants import later_by
 from sequencer.core.lifecycle import enroll
 from sequencer.core.sequence import Identifier, SequenceVersion
@@ -66,7 +66,7 @@ def _known(
     before, resource = held.enrollment, row.resource
     same = (before.version.key, before.resource.type, before.resource.id)
     if same != (version.key, resource.type, resource.id) or type(before.resource.id) is not type(resource.id):
-        raise Conflict(
+        raise KeyReused(
             f"the idempotency key {row.idempotency_key!r} made enrollment {before.id}, of another resource or in "
             "another sequence; use a new key"
         )

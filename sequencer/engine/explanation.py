@@ -83,9 +83,7 @@ def _about_step(enrollment: Enrollment, step: EnrollmentStep, now: DateTime) -> 
         return [f"{name} is expected on {_show(enrollment, at)}, {after} the step before it."]
     sentences = [f"{name} is due on {_show(enrollment, at)}.{late}"]
     if enrollment.state is EnrollmentState.BLOCKED:
-        sentences = [
-            f"{name} was planned for {_show(enrollment, at)}; the resume settles when it is due.{late}"
-        ]
+        sentences = [f"{name} was planned for {_show(enrollment, at)}; the resume settles when it is due.{late}"]
     if step.attempt and step.failures:
         tried = "once" if step.failures == 1 else f"{step.failures} times"
         sentences.append(f"  It was tried {tried} without success and will be tried again.")

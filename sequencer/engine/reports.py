@@ -15,7 +15,7 @@ import attrs
 from pendulum import DateTime
 
 from sequencer.core.enrollment import Enrollment, Resource, fold_address
-from sequencer.core.errors import Conflict, InvalidInput
+from sequencer.core.errors import Conflict, InvalidInput, KeyReused
 from sequencer.core.lifecycle import advance
 from sequencer.core.sequence import Identifier
 from sequencer.core.signals import OUTSIDE, Clicked, Opened, Outside, Report, SoftBounced, Unsubscribed
@@ -43,14 +43,14 @@ def digest_of(report: Report) -> str:
 def handle(
     transaction: Transaction, board: Board, account: Identifier | None, report: Report, now: DateTime
 ) -> Handled:
-    """Apply a report once; the same key again answers the same, and with other content it is a `Conflict`."""
+    """Apply a report once; the same key again answers the same, and with other content it is `KeyReused`."""
     if report.key is None:
         raise InvalidInput("a report needs a key of its own, so that it counts once", path="key", code="missing")
     digest = digest_of(report)
     stored = transaction.report(account, report.key)
     if stored is not None:
         if stored.digest != digest:
-            raise Conflict(f"the key {report.key!r} was used for a report with other content")
+            raise KeyReused(f"the key {report.key!r} was used for a report with other content")
         return Handled(stored.changed, repeated=True)
     if type(report) in OUTSIDE.values():
         found = _concerned(transaction, account, report, now)  # type: ignore[arg-type]
