@@ -11,6 +11,7 @@ import contextvars
 import queue
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -62,6 +63,11 @@ class _Run:
         self.error: BaseException | None = None
 
 
+def _end(threads: list[_Thread]) -> None:
+    for thread in threads:
+        thread.end()
+
+
 class PortCalls:
     """Runs the hand-overs of passes, for one worker; threads are used again from pass to pass.
 
@@ -72,6 +78,8 @@ class PortCalls:
     def __init__(self, *, threads: bool) -> None:
         self._threads = threads
         self._idle: list[_Thread] = []
+        # Threads do not outlive the worker that uses them.
+        weakref.finalize(self, _end, self._idle)
 
     def watch(self, loop: Callable[[Watch], None], hung: Callable[[TimedOut], None], patience: float) -> None:
         """Run a loop to its end. When a call in it takes longer than it may, `hung` is told and the loop run again.
