@@ -283,6 +283,7 @@ def test_answers_of_ports(run, db):
     """A port's answer that comes by hand matches by the effect's key."""
     with SQLiteStore(db).transaction() as transaction:
         held = transaction.get(1)
+    assert held is not None
     key = held.enrollment.key_of(held.enrollment.steps[0])
 
     done = run("signal", "email_sent", "--db", db, "--key", "s-1", "--effect-key", key, "--message-id", "<m@example>")

@@ -1,0 +1,167 @@
+"""`demo`: it shows everything that it promises, the same each time, and leaves a folder that can be looked into."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import mailbox
+import os
+import shlex
+import time
+from pathlib import Path
+
+import attrs
+import pytest
+
+from sequencer.cli import main
+
+
+@attrs.frozen
+class Shown:
+    """A run of the demo: its status, what it printed, and how long it took."""
+
+    status: int
+    text: str
+    seconds: float
+
+
+def demo(*words: str) -> Shown:
+    """Run it here, with its output in a pipe."""
+    began = time.monotonic()
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(["demo", *words])
+    assert err.getvalue() == ""
+    return Shown(status, out.getvalue(), time.monotonic() - began)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the demo runs."""
+    folder = tmp_path_factory.mktemp("demo")
+    before = Path.cwd()
+    os.chdir(folder)
+    yield folder
+    os.chdir(before)
+
+
+@pytest.fixture(scope="module")
+def shown(folder) -> Shown:
+    """One run for all tests that only look."""
+    return demo()
+
+
+def test_it_is_quick(shown):
+    """The whole story is over in well under half a minute."""
+    assert shown.status == 0
+    assert shown.seconds < 30
+
+
+def test_everything_that_is_promised_happens(shown):
+    """Each of the things that can happen to a lead is told, in this order."""
+    told = iter(shown.text.splitlines())
+    for what in (
+        "Ada     enrolled in Inbound follow-up",
+        "Step 1 (task) is expected on",
+        "Chloe   step 0: refused for now",
+        "Dmytro  step 0: failed for good: 550 5.1.1",
+        "Chloe   step 0: the mail has left",
+        "Dmytro  resumed: retry",
+        "Dmytro  step 0: the mail has left",
+        "Ada     step 1: a task is on the board",
+        "Ada     step 1: the task is done",
+        "Emi     blocked: out_of_office until Mon 2025-11-03",
+        "Farid   blocked: paused",
+        "Ben     finished: replied",
+        "Farid   resumed: shift",
+        "what was left of the delay is waited out",
+        "Chloe   finished: unsubscribed",
+        "refused: the address is suppressed",
+        "Emi     resumed by itself",
+        "Emi     finished: completed",
+        "Where they stand",
+        "nothing doubled: one mail a step",
+    ):
+        assert any(what in line for line in told), what
+
+
+def test_a_pause_over_a_clock_change_keeps_the_time_of_day(shown):
+    """Farid's mail leaves at 19:00 by his clock, on the other side of the clock change."""
+    assert "Thu 2025-10-23 19:00     Farid   step 2: the mail has left" in shown.text
+    assert "Thu 2025-10-30 19:00     Farid   step 3: the mail has left" in shown.text
+
+
+def test_plain_text_in_a_pipe(shown):
+    """Piped, it is plain text in few screens: no escape sequences, no lines without end."""
+    assert "\x1b" not in shown.text
+    assert len(shown.text.splitlines()) < 200
+    assert max(map(len, shown.text.splitlines())) < 160
+
+
+def test_twice_is_the_same(shown, folder):
+    """A second run makes the folder anew, and says the same to the letter."""
+    mails = {each.name: each.read_bytes() for each in (folder / "sequencer-demo/mails/new").iterdir()}
+    (folder / "sequencer-demo/mails/new/stray").touch()
+
+    again = demo()
+
+    assert again.text == shown.text
+    assert {each.name: each.read_bytes() for each in (folder / "sequencer-demo/mails/new").iterdir()} == mails
+
+
+def test_the_next_commands_work(shown, capsys):
+    """Every command that it prints at the end can be typed as it is."""
+    lines = [line.strip()[2:] for line in shown.text.splitlines() if line.startswith("  $ sequencer ")]
+    typed = [shlex.split(line, comments=True)[1:] for line in lines if "sequencer-demo" in line]
+    assert len(typed) >= 5
+
+    for words in typed:
+        assert main(words) == 0, words
+        came = capsys.readouterr()
+        assert (bool(came.out), came.err) == (True, ""), words
+
+
+def test_the_call_that_is_left(shown, capsys):
+    """The one task that is open at the end can be completed, and that ends the last enrollment."""
+    db = "sequencer-demo/crm.db"
+    main(["tasks", "--db", db, "--json"])
+    (task,) = json.loads(capsys.readouterr().out)["tasks"]
+
+    assert main(["complete", str(task["id"]), "--db", db, "--json"]) == 0
+
+    assert json.loads(capsys.readouterr().out)["enrollment"]["finished_reason"] == "completed"
+
+
+def test_as_a_document(folder):
+    """With --json there is one document, whose counts add up, and every check of which held."""
+    document = json.loads(demo("--json", "--dir", "other").text)
+
+    assert document["enrollments"] == sum(document["outcomes"].values()) == 500
+    assert {"completed", "replied", "unsubscribed"} == document["outcomes"].keys()
+    assert {check["failed"] for check in document["checks"]} == {0}
+    assert all(check["looked_at"] for check in document["checks"])
+    mails = len(mailbox.Maildir(document["mails_in"], create=False))
+    assert mails == sum(document["mails"].values()) + 21  # the story's own
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal(folder, monkeypatch):
+    """On a terminal it has colours and rules, and no line is wider than the terminal."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    screen = Terminal()
+    with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(Terminal()):
+        assert main(["demo", "--dir", "other"]) == 0
+
+    assert "\x1b[" in screen.getvalue()
+    assert "\N{BOX DRAWINGS LIGHT HORIZONTAL}" in screen.getvalue()
