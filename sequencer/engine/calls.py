@@ -54,6 +54,8 @@ class _Thread:
             except BaseException as error:
                 run.error = error
             run.done.set()
+            # An idle thread must not keep the worker that it served alive.
+            del run
 
 
 class _Run:
