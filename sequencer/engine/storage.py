@@ -292,8 +292,11 @@ class Store(Protocol):
         """The store's random id, made when it was created; the first part of every effect's key (E2)."""
         ...
 
-    def transaction(self, connection: Any = None) -> AbstractContextManager[Transaction]:
-        """One transaction of the store's own, or a part of the caller's."""
+    def transaction(self, connection: Any = None, *, write: bool = True) -> AbstractContextManager[Transaction]:
+        """One transaction of the store's own, or a part of the caller's.
+
+        A block that only reads says `write=False`, and need not wait for one that writes.
+        """
         ...
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ class Agenda:
         self._heap: list[int] = []
 
     def put(self, number: int, id: int) -> None:
-        """This id has this number now."""
+        """The id has this number now."""
         heapq.heappush(self._heap, number << _ID_BITS | id)
         if len(self._heap) > 2 * len(self._ids) + 64:
             numbers = ((self._number_of(each), each) for each in self._ids)
@@ -36,7 +36,8 @@ class Agenda:
         self, limit: int, *, up_to: int | None = None, where: Callable[[int], bool] | None = None
     ) -> list[tuple[int, int]]:
         """The first (number, id) of those whose number is at most `up_to` and for which `where` holds. They stay in."""
-        heap, found = self._heap, []
+        heap = self._heap
+        found: list[tuple[int, int]] = []
         kept: dict[int, None] = {}
         while heap and len(found) < limit:
             entry = heap[0]

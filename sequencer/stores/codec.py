@@ -13,35 +13,32 @@ from __future__ import annotations
 import functools
 import json
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pendulum import DateTime
 
 from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource, initial_steps
 from sequencer.core.errors import StoreError
-from sequencer.core.events import Event
 from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.sequence import Identifier, SequenceVersion, _frozen
 from sequencer.core.statuses import EnrollmentState, StepStatus
-from sequencer.engine.storage import BoardTask, Held
+from sequencer.engine.storage import Held
 
 __all__ = [
     "COLUMNS",
     "FORMAT",
-    "TASK_COLUMNS",
-    "changes_state",
-    "decode_event",
+    "Row",
     "decode_held",
     "decode_id",
-    "decode_task",
     "encode_enrollment",
-    "encode_event",
     "encode_id",
     "encode_progress",
-    "encode_task",
-    "references",
+    "encoder",
+    "instant_of",
+    "unreadable",
     "without_details",
+    "wrong_format",
 ]
 
 FORMAT = 1
@@ -51,12 +48,6 @@ COLUMNS = (
     "wake_at", "lease_until", "fence", "revision", "created_at", "updated_at", "finished_at", "personal", "doc",
 )  # fmt: skip
 """The columns of an enrollment, in the order of its rows."""
-
-TASK_COLUMNS = (
-    "id", "account", "enrollment_id", "position", "key", "actor_id", "resource_type", "resource_id", "task_content",
-    "due_at", "created_at", "status", "closed_at",
-)  # fmt: skip
-"""The columns of a task on the board, in the order of its rows."""
 
 Row = tuple[Any, ...]
 
@@ -90,35 +81,33 @@ _NO_HAND_OVER = (None, None, 0, None, None, None)
 _SELDOM_INSTANTS = frozenset({"skipped_at", "started_at", "not_before", "cancel_after"})
 
 
-def _encoder(default: Callable[[Any], Any] | None = None) -> Callable[[Any], str]:
+def encoder(default: Callable[[Any], Any] | None = None) -> Callable[[Any], str]:
     """Compact JSON. `JSONEncoder.encode` makes the encoder in C anew at every call; here it is made once."""
     make = getattr(json.encoder, "c_make_encoder", None)
     if make is None:
         plain = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=default)
         return plain.encode
-    chunks = make(None, default, json.encoder.encode_basestring, None, ":", ",", False, False, False)
+    sort_keys = skip_keys = allow_nan = False
+    chunks = make(None, default, json.encoder.encode_basestring, None, ":", ",", sort_keys, skip_keys, allow_nan)
     return lambda value: "".join(chunks(value, 0))
 
 
-_dumps = _encoder()
+_dumps = encoder()
 _quoted = json.encoder.encode_basestring
-_loads = json.loads
-_scan = json.JSONDecoder().scan_once
+_scan: Callable[[str, int], tuple[Any, int]] = vars(json.JSONDecoder())["scan_once"]
 # The same instant stands in many rows of a batch, and several times in one row.
-_instant = functools.lru_cache(maxsize=16_384)(from_microseconds)
+instant_of = functools.lru_cache(maxsize=16_384)(from_microseconds)
 _micros = to_microseconds
 
 
-def _optional_micros(instant: DateTime | None) -> int | None:
-    return None if instant is None else _micros(instant)
-
-
-def _optional_instant(micros: int | None) -> DateTime | None:
-    return None if micros is None else _instant(micros)
-
-
-def _refuse(what: str, found: Any) -> StoreError:
+def wrong_format(what: str, found: Any) -> StoreError:
+    """What is said of a format that this release does not know."""
     return StoreError(f"the store holds {what} of format {found!r}, this release reads {FORMAT}: upgrade the package")
+
+
+def unreadable(what: str, text: str) -> StoreError:
+    """What is said of stored text that is no longer what was written."""
+    return StoreError(f"what the store holds of {what} cannot be read: {text!r}")
 
 
 # -- ids ------------------------------------------------------------------------------------------------------
@@ -128,13 +117,13 @@ def encode_id(value: Identifier | None) -> str:
     """A host's own id as JSON text: 42 and "42" differ; None, the default account or nobody, is `null`."""
     if type(value) is int:
         return str(value)
-    return "null" if value is None else _quoted(value)
+    return "null" if value is None else _quoted(str(value))
 
 
 @functools.lru_cache(maxsize=4096)
 def decode_id(text: str) -> Any:
     """The id of a stored text."""
-    return _loads(text)
+    return json.loads(text)
 
 
 # -- enrollments ----------------------------------------------------------------------------------------------
@@ -198,20 +187,22 @@ def _encode_doc(fields: dict[str, Any]) -> str:
     started_at = known.get(-1)
     if started_at is None or started_at[0] is not fields["started_at"]:
         started_at = known[-1] = (fields["started_at"], str(_micros(fields["started_at"])))
-    lines = [
+    fixed = (
         f"{FORMAT},{_quoted(fields['origin'])},{_quoted(fields['timezone'])},{_quoted(fields['tzdata'])},"
-        f"{started_at[1]},{encode_id(fields['idempotency_key'])}",
+        f"{started_at[1]},{encode_id(fields['idempotency_key'])}"
+    )
+    standing = (
         f"{encode_id(fields['actor_id'])},{fields['position']},{encode_id(fields['finished_actor_id'])},"
-        f"{_text_of(fields['blocked_at'])},{_text_of(fields['blocked_until'])}",
-    ]
-    position = 0
-    for step, initial in zip(fields["steps"], initial_steps(fields["version"]), strict=True):
-        if step is not initial:
+        f"{_text_of(fields['blocked_at'])},{_text_of(fields['blocked_until'])}"
+    )
+    lines = [fixed, standing]
+    initial = initial_steps(fields["version"])
+    for position, step in enumerate(fields["steps"]):
+        if step is not initial[position]:
             line = known.get(position)
             if line is None or line[0] is not step:
                 line = known[position] = (step, _encode_step(step.__dict__))
             lines.append(line[1])
-        position += 1
     return "\n".join(lines)
 
 
@@ -220,7 +211,7 @@ def _text_of(instant: DateTime | None) -> str:
 
 
 def _encode_step(fields: dict[str, Any]) -> str:
-    """A step as [position, status, estimate], what a hand-over adds, and what few steps have; as far as there is any."""
+    """A step as [position, status, estimate], then what a hand-over adds, then what few steps have, if anything."""
     text = f"[{fields['position']},{_STATUS_CODE[fields['status']._value_]},{_text_of(fields['estimated_execute_at'])}"
     seldom, hand_over = _seldom_of(fields), _hand_over_of(fields)
     if hand_over == _NO_HAND_OVER and seldom == _USUAL:
@@ -256,14 +247,14 @@ def decode_held(row: Row, version: SequenceVersion) -> Held:
         read, _ = _scan(f"[{','.join(lines)}]", 0)
         format, *read = read
     except (StopIteration, ValueError):
-        raise StoreError(f"what the store holds of enrollment {id} cannot be read: {doc!r}") from None
+        raise unreadable(f"enrollment {id}", doc) from None
     if format != FORMAT:
-        raise _refuse(f"enrollment {id}", format)
+        raise wrong_format(f"enrollment {id}", format)
     (
         origin, timezone, tzdata, started_at, idempotency_key,
         actor_id, position, finished_actor_id, blocked_at, blocked_until, *touched,
     ) = read  # fmt: skip
-    start = _instant(started_at)
+    start = instant_of(started_at)
     known: dict[int, Any] = {-1: (start, str(started_at))}
     steps = list(initial_steps(version))
     for at, encoded in enumerate(touched, 2):
@@ -285,25 +276,25 @@ def decode_held(row: Row, version: SequenceVersion) -> Held:
             "actor_id": actor_id,
             "timezone": timezone,
             "tzdata": tzdata,
-            "created_at": _instant(created_at),
+            "created_at": instant_of(created_at),
             "started_at": start,
             "steps": tuple(steps),
             "state": _STATE_OF[state],
             "position": position,
             "idempotency_key": idempotency_key,
-            "updated_at": None if updated_at is None else _instant(updated_at),
-            "wake_at": None if wake_at is None else _instant(wake_at),
-            "blocked_at": None if blocked_at is None else _instant(blocked_at),
+            "updated_at": None if updated_at is None else instant_of(updated_at),
+            "wake_at": None if wake_at is None else instant_of(wake_at),
+            "blocked_at": None if blocked_at is None else instant_of(blocked_at),
             "blocked_reason": reason if state == "blocked" else None,
-            "blocked_until": None if blocked_until is None else _instant(blocked_until),
-            "finished_at": None if finished_at is None else _instant(finished_at),
+            "blocked_until": None if blocked_until is None else instant_of(blocked_until),
+            "finished_at": None if finished_at is None else instant_of(finished_at),
             "finished_reason": reason if state == "finished" else None,
             "finished_actor_id": finished_actor_id,
             "revision": revision,
             _LINES: known,
         },
     )
-    return Held(enrollment, fence, None if lease_until is None else _instant(lease_until))
+    return Held(enrollment, fence, None if lease_until is None else instant_of(lease_until))
 
 
 _new = object.__new__
@@ -315,17 +306,17 @@ def _decode_step(fields: dict[str, Any], encoded: list[Any]) -> EnrollmentStep:
     fields["status"] = _STATUS_OF[encoded[1]]
     estimated_at = encoded[2]
     if estimated_at is not None:
-        fields["estimated_execute_at"] = _instant(estimated_at)
+        fields["estimated_execute_at"] = instant_of(estimated_at)
     if len(encoded) > 3:
         executed_at, requested_at = encoded[3], encoded[4]
         if executed_at is not None:
-            fields["executed_at"] = _instant(executed_at)
+            fields["executed_at"] = instant_of(executed_at)
         if requested_at is not None:
-            fields["requested_at"] = _instant(requested_at)
+            fields["requested_at"] = instant_of(requested_at)
         fields["attempt"], fields["message_id"], fields["provider_id"], fields["task_id"] = encoded[5:9]
         if len(encoded) > 9:
             for name, value in encoded[9].items():
-                fields[name] = _instant(value) if name in _SELDOM_INSTANTS else value
+                fields[name] = instant_of(value) if name in _SELDOM_INSTANTS else value
     step: EnrollmentStep = _new(EnrollmentStep)
     _set(step, "__dict__", fields)
     return step
@@ -346,7 +337,7 @@ def _decode_resource(type: str, id: str, personal: str | None) -> Resource:
     if personal is not None:
         (format, email, timezone, given), _ = _scan(personal, 0)
         if format != FORMAT:
-            raise _refuse("personal data", format)
+            raise wrong_format("personal data", format)
         if given:
             fields = _frozen(given)
     _set_email(resource, email)
@@ -361,129 +352,11 @@ def without_details(doc: str) -> str:
         return doc
     first, second, *lines = doc.split("\n")
     if not first.startswith(f"{FORMAT},"):
-        raise _refuse("an enrollment", first.partition(",")[0])
+        raise wrong_format("an enrollment", first.partition(",")[0])
     kept = []
     for line in lines:
-        encoded = _loads(line)
+        encoded = json.loads(line)
         if len(encoded) > 9:
             encoded[9].pop("failure_detail", None)
         kept.append(_dumps(encoded))
     return "\n".join((first, second, *kept))
-
-
-# -- events ---------------------------------------------------------------------------------------------------
-
-
-def _tagged(value: Any) -> Any:
-    if isinstance(value, DateTime):
-        return {"@": _micros(value)}
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{value!r} has no stored form")
-
-
-_dumps_event = _encoder(_tagged)
-
-
-def encode_event(event: Event) -> Row:
-    """The row of an event: (enrollment_id, number, at, type, body)."""
-    fields = event.__dict__
-    # What is empty at the end is left out.
-    body = [FORMAT, fields["position"]]
-    facts, own, steps = fields["facts"], fields["own"], fields["steps"]
-    if facts or own or steps:
-        body += [facts, own, steps] if steps else [facts, own] if own else [facts]
-    return fields["enrollment_id"], fields["number"], _micros(fields["at"]), fields["type"], _dumps_event(body)
-
-
-def decode_event(row: Row) -> Event:
-    """The event of a row. Raises `StoreError` for a format that is not this release's."""
-    enrollment_id, number, at, type, body = row
-    format, position, *rest = _loads(body)
-    if format != FORMAT:
-        raise _refuse(f"event {number} of enrollment {enrollment_id}", format)
-    facts, own, steps = rest + [{}, {}, {}][len(rest) :]
-    own = _decode_fields(own)
-    if "state" in own:
-        own["state"] = _STATE_OF[own["state"]]
-    changes = {}
-    for at_position, fields in steps.items():
-        changes[int(at_position)] = fields = _decode_fields(fields)
-        if "status" in fields:
-            fields["status"] = StepStatus(fields["status"])
-    return Event(enrollment_id, number, _instant(at), type, position, _decode_fields(facts), own, changes)
-
-
-def _decode_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    for name, value in fields.items():
-        if value.__class__ is dict:
-            fields[name] = _instant(value["@"])
-    return fields
-
-
-_STATE_FIELDS = frozenset({"state", "blocked_reason", "finished_reason", "finished_at"})
-
-
-def changes_state(events: Iterable[Event]) -> bool:
-    """Whether any of the events touches the state of the enrollment, or its reason."""
-    return any(not _STATE_FIELDS.isdisjoint(event.own) for event in events)
-
-
-def references(event: Event) -> list[tuple[str, str]]:
-    """The ids by which the outside may name the enrollment after an event: (kind, id as JSON text)."""
-    found = []
-    if event.type == "enrolled" and event.facts["idempotency_key"] is not None:
-        found.append(("idempotency", encode_id(event.facts["idempotency_key"])))
-    for fields in event.steps.values():
-        for name, kind in _REFERENCES:
-            value = fields.get(name)
-            if value is not None:
-                found.append((kind, encode_id(value)))
-    return found
-
-
-_REFERENCES = (("task_id", "task"), ("message_id", "message"), ("provider_id", "provider"))
-
-
-# -- tasks on the board ---------------------------------------------------------------------------------------
-
-
-def encode_task(task: BoardTask) -> Row:
-    """The row of a task on the board, without its id."""
-    return (
-        encode_id(task.account),
-        task.enrollment_id,
-        task.position,
-        task.key,
-        encode_id(task.actor_id),
-        task.resource_type,
-        encode_id(task.resource_id),
-        task.task_content,
-        _micros(task.due_at),
-        _micros(task.created_at),
-        task.status,
-        _optional_micros(task.closed_at),
-    )
-
-
-def decode_task(row: Row) -> BoardTask:
-    """The task of a row that begins with its id."""
-    (
-        id, account, enrollment_id, position, key, actor_id, resource_type, resource_id, content, due_at, created_at,
-        status, closed_at,
-    ) = row  # fmt: skip
-    return BoardTask(
-        id=id,
-        account=decode_id(account),
-        enrollment_id=enrollment_id,
-        position=position,
-        key=key,
-        actor_id=decode_id(actor_id),
-        resource_type=resource_type,
-        resource_id=decode_id(resource_id),
-        task_content=content,
-        due_at=_instant(due_at),
-        created_at=_instant(created_at),
-        status=status,
-        closed_at=_optional_instant(closed_at),
-    )

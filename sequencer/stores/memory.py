@@ -17,7 +17,7 @@ from sequencer.engine.storage import Transaction
 from sequencer.stores.codec import Row
 from sequencer.stores.records import Known
 from sequencer.stores.tables import Tables
-from sequencer.stores.transaction import SqlTransaction
+from sequencer.stores.transaction import StoreTransaction
 
 __all__ = ["MemoryStore"]
 
@@ -66,41 +66,40 @@ class MemoryStore:
         self._tables = Tables()
         self._database = _Database(self._tables)
         self._lock = threading.RLock()
-        self._open: SqlTransaction | None = None
+        self._open: StoreTransaction | None = None
 
     def transaction(self, connection: Any = None, *, write: bool = True) -> AbstractContextManager[Transaction]:
         """One transaction of the store's own, or a part of one that is open."""
         return self._own() if connection is None else self._joined(connection)
 
     @contextmanager
-    def _own(self) -> Iterator[SqlTransaction]:
+    def _own(self) -> Iterator[StoreTransaction]:
         with self._lock:
             if self._open is not None:
                 raise StoreError("a transaction of this store is open in this thread already; go on in that one")
-            self._open = transaction = SqlTransaction(self._database, self._known)
+            self._open = transaction = StoreTransaction(self._database, self._known)
             try:
                 yield transaction
+                self._known.versions.update(transaction.versions)
             except BaseException:
                 self._tables.undo(0)
                 raise
-            else:
-                self._known.versions.update(transaction.versions)
             finally:
-                self._tables.journal.clear()
+                self._tables.keep()
                 self._open = None
 
     @contextmanager
-    def _joined(self, transaction: Any) -> Iterator[SqlTransaction]:
+    def _joined(self, connection: Any) -> Iterator[StoreTransaction]:
         with self._lock:
-            if transaction is not self._open:
+            transaction = self._open
+            if transaction is None or connection is not transaction:
                 raise InvalidInput(
-                    f"a store in memory has no connections, got {transaction!r}; leave it out, or pass the "
+                    f"a store in memory has no connections, got {connection!r}; leave it out, or pass the "
                     "transaction of a block that is open",
                     path="connection",
                     code="invalid_type",
                 )
-            mark = len(self._tables.journal)
-            versions = dict(transaction.versions)
+            mark, versions = self._tables.mark(), dict(transaction.versions)
             try:
                 yield transaction
             except BaseException:

@@ -1,4 +1,4 @@
-"""What hangs on enrollments, over named SQL statements: events, reports, suppressions, the task board; and forgetting."""
+"""What hangs on enrollments, over named statements: events, reports, suppressions, the task board; and forgetting."""
 
 from __future__ import annotations
 
@@ -14,17 +14,9 @@ from sequencer.core.events import Event
 from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.sequence import Identifier, Sequence, SequenceVersion
 from sequencer.engine.storage import Account, BoardTask, StoredReport, Suppression
-from sequencer.stores.codec import (
-    Row,
-    decode_event,
-    decode_task,
-    encode_event,
-    encode_id,
-    encode_task,
-    references,
-    without_details,
-)
+from sequencer.stores.codec import Row, encode_id, without_details
 from sequencer.stores.contents import keyed_hash
+from sequencer.stores.records_codec import decode_event, decode_task, encode_event, encode_task, references
 
 __all__ = ["MOST", "Database", "Known", "Records", "fits"]
 
@@ -181,11 +173,8 @@ class Records:
 
     def create_task(self, task: BoardTask) -> int:
         """Put a task on the board and return its id; the same key again returns the first's."""
-        self._database.run("add_task", *encode_task(task))
         found = self._database.row("task_of_key", task.key)
-        assert found is not None, "it was inserted, or was there before"
-        id: int = found[0]
-        return id
+        return found[0] if found else self._database.add("add_task", *encode_task(task))
 
     def close_task(self, id: int, status: str, now: DateTime) -> bool:
         """Close an open task as `done` or `cancelled`; False if it was not open."""

@@ -19,16 +19,16 @@ import weakref
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from importlib.metadata import version as release_of
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from sequencer.core.errors import Conflict, InvalidInput, SchemaMismatch, SequencerError, StoreError
 from sequencer.engine.storage import Transaction
-from sequencer.stores.codec import COLUMNS, TASK_COLUMNS, Row
+from sequencer.stores.codec import COLUMNS, Row
 from sequencer.stores.records import Known
+from sequencer.stores.records_codec import TASK_COLUMNS
 from sequencer.stores.statements import migrations, read, split
-from sequencer.stores.transaction import SqlTransaction
+from sequencer.stores.transaction import StoreTransaction
 
 __all__ = ["SCHEMA", "SQLiteStore"]
 
@@ -297,7 +297,7 @@ class _OwnTransaction:
         self._known = known
         self._begin = "BEGIN IMMEDIATE" if write else "BEGIN"
 
-    def __enter__(self) -> SqlTransaction:
+    def __enter__(self) -> StoreTransaction:
         held = self._held
         held.lock.acquire()
         try:
@@ -309,7 +309,7 @@ class _OwnTransaction:
         except BaseException:
             held.lock.release()
             raise
-        self._transaction = SqlTransaction(self._database, self._known, behind=True)
+        self._transaction = StoreTransaction(self._database, self._known, behind=True)
         return self._transaction
 
     def __exit__(
@@ -347,7 +347,7 @@ class _JoinedTransaction:
         self._known = known
         self._write = write
 
-    def __enter__(self) -> SqlTransaction:
+    def __enter__(self) -> StoreTransaction:
         connection = self._connection
         self._database = database = SQLiteDatabase(connection)
         self._alone = not connection.in_transaction
@@ -360,7 +360,7 @@ class _JoinedTransaction:
             except BaseException:
                 self._undo()
                 raise
-        return SqlTransaction(database, self._known)
+        return StoreTransaction(database, self._known)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

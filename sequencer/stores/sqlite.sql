@@ -177,20 +177,20 @@ SELECT DISTINCT address FROM sequencer_enrollments
 WHERE account = ?1 AND resource_type = ?2 AND resource_id = ?3 AND address IS NOT NULL
 ORDER BY address
 
--- list_of_resource --
+-- page_of_resource --
 -- A page of the enrollments of a resource.
 SELECT {row} FROM sequencer_enrollments
 WHERE account = ?1 AND resource_type = ?6 AND resource_id = ?7 AND id > ?2
     AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR sequence_id = ?5)
 ORDER BY id LIMIT ?3
 
--- list_ongoing --
+-- page_of_ongoing --
 -- A page of the enrollments in a state that is not final.
 SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_state
 WHERE account = ?1 AND state = ?4 AND finished_at IS NULL AND id > ?2 AND (?5 IS NULL OR sequence_id = ?5)
 ORDER BY id LIMIT ?3
 
--- list --
+-- page --
 -- A page of all enrollments.
 SELECT {row} FROM sequencer_enrollments NOT INDEXED
 WHERE account = ?1 AND id > ?2 AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR sequence_id = ?5)
@@ -274,11 +274,10 @@ SELECT address, suppressed_at, reason FROM sequencer_suppressions WHERE account 
 -- -- the task board ----------------------------------------------------------------------------------------------
 
 -- add_task --
--- A task on the board; the same key again is the same task.
+-- A task on the board.
 INSERT INTO sequencer_tasks (account, enrollment_id, position, key, actor_id, resource_type, resource_id,
     task_content, due_at, created_at, status, closed_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-ON CONFLICT (key) DO NOTHING
 
 -- task_of_key --
 -- The task that was created under a key.

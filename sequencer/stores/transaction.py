@@ -1,7 +1,7 @@
-"""The store's transaction over named SQL statements: what is asked of a store, written once for every SQL database.
+"""The store's transaction over named statements: what is asked of a store, written once for all of them.
 
-It works through a `Database`, which runs a named statement with positional values; how a transaction begins and ends
-is the store's affair.
+It works through a `Database`, which runs a named statement with positional values: SQL from a file, or the memory
+store's functions of the same names. How a transaction begins and ends is the store's affair.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from sequencer.core.events import Event
 from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.sequence import Identifier, Sequence, SequenceVersion, Template
 from sequencer.engine.storage import ALL_ACCOUNTS, Account, Held
-from sequencer.stores.codec import Row, changes_state, decode_held, encode_enrollment, encode_id, encode_progress
+from sequencer.stores.codec import Row, decode_held, encode_enrollment, encode_id, encode_progress
 from sequencer.stores.contents import content_of, sequence_of
 from sequencer.stores.records import MOST, Database, Known, Records, fits
+from sequencer.stores.records_codec import changes_state
 
-__all__ = ["SqlTransaction", "claim_key"]
+__all__ = ["StoreTransaction", "claim_key"]
 
 _NOBODY = (0, 0)
 
@@ -37,7 +38,7 @@ def _whose(account: Any) -> str | None:
     return None if account is ALL_ACCOUNTS else encode_id(account)
 
 
-class SqlTransaction(Records):
+class StoreTransaction(Records):
     """One transaction; see `sequencer.engine.storage.Transaction` for what each method means."""
 
     def __init__(self, database: Database, known: Known, *, behind: bool = False) -> None:
@@ -248,11 +249,11 @@ class SqlTransaction(Records):
             return []
         values = (encode_id(account), after or 0, min(max(limit, 0), MOST), state, sequence_id)
         if resource is not None:
-            rows = self._database.rows("list_of_resource", *values, resource.type, encode_id(resource.id))
+            rows = self._database.rows("page_of_resource", *values, resource.type, encode_id(resource.id))
         elif state is not None and state != "finished":
-            rows = self._database.rows("list_ongoing", *values)
+            rows = self._database.rows("page_of_ongoing", *values)
         else:
-            rows = self._database.rows("list", *values)
+            rows = self._database.rows("page", *values)
         return self._enrollments(rows)
 
     def statistics(self, account: Account, sequence_id: int) -> dict[tuple[str, str | None], int]:

@@ -1,0 +1,258 @@
+"""The enrollments of the memory store: rows, what finds them, and the agendas of what has to be looked at.
+
+Each method is the counterpart of the SQL statement of the same name; see `sqlite.sql` for what it means.
+"""
+
+# ruff: noqa: D102 - what the methods mean is written once, beside the statements
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from sequencer.core.errors import Conflict
+from sequencer.stores.agenda import Agenda
+from sequencer.stores.codec import Row
+from sequencer.stores.journal import Journal
+
+__all__ = ["EnrollmentTable", "Rows"]
+
+Rows = list[Row]
+_NONE: tuple[int, ...] = ()
+
+# The places of the columns in an enrollment's row.
+(
+    ID, ACCOUNT, SEQUENCE, VERSION, TYPE, RESOURCE, ADDRESS, STATE, REASON, WAKE, LEASE, FENCE, REVISION, CREATED,
+    UPDATED, FINISHED, PERSONAL, DOC,
+) = range(18)  # fmt: skip
+
+
+class EnrollmentTable(Journal):
+    """Enrollments, by id, resource, address, and by when they have to be looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: dict[int, Row] = {}
+        self._ids: list[int] = []
+        self._by_resource: dict[Any, tuple[int, ...]] = {}
+        self._by_address: dict[Any, tuple[int, ...]] = {}
+        self._waiting = Agenda(self._waits_until, self._rows)
+        self._claimed = Agenda(self._claimed_until, self._rows)
+        # The latest first, to find what a clock that was ahead has written.
+        self._claimed_ahead = Agenda(lambda id: _negative(self._claimed_until(id)), self._rows)
+        self._decided_ahead = Agenda(lambda id: _negative(self._decided_at(id)), self._rows)
+
+    def _write(self, id: int, row: Row | None) -> None:
+        """Put an enrollment's row in place of the one before, with everything by which it is found."""
+        before = self._rows.get(id)
+        self._note(self._write, id, before)
+        if row is None:
+            if before is not None:
+                del self._rows[id]
+                del self._ids[bisect.bisect_left(self._ids, id)]
+                self._unlink(before)
+            return
+        self._rows[id] = row
+        if before is None:
+            bisect.insort(self._ids, id)
+            self._link(row)
+        elif row[ADDRESS] != before[ADDRESS]:
+            self._unlink(before)
+            self._link(row)
+        if row[LEASE] is not None:
+            if before is None or row[LEASE] != before[LEASE]:
+                self._claimed.put(row[LEASE], id)
+                self._claimed_ahead.put(-row[LEASE], id)
+        elif row[WAKE] is not None:
+            self._waiting.put(row[WAKE], id)
+            if row[UPDATED] is not None:
+                self._decided_ahead.put(-row[UPDATED], id)
+
+    def _link(self, row: Row) -> None:
+        _add(self._by_resource, (row[ACCOUNT], row[TYPE], row[RESOURCE]), row[ID])
+        if row[ADDRESS] is not None:
+            _add(self._by_address, (row[ACCOUNT], row[ADDRESS]), row[ID])
+
+    def _unlink(self, row: Row) -> None:
+        _remove(self._by_resource, (row[ACCOUNT], row[TYPE], row[RESOURCE]), row[ID])
+        if row[ADDRESS] is not None:
+            _remove(self._by_address, (row[ACCOUNT], row[ADDRESS]), row[ID])
+
+    def _waits_until(self, id: int) -> int | None:
+        row = self._rows.get(id)
+        return row[WAKE] if row is not None and row[LEASE] is None else None
+
+    def _claimed_until(self, id: int) -> int | None:
+        row = self._rows.get(id)
+        return None if row is None else row[LEASE]
+
+    def _decided_at(self, id: int) -> int | None:
+        row = self._rows.get(id)
+        return row[UPDATED] if row is not None and row[LEASE] is None and row[WAKE] is not None else None
+
+    # -- enrollments -------------------------------------------------------------------------------------------
+
+    def insert(self, *row: Any) -> int:
+        if row[ID] in self._rows:
+            raise Conflict(f"there is an enrollment {row[ID]} already; nothing was stored, so ask for a new id")
+        self._write(row[ID], row)
+        return 1
+
+    def save(self, id: int, before: int, fence: int | None, *decision: Any) -> int:
+        wake_at, revision, updated_at, doc, release, until, to_fence, *standing = decision
+        row = self._rows.get(id)
+        if row is None or row[REVISION] != before:
+            return 0
+        if fence is not None and (row[FENCE] != fence or row[LEASE] is None):
+            return 0
+        state, reason, finished_at = standing or (row[STATE], row[REASON], row[FINISHED])
+        lease = None if release else (until or row[LEASE])
+        fence = to_fence or row[FENCE]
+        at = (row[CREATED], updated_at, finished_at)
+        self._write(id, (*row[:STATE], state, reason, wake_at, lease, fence, revision, *at, row[PERSONAL], doc))
+        return 1
+
+    save_with_state = save
+
+    def get(self, id: int) -> Rows:
+        row = self._rows.get(id)
+        return [] if row is None else [row]
+
+    def _of(self, account: str | None) -> Callable[[int], bool] | None:
+        rows = self._rows
+        return None if account is None else lambda id: bool(rows[id][ACCOUNT] == account)
+
+    def due_leases(self, at: int, limit: int, account: str | None) -> Rows:
+        return [self._rows[id] for _, id in self._claimed.first(limit, up_to=at, where=self._of(account))]
+
+    def due_waiting(self, at: int, limit: int, account: str | None) -> Rows:
+        return [self._rows[id] for _, id in self._waiting.first(limit, up_to=at, where=self._of(account))]
+
+    def leases_ahead(self, until: int, limit: int, account: str | None) -> Rows:
+        found = self._claimed_ahead.first(len(self._rows), up_to=-until - 1, where=self._of(account))
+        return sorted((self._rows[id] for _, id in found), key=lambda row: (row[LEASE], row[ID]))[:limit]
+
+    def decisions_ahead(self, until: int, limit: int, account: str | None) -> Rows:
+        found = self._decided_ahead.first(len(self._rows), up_to=-until - 1, where=self._of(account))
+        return sorted((self._rows[id] for _, id in found), key=lambda row: (row[WAKE], row[ID]))[:limit]
+
+    def claim(self, id: int, until: int) -> int:
+        row = self._rows[id]
+        self._write(id, (*row[:LEASE], until, row[FENCE] + 1, *row[REVISION:]))
+        return 1
+
+    def renew(self, id: int, fence: int, until: int | None) -> int:
+        row = self._rows.get(id)
+        if row is None or row[FENCE] != fence or row[LEASE] is None:
+            return 0
+        self._write(id, (*row[:LEASE], until, *row[FENCE:]))
+        return 1
+
+    def release(self, id: int, fence: int) -> int:
+        return self.renew(id, fence, None)
+
+    def confirm(self, id: int, revision: int, fence: int) -> Rows:
+        row = self._rows.get(id)
+        holds = row is not None and row[REVISION] == revision and row[FENCE] == fence and row[LEASE] is not None
+        return [(1,)] if holds else []
+
+    def next_lease(self, account: str | None) -> Rows:
+        return [(at,) for at, _ in self._claimed.first(1, where=self._of(account))]
+
+    def next_waiting(self, account: str | None) -> Rows:
+        return [(at,) for at, _ in self._waiting.first(1, where=self._of(account))]
+
+    def _found(self, ids: Iterable[int], sequence_id: int | None) -> Iterator[Row]:
+        for id in ids:
+            row = self._rows[id]
+            if sequence_id is None or row[SEQUENCE] == sequence_id:
+                yield row
+
+    def ongoing_of_resource(self, account: str, type: str, id: str, sequence_id: int | None) -> Rows:
+        found = self._found(self._by_resource.get((account, type, id), _NONE), sequence_id)
+        return [row for row in found if row[STATE] != "finished"]
+
+    def ongoing_of_address(self, account: str, address: str, sequence_id: int | None) -> Rows:
+        found = self._found(self._by_address.get((account, address), _NONE), sequence_id)
+        return [row for row in found if row[STATE] != "finished"]
+
+    def ongoing_of_sequence(self, account: str, sequence_id: int | None) -> Rows:
+        found = self._found(self._ids, sequence_id)
+        return [row for row in found if row[ACCOUNT] == account and row[STATE] != "finished"]
+
+    def ongoing_of_account(self, account: str) -> Rows:
+        return self.ongoing_of_sequence(account, None)
+
+    def last_finished_of_resource(self, account: str, sequence_id: int, type: str, id: str) -> Rows:
+        return _last_finished(self._found(self._by_resource.get((account, type, id), _NONE), sequence_id))
+
+    def last_finished_of_address(self, account: str, sequence_id: int, address: str) -> Rows:
+        return _last_finished(self._found(self._by_address.get((account, address), _NONE), sequence_id))
+
+    def addresses_of(self, account: str, type: str, id: str) -> Rows:
+        found = {self._rows[each][ADDRESS] for each in self._by_resource.get((account, type, id), _NONE)}
+        return [(address,) for address in sorted(found - {None})]
+
+    def _listed(self, account: str, after: int, state: str | None, sequence_id: int | None) -> Iterator[Row]:
+        for row in self._found(self._ids[bisect.bisect_right(self._ids, after) :], sequence_id):
+            if row[ACCOUNT] == account and (state is None or row[STATE] == state):
+                yield row
+
+    def page(self, account: str, after: int, limit: int, state: str | None, sequence_id: int | None) -> Rows:
+        return list(itertools.islice(self._listed(account, after, state, sequence_id), limit))
+
+    page_of_ongoing = page
+
+    def page_of_resource(
+        self, account: str, after: int, limit: int, state: str | None, sequence_id: int | None, type: str, id: str
+    ) -> Rows:
+        found = self._found(self._by_resource.get((account, type, id), _NONE), sequence_id)
+        return [row for row in found if row[ID] > after and (state is None or row[STATE] == state)][:limit]
+
+    def statistics(self, account: str, sequence_id: int) -> Rows:
+        found = Counter((row[STATE], row[REASON]) for row in self._listed(account, 0, None, sequence_id))
+        return [(*standing, count) for standing, count in found.items()]
+
+    def of_resource(self, account: str, type: str, id: str) -> Rows:
+        return [(row[ID], row[DOC]) for row in self._found(self._by_resource.get((account, type, id), _NONE), None)]
+
+    def erase(self, id: int, doc: str) -> int:
+        row = self._rows[id]
+        self._write(id, (*row[:ADDRESS], None, *row[STATE:PERSONAL], None, doc))
+        return 1
+
+    def to_purge(self, account: str, before: int, limit: int) -> Rows:
+        found = sorted(
+            (row[FINISHED], row[ID])
+            for row in self._listed(account, 0, "finished", None)
+            if row[FINISHED] is not None and row[FINISHED] < before
+        )
+        return [(id,) for _, id in found[:limit]]
+
+    def purge(self, id: int) -> int:
+        self._write(id, None)
+        return 1
+
+
+def _negative(number: int | None) -> int | None:
+    return None if number is None else -number
+
+
+def _add(index: dict[Any, tuple[int, ...]], key: Any, id: int) -> None:
+    index[key] = tuple(sorted((*index.get(key, _NONE), id)))
+
+
+def _remove(index: dict[Any, tuple[int, ...]], key: Any, id: int) -> None:
+    left = tuple(each for each in index[key] if each != id)
+    if left:
+        index[key] = left
+    else:
+        del index[key]
+
+
+def _last_finished(rows: Iterable[Row]) -> Rows:
+    finished = [row for row in rows if row[STATE] == "finished"]
+    return [max(finished, key=lambda row: (row[FINISHED], row[ID]))] if finished else []

@@ -1,0 +1,162 @@
+"""The stored form of what hangs on enrollments: events, the ids by which they name an enrollment, tasks on the board.
+
+An instant among the fields of an event is written as `{"@": microseconds}`, so it is known without knowing the field.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pendulum import DateTime
+
+from sequencer.core.events import Event
+from sequencer.core.instants import to_microseconds
+from sequencer.core.statuses import EnrollmentState, StepStatus
+from sequencer.engine.storage import BoardTask
+from sequencer.stores.codec import FORMAT, Row, decode_id, encode_id, encoder, instant_of, unreadable, wrong_format
+
+__all__ = [
+    "TASK_COLUMNS",
+    "changes_state",
+    "decode_event",
+    "decode_task",
+    "encode_event",
+    "encode_task",
+    "references",
+]
+
+TASK_COLUMNS = (
+    "id", "account", "enrollment_id", "position", "key", "actor_id", "resource_type", "resource_id", "task_content",
+    "due_at", "created_at", "status", "closed_at",
+)  # fmt: skip
+"""The columns of a task on the board, in the order of its rows."""
+
+
+def _optional_micros(instant: DateTime | None) -> int | None:
+    return None if instant is None else to_microseconds(instant)
+
+
+def _optional_instant(micros: int | None) -> DateTime | None:
+    return None if micros is None else instant_of(micros)
+
+
+# -- events ---------------------------------------------------------------------------------------------------
+
+
+def _tagged(value: Any) -> Any:
+    if isinstance(value, DateTime):
+        return {"@": to_microseconds(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{value!r} has no stored form")
+
+
+_dumps_event = encoder(_tagged)
+
+
+def encode_event(event: Event) -> Row:
+    """The row of an event: (enrollment_id, number, at, type, body)."""
+    fields = event.__dict__
+    # What is empty at the end is left out.
+    body = [FORMAT, fields["position"]]
+    facts, own, steps = fields["facts"], fields["own"], fields["steps"]
+    if facts or own or steps:
+        body += [facts, own, steps] if steps else [facts, own] if own else [facts]
+    return fields["enrollment_id"], fields["number"], to_microseconds(fields["at"]), fields["type"], _dumps_event(body)
+
+
+def decode_event(row: Row) -> Event:
+    """The event of a row. Raises `StoreError` for a format that is not this release's."""
+    enrollment_id, number, at, type, body = row
+    try:
+        format, position, *rest = json.loads(body)
+    except ValueError:
+        raise unreadable(f"event {number} of enrollment {enrollment_id}", body) from None
+    if format != FORMAT:
+        raise wrong_format(f"event {number} of enrollment {enrollment_id}", format)
+    facts, own, steps = rest + [{}, {}, {}][len(rest) :]
+    own = _decode_fields(own)
+    if "state" in own:
+        own["state"] = EnrollmentState(own["state"])
+    changes = {int(place): _decode_fields(fields) for place, fields in steps.items()}
+    for fields in changes.values():
+        if "status" in fields:
+            fields["status"] = StepStatus(fields["status"])
+    return Event(enrollment_id, number, instant_of(at), type, position, _decode_fields(facts), own, changes)
+
+
+def _decode_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    for name, value in fields.items():
+        if value.__class__ is dict:
+            fields[name] = instant_of(value["@"])
+    return fields
+
+
+_STATE_FIELDS = frozenset({"state", "blocked_reason", "finished_reason", "finished_at"})
+
+
+def changes_state(events: Iterable[Event]) -> bool:
+    """Whether any of the events touches the state of the enrollment, or its reason."""
+    return any(not _STATE_FIELDS.isdisjoint(event.own) for event in events)
+
+
+def references(event: Event) -> list[tuple[str, str]]:
+    """The ids by which the outside may name the enrollment after an event: (kind, id as JSON text)."""
+    found = []
+    if event.type == "enrolled" and event.facts["idempotency_key"] is not None:
+        found.append(("idempotency", encode_id(event.facts["idempotency_key"])))
+    for fields in event.steps.values():
+        for name, kind in _REFERENCES:
+            value = fields.get(name)
+            if value is not None:
+                found.append((kind, encode_id(value)))
+    return found
+
+
+_REFERENCES = (("task_id", "task"), ("message_id", "message"), ("provider_id", "provider"))
+
+
+# -- tasks on the board ---------------------------------------------------------------------------------------
+
+
+def encode_task(task: BoardTask) -> Row:
+    """The row of a task on the board, without its id."""
+    return (
+        encode_id(task.account),
+        task.enrollment_id,
+        task.position,
+        task.key,
+        encode_id(task.actor_id),
+        task.resource_type,
+        encode_id(task.resource_id),
+        task.task_content,
+        to_microseconds(task.due_at),
+        to_microseconds(task.created_at),
+        task.status,
+        _optional_micros(task.closed_at),
+    )
+
+
+def decode_task(row: Row) -> BoardTask:
+    """The task of a row that begins with its id."""
+    (
+        id, account, enrollment_id, position, key, actor_id, resource_type, resource_id, content, due_at, created_at,
+        status, closed_at,
+    ) = row  # fmt: skip
+    return BoardTask(
+        id=id,
+        account=decode_id(account),
+        enrollment_id=enrollment_id,
+        position=position,
+        key=key,
+        actor_id=decode_id(actor_id),
+        resource_type=resource_type,
+        resource_id=decode_id(resource_id),
+        task_content=content,
+        due_at=instant_of(due_at),
+        created_at=instant_of(created_at),
+        status=status,
+        closed_at=_optional_instant(closed_at),
+    )
