@@ -71,7 +71,6 @@ from sequencer.engine.ports import (
 from sequencer.engine.results import BulkResult, Explanation, Handled, Outcome, Refused, Row, Statistics, TickReport
 from sequencer.engine.storage import BoardTask, Suppression
 from sequencer.simulation.clock import ManualClock
-from sequencer.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from sequencer.adapters.console import ConsoleMailer
@@ -79,6 +78,7 @@ if TYPE_CHECKING:
     from sequencer.adapters.smtp import SmtpMailer
     from sequencer.adapters.templates import FolderTemplates
     from sequencer.definitions import load
+    from sequencer.stores.memory import MemoryStore
     from sequencer.stores.sqlite import SQLiteStore
 
 __all__ = [
@@ -168,11 +168,12 @@ __all__ = [
     "replay",
 ]
 
-# What brings a database or a parser along is imported when it is asked for: not everybody uses both.
+# What brings a store, a parser or a wire along is imported when it is asked for: nobody uses them all.
 _LATER = {
     "ConsoleMailer": "sequencer.adapters.console",
     "FolderTemplates": "sequencer.adapters.templates",
     "MaildirMailer": "sequencer.adapters.maildir",
+    "MemoryStore": "sequencer.stores.memory",
     "SQLiteStore": "sequencer.stores.sqlite",
     "SmtpMailer": "sequencer.adapters.smtp",
     "load": "sequencer.definitions",
