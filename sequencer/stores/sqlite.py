@@ -17,7 +17,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from importlib.metadata import version as release_of
 from types import TracebackType
 from typing import Any
@@ -39,9 +39,15 @@ SUPPORTED = tuple(number for number in (SCHEMA - 1, SCHEMA) if number > 0)
 """The schemas that this release runs on: its own, and the one before it."""
 
 
-def translated(error: sqlite3.Error) -> SequencerError:
+# Beside its own errors the driver raises these, for numbers beyond 64 bits and for broken text.
+_REFUSED = (sqlite3.Error, OverflowError, UnicodeEncodeError)
+
+
+def translated(error: Exception) -> SequencerError:
     """What an error of SQLite means to who uses the store."""
     text = str(error)
+    if not isinstance(error, sqlite3.Error):
+        return InvalidInput(f"SQLite cannot hold it: {text}", code="out_of_range")
     if isinstance(error, sqlite3.OperationalError) and ("locked" in text or "busy" in text):
         return Conflict(
             f"{text}: another connection is writing; nothing was stored, so try again (or raise `busy_timeout`)"
@@ -57,14 +63,17 @@ class SQLiteDatabase:
     __slots__ = ("cursor",)
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self.cursor = connection.cursor()
+        try:
+            self.cursor = connection.cursor()
+        except sqlite3.Error as error:
+            raise translated(error) from error
         self.cursor.row_factory = None
 
     def rows(self, name: str, *values: Any) -> list[Row]:
         """All rows of a query."""
         try:
             return self.cursor.execute(_SQL[name], values).fetchall()
-        except sqlite3.Error as error:
+        except _REFUSED as error:
             raise translated(error) from error
 
     def row(self, name: str, *values: Any) -> Row | None:
@@ -76,7 +85,7 @@ class SQLiteDatabase:
         """How many rows a statement changed."""
         try:
             return self.cursor.execute(_SQL[name], values).rowcount
-        except sqlite3.Error as error:
+        except _REFUSED as error:
             raise translated(error) from error
 
     def add(self, name: str, *values: Any) -> int:
@@ -89,7 +98,7 @@ class SQLiteDatabase:
         """The same statement for many rows."""
         try:
             self.cursor.executemany(_SQL[name], rows)
-        except sqlite3.Error as error:
+        except _REFUSED as error:
             raise translated(error) from error
 
     def control(self, statement: str) -> None:
@@ -111,7 +120,9 @@ class _Held:
 
     def close(self) -> None:
         if self.pid == os.getpid():
-            self.connection.close()
+            # One that the host made may insist on the thread that made it; it is closed when that thread ends.
+            with suppress(sqlite3.ProgrammingError):
+                self.connection.close()
 
     def __del__(self) -> None:
         self.close()
@@ -136,7 +147,7 @@ class SQLiteStore:
         busy_timeout: float = 5.0,
         check: bool = True,
     ) -> None:
-        if (path is None) is (connect is None):
+        if (path is None) is (connect is None) or path in ("", b""):
             raise InvalidInput("give a path, or connect=, a callable that makes a connection", path="path")
         self._path = None if path is None else os.fspath(path)
         self._connect = connect
@@ -184,6 +195,8 @@ class SQLiteStore:
         except sqlite3.Error as error:
             raise StoreError(f"cannot open {self!r}: {error}") from error
         try:
+            if getattr(connection, "autocommit", -1) != -1:  # from Python 3.12 on; -1 is the legacy mode
+                connection.autocommit = True  # type: ignore[attr-defined]
             connection.isolation_level = None
             cursor = connection.cursor()
             cursor.row_factory = None
@@ -354,12 +367,14 @@ class _JoinedTransaction:
         self._before = connection.total_changes
         self._name = f"sequencer_{secrets.token_hex(4)}"
         database.control(f"SAVEPOINT {self._name}")
-        if self._alone and self._write:
-            try:
+        try:
+            if self._alone and self._write:
                 database.run("take_write_lock")
-            except BaseException:
-                self._undo()
-                raise
+            if database.rows("get_meta", "origin") != [(self._known.origin,)]:
+                raise InvalidInput("it is connected to another database", path="connection", code="invalid_value")
+        except BaseException:
+            self._undo()
+            raise
         return StoreTransaction(database, self._known)
 
     def __exit__(

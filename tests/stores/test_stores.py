@@ -1,0 +1,41 @@
+"""Every store, against the contract."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sequencer.stores.memory import MemoryStore
+from sequencer.stores.sqlite import SQLiteStore
+from tests.stores.contract import StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    def make(self, folder):
+        return MemoryStore()
+
+
+class TestSQLiteFile(StoreContract):
+    def make(self, folder):
+        return SQLiteStore(folder / "store.db")
+
+
+class TestSQLiteInMemory(StoreContract):
+    def make(self, folder):
+        return SQLiteStore(":memory:")
+
+
+class TestSQLiteInTheHostsFile(StoreContract):
+    """The host's own connections have other habits: converters, a row factory, implicit transactions."""
+
+    def make(self, folder):
+        def connect():
+            connection = sqlite3.connect(folder / "crm.db", detect_types=sqlite3.PARSE_DECLTYPES, timeout=5)
+            connection.row_factory = sqlite3.Row
+            return connection
+
+        connection = connect()
+        connection.execute("CREATE TABLE leads (id INTEGER PRIMARY KEY, name TEXT)")
+        connection.execute("INSERT INTO leads (name) VALUES ('Ada')")
+        connection.commit()
+        connection.close()
+        return SQLiteStore(connect=connect)
