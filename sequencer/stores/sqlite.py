@@ -368,10 +368,11 @@ class _JoinedTransaction:
         self._name = f"sequencer_{secrets.token_hex(4)}"
         database.control(f"SAVEPOINT {self._name}")
         try:
+            # First of all, since a transaction that has only read so far cannot wait for somebody who is writing.
             if self._alone and self._write:
-                database.run("take_write_lock")
-            if database.rows("get_meta", "origin") != [(self._known.origin,)]:
-                raise InvalidInput("it is connected to another database", path="connection", code="invalid_value")
+                self._ours("take_write_lock")
+            if self._ours("get_meta", "origin") != [(self._known.origin,)]:
+                raise self._another()
         except BaseException:
             self._undo()
             raise
@@ -384,6 +385,18 @@ class _JoinedTransaction:
             self._undo()
         elif not self._alone or _commits_itself(self._connection) or self._connection.total_changes == self._before:
             self._database.control(f"RELEASE {self._name}")
+
+    def _ours(self, name: str, *values: Any) -> list[Row]:
+        try:
+            return self._database.rows(name, *values)
+        except StoreError as error:
+            if "no such table" in str(error):
+                raise self._another() from None
+            raise
+
+    @staticmethod
+    def _another() -> InvalidInput:
+        return InvalidInput("it is connected to another database than the store", path="connection")
 
     def _undo(self) -> None:
         # Some errors (a full disk) make SQLite roll the whole transaction back by itself.
