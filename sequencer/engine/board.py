@@ -48,10 +48,13 @@ class Board:
             return decision
         enrollment, effects, events = decision.enrollment, [], list(decision.events)
         for event in decision.events:
-            if event.type == "task_completed" and event.position is not None:
-                task_id = enrollment.steps[event.position].task_id
-                if isinstance(task_id, int):
-                    transaction.close_task(task_id, "done", now)
+            if event.position is None:
+                continue
+            deleted = event.type == "step_failed" and event.facts["reason"] == "task_deleted"
+            status = "done" if event.type == "task_completed" else "cancelled" if deleted else None
+            task_id = enrollment.steps[event.position].task_id
+            if status is not None and isinstance(task_id, int):
+                transaction.close_task(task_id, status, now)
         for effect in decision.effects:
             if not isinstance(effect, CancelTask):
                 effects.append(effect)

@@ -366,6 +366,8 @@ class _Pass:
     def _create_task(self, work: _Work, effect: CreateTask, task: TaskRequest) -> None:
         board = self.worker.board.external
         if board is None:
+            if not self._is_due(work, effect):
+                return
             self.handed_over += 1
             self._answer(work, TaskCreated(effect_key=effect.key, attempt=effect.attempt), task)
             return
