@@ -20,7 +20,15 @@ from pendulum import DateTime
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours
 from sequencer.core.enrollment import Enrollment, Resource, fold_address
-from sequencer.core.errors import Conflict, IllegalTransition, InvalidInput, NotFound, SequencerError
+from sequencer.core.errors import (
+    AlreadyEnrolled,
+    Conflict,
+    IllegalTransition,
+    InvalidInput,
+    KeyReused,
+    NotFound,
+    Suppressed,
+)
 from sequencer.core.events import Event
 from sequencer.core.instants import later_by, to_instant
 from sequencer.core.lifecycle import advance
@@ -209,9 +217,8 @@ class Engine:
                     try:
                         enrollment = enroll_one(transaction, self.store.origin, self._account, version, row, now)
                         made.append(seen_at(enrollment, now))
-                    except InvalidInput:
-                        raise
-                    except SequencerError as error:
+                    except (AlreadyEnrolled, Suppressed, KeyReused) as error:
+                        # Anything else, a store that fails above all, is not about this row.
                         turned.append(Refused(i, row.resource, error))
             enrolled += made
             refused += turned
