@@ -149,14 +149,14 @@ class Story:
 
     def _standing(self) -> None:
         self._out.heading("Where they stand")
-        table = Table([">id", "lead", "sequence", "state", ">mails", ">tasks", "finished"])
+        table = Table([">id", "=lead", "sequence", "state", ">mails", ">tasks", "=finished"])
         for person in PEOPLE:
             enrollment = self._world.engine.get(self._ids[person.name])
             done = [step for step in enrollment.steps if step.executed_at is not None]
             emails = sum(step.step.is_email for step in done)
             table.add(
                 enrollment.id,
-                f"{person.name}, {person.timezone}",
+                person.name,
                 enrollment.version.sequence.name,
                 state(enrollment),
                 emails,

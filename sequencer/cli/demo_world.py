@@ -142,6 +142,7 @@ class World:
         """Write the store to a file."""
         with closing(sqlite3.connect(file)) as target:
             self._database.backup(target)
+            target.execute("PRAGMA journal_mode = WAL")
 
     def close(self) -> None:
         """Give back what is held open."""

@@ -96,8 +96,8 @@ def _what_next(out: Output, folder: Path) -> None:
         (f"sequencer plan {folder / _SEQUENCES[2]} --start 2026-11-20T10:00 --why", "over a holiday"),
         (f"sequencer doctor --db {db}", "how the store is"),
     )
-    width = max(len(command) for command, _ in commands)
     for command, why in commands:
-        out.say(f"  $ {command:<{width}}  # {why}")
+        out.say(f"  # {why}", "dim")
+        out.say(f"  $ {command}")
     out.say()
     out.say(f"The mails are in {folder / 'mails'}, a Maildir.", "dim")

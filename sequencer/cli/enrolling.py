@@ -15,9 +15,9 @@ from sequencer.cli.output import Output, Table, bad
 from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.errors import (
     AlreadyEnrolled,
-    Conflict,
     DefinitionError,
     InvalidInput,
+    KeyReused,
     Problem,
     SequencerError,
     Suppressed,
@@ -32,7 +32,7 @@ from sequencer.engine.results import Row
 __all__ = ["register"]
 
 _BATCH = 500
-_CODES: dict[type, str] = {AlreadyEnrolled: "already_enrolled", Suppressed: "suppressed", Conflict: "conflict"}
+_CODES: dict[type, str] = {AlreadyEnrolled: "already_enrolled", Suppressed: "suppressed", KeyReused: "key_reused"}
 
 
 def register(commands: Commands) -> None:

@@ -55,7 +55,7 @@ class Check:
 
 def examined(path: Path | None) -> list[Check]:
     """Everything that `doctor` looks at; what is in a store only if one is named."""
-    now = SystemClock().now()
+    now = SystemClock().now().replace(microsecond=0)
     checks = [*_installation(), *_clock(now)]
     if path is not None:
         checks += _file(path)
@@ -161,27 +161,27 @@ def _leases(connection: sqlite3.Connection, now: DateTime) -> Iterator[Check]:
     until = from_microseconds(lease)
     if later_by(until, _A_LEASE) < now:
         remedy = "whoever claimed it has died; the next worker takes it over"
-        yield Check("oldest lease", f"ended {to_iso(until)}", "look", remedy)
+        yield Check("oldest lease", f"ended {_shown(lease)}", "look", remedy)
     else:
-        yield Check("oldest lease", f"until {to_iso(until)}")
+        yield Check("oldest lease", f"until {_shown(lease)}")
 
 
 def _times(connection: sqlite3.Connection, now: DateTime) -> Iterator[Check]:
     last = _one(connection, "SELECT max(updated_at) FROM sequencer_enrollments")
     if last is not None and from_microseconds(last) > later_by(now, timedelta(minutes=1)):
         remedy = "a clock was ahead when this was stored, or this machine's is behind: compare it with a time server"
-        yield Check("last change", to_iso(from_microseconds(last)), "look", remedy)
+        yield Check("last change", _shown(last), "look", remedy)
     else:
-        yield Check("last change", None if last is None else to_iso(from_microseconds(last)))
+        yield Check("last change", None if last is None else _shown(last))
     waiting = _one(
         connection, "SELECT min(wake_at) FROM sequencer_enrollments WHERE wake_at IS NOT NULL AND lease_until IS NULL"
     )
     if waiting is None:
         yield Check("next due", None)
     elif later_by(from_microseconds(waiting), timedelta(hours=1)) < now:
-        yield Check("next due", to_iso(from_microseconds(waiting)), "look", "is a worker running? sequencer run --db")
+        yield Check("next due", _shown(waiting), "look", "is a worker running? sequencer run --db")
     else:
-        yield Check("next due", to_iso(from_microseconds(waiting)))
+        yield Check("next due", _shown(waiting))
 
 
 def _enrollments(path: Path, accounts: list[str]) -> Iterator[Check]:
@@ -201,7 +201,7 @@ def _enrollments(path: Path, accounts: list[str]) -> Iterator[Check]:
         yield Check("oldest overdue", found, "look", f"sequencer explain {oldest[1]}")
     others = sorted(zones.keys() - {version_in_use()})
     remedy = "estimates were made with other zone data; they are computed anew step by step" if others else ""
-    yield Check("zone data of ongoing enrollments", zones, "look" if others else "ok", remedy)
+    yield Check("zone data stored", zones, "look" if others else "ok", remedy)
 
 
 def _ongoing(path: Path, accounts: list[str]) -> Iterator[Enrollment]:
@@ -216,6 +216,10 @@ def _ongoing(path: Path, accounts: list[str]) -> Iterator[Enrollment]:
                 while page := engine.enrollments(state=state, after=after, limit=_PAGE):
                     yield from page
                     after = page[-1].id
+
+
+def _shown(microseconds: int) -> str:
+    return to_iso(from_microseconds(microseconds).replace(microsecond=0))
 
 
 def _one(connection: sqlite3.Connection, sql: str) -> Any:

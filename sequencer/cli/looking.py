@@ -105,7 +105,7 @@ def _list(arguments: argparse.Namespace, out: Output) -> int:
     shown = found[: arguments.limit]
     more = shown[-1].id if len(found) > len(shown) else None
     out.document({"enrollments": [each.to_dict() for each in shown], "next_after": more})
-    table = Table([">id", "sequence", "resource", "state", ">step", ">last", "next", "zone"])
+    table = Table([">id", "sequence", "resource", "state", ">step", "?>last", "=next", "?zone"])
     for each in shown:
         table.add(
             each.id,
@@ -161,17 +161,16 @@ def _tasks(arguments: argparse.Namespace, out: Output) -> int:
     shown = found[: arguments.limit]
     more = shown[-1].id if len(found) > len(shown) else None
     out.document({"tasks": [_task_document(each) for each in shown], "next_after": more})
-    table = Table([">id", "what", "about", "for", "due (UTC)", "status", ">enrollment", ">step"])
+    table = Table([">id", "what", "about", "for", "=due (UTC)", "=status", ">enrollment", "?>step"])
     for each in shown:
         late = each.status == "open" and each.due_at < now
-        due = clock_time(each.due_at, "UTC")
         table.add(
             each.id,
             each.task_content,
             f"{each.resource_type} {each.resource_id}",
             dim("anybody") if each.actor_id is None else str(each.actor_id),
-            bad(f"{due}, overdue") if late else due,
-            each.status,
+            clock_time(each.due_at, "UTC"),
+            bad("overdue") if late else each.status,
             each.enrollment_id,
             each.position,
         )
@@ -220,15 +219,14 @@ def show_enrollment(out: Output, enrollment: Enrollment) -> None:
         if value not in (None, ""):
             out.say(f"  {name:<9} {value}")
     out.say()
-    table = Table([">step", "what", "after", "status", "estimate", "done", ">task"])
+    table = Table([">step", "what", "?after", "status", "=estimate", "=done", ">task"])
     for step in enrollment.steps:
-        estimate = clock_time(step.estimated_execute_at, zone)
         table.add(
             step.position,
             what(step.step),
             str(step.step.after),
-            status(step),
-            bad(f"{estimate}, overdue") if step.overdue else estimate,
+            bad(f"{step.status.value}, overdue") if step.overdue else status(step),
+            clock_time(step.estimated_execute_at, zone),
             strong(clock_time(step.executed_at or step.skipped_at, zone)),
             step.task_id,
         )
@@ -249,7 +247,9 @@ def _history(arguments: argparse.Namespace, out: Output) -> int:
         id = to_id(arguments.id)
         enrollment, events = engine.get(id), engine.history(id)
     out.document({"id": id, "events": [event_document(event) for event in events]})
-    table = Table([">no", f"at ({enrollment.timezone})", ">step", "event", "means", "facts"])
+    out.say(f"Enrollment {id}, on the clock of {enrollment.timezone}", "bold")
+    out.say()
+    table = Table([">no", "=at", ">step", "=event", "?means", "facts"])
     for event in events:
         facts = {} if event.type == "enrolled" else _plain(event.facts)
         shown = ", ".join(f"{name} {_brief(value)}" for name, value in facts.items() if value is not None)

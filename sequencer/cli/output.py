@@ -61,12 +61,20 @@ def strong(text: object) -> Styled:
     return Styled(str(text), "bold")
 
 
+_BROKEN = 14
+"""How narrow a column may become whose lines may be broken."""
+
 Cell = str | int | float | Styled | None
 
 
 @attrs.define
 class Table:
-    """Rows under headers. A header that begins with `>` has its column aligned to the right."""
+    """Rows under headers. What a header begins with says what becomes of its column.
+
+    - `>`: aligned to the right, for numbers.
+    - `=`: its lines are not broken where the terminal is narrow, unlike those of the other columns.
+    - `?`, before either: it is left out where the terminal is too narrow; those on the left go first.
+    """
 
     headers: Sequence[str]
     rows: list[Sequence[Cell]] = attrs.Factory(list)
@@ -76,16 +84,33 @@ class Table:
         """One more row."""
         self.rows.append(cells)
 
+    def fitting(self, width: int) -> Table:
+        """The table without what there is no room for."""
+        kept = list(range(len(self.headers)))
+        for i, header in enumerate(self.headers):
+            if header.startswith("?") and self._needs(kept) > width:
+                kept.remove(i)
+        return Table([self.headers[i] for i in kept], [[row[i] for i in kept] for row in self.rows], self.title)
+
+    def _needs(self, columns: Sequence[int]) -> int:
+        """How wide these columns are when those that may be broken are."""
+        total = 2 * (len(columns) - 1)
+        for i in columns:
+            header = self.headers[i].lstrip("?")
+            natural = max(map(_width, [header.lstrip(">="), *(clean(_styled(row[i]).text) for row in self.rows)]))
+            total += natural if header[:1] in {">", "="} else min(natural, _BROKEN)
+        return total
+
     def plain(self) -> Iterator[str]:
         """The table as text, in columns."""
-        names = [header.lstrip(">") for header in self.headers]
+        names = [header.lstrip("?>=") for header in self.headers]
         texts = [[clean(_styled(cell).text) for cell in row] for row in self.rows]
         widths = [max(map(_width, column)) for column in zip(names, *texts, strict=True)]
         if self.title:
             yield self.title
         for line in (names, ["-" * width for width in widths], *texts):
             padded = [
-                _padded(text, width, right=header.startswith(">"))
+                _padded(text, width, right=">" in header[:2])
                 for text, width, header in zip(line, widths, self.headers, strict=True)
             ]
             yield "  ".join(padded).rstrip()
@@ -162,7 +187,7 @@ class Output:
             for line in table.plain():
                 self.stdout.write(f"{_printable(line, self.stdout)}\n")
         else:
-            self._console.print(_rich_table(table))
+            self._console.print(_rich_table(table.fitting(self._console.width)))
 
     def heading(self, text: str) -> None:
         """The title of what follows."""
@@ -254,11 +279,19 @@ def _rich_table(table: Table) -> Any:
     from rich.table import Table as RichTable
 
     drawn = RichTable(
-        title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="bold cyan"
+        title=table.title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        header_style="bold cyan",
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     for header in table.headers:
-        right = header.startswith(">")
-        drawn.add_column(header.lstrip(">"), justify="right" if right else "left", overflow="fold")
+        kind, name = header.lstrip("?")[:1], header.lstrip("?>=")
+        justify: Any = "right" if kind == ">" else "left"
+        drawn.add_column(name, justify=justify, overflow="fold", no_wrap=kind in {">", "="})
     for row in table.rows:
         drawn.add_row(*(_text(clean(_styled(cell).text), _styled(cell).style) for cell in row))
     return drawn

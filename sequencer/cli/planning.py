@@ -94,7 +94,7 @@ def _show(out: Output, sequence: Sequence, calendar: Calendar, timeline: Timelin
     zone = calendar.timezone
     out.say(f"{sequence.name}, started {clock_time(timeline.started_at, zone)} in {zone}", "bold")
     out.say()
-    table = Table([">step", "what", "after", ">day", ">working day", f"local ({zone})", "UTC"])
+    table = Table([">step", "what", "?after", ">day", ">working day", "=local time", "=UTC"])
     for planned in timeline:
         day, working_day = day_numbers(calendar, timeline, planned)
         at = planned.estimated_execute_at
@@ -105,7 +105,7 @@ def _show(out: Output, sequence: Sequence, calendar: Calendar, timeline: Timelin
             day,
             working_day,
             strong(f"{clock_time(at, zone)} {to_zone(at, zone):%Z}"),
-            dim(to_iso(at)),
+            dim(clock_time(at, "UTC").partition(" ")[2]),
         )
     out.table(table)
     if why:

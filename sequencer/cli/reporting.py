@@ -130,7 +130,7 @@ def _suppress(arguments: argparse.Namespace, out: Output) -> int:
             out.document(
                 {"suppressed": [dict(zip(("address", "suppressed_at", "reason"), f, strict=True)) for f in fields]}
             )
-            table = Table(["address", "since (UTC)", "reason"])
+            table = Table(["address", "=since (UTC)", "reason"])
             for each in found:
                 table.add(each.address or dim("(erased)"), clock_time(each.suppressed_at, "UTC"), each.reason)
             out.table(table, empty="No address is suppressed.")

@@ -69,7 +69,7 @@ def _doctor(arguments: argparse.Namespace, out: Output) -> int:
     checks = examined(path)
     wrong = [check for check in checks if check.verdict == "wrong"]
     out.document({"healthy": not wrong, "checks": [check.to_dict() for check in checks]})
-    table = Table(["", "what", "found", "remedy"])
+    table = Table(["=", "=what", "found", "remedy"])
     for check in checks:
         table.add(_MARKS[check.verdict](check.verdict), check.name, check.shown, check.remedy)
     out.table(table)

@@ -11,10 +11,11 @@ import pytest
 
 from sequencer.adapters.maildir import MaildirMailer
 from sequencer.cli.running import to_host
-from sequencer.core.errors import InvalidInput
+from sequencer.core.errors import InvalidInput, StoreError
 from sequencer.core.instants import later_by
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.engine import Engine
+from sequencer.engine.enrolling import enroll_one
 from sequencer.simulation.clock import ManualClock
 from sequencer.stores.sqlite import SQLiteStore
 from tests.cli.conftest import LEADS
@@ -114,6 +115,36 @@ def test_columns_of_leads(run, inbound):
     again = run("enroll", inbound, "--leads", "again.csv", "--db", "crm.db", "--json")
     assert (again.status, again.document["enrolled"]) == (0, [])
     assert [each["id"] for each in again.document["repeated"]] == [2]
+
+
+def test_a_reused_idempotency_key_is_refused_by_row(run, db, inbound):
+    """A key that made another lead's enrollment is a refusal of its row, with a code of its own."""
+    header = "resource_type,resource_id,idempotency_key\n"
+    Path("one.csv").write_text(f"{header}lead,8,k\n", encoding="utf-8")
+    Path("two.csv").write_text(f"{header}lead,9,k\n", encoding="utf-8")
+    run("enroll", inbound, "--leads", "one.csv", "--db", db)
+
+    done = run("enroll", inbound, "--leads", "two.csv", "--db", db, "--json")
+
+    assert (done.status, [each["code"] for each in done.document["refused"]]) == (1, ["key_reused"])
+
+
+def test_a_store_that_fails_refuses_no_row(run, inbound, monkeypatch):
+    """A store that fails in the middle of a batch stores nothing of it, and is not taken for a refusal of rows."""
+
+    def failing(transaction, origin, account, version, row, now):
+        if row.resource.id == 2:
+            raise StoreError("SQLite: database or disk is full")
+        return enroll_one(transaction, origin, account, version, row, now)
+
+    monkeypatch.setattr("sequencer.engine.engine.enroll_one", failing)
+    Path("leads.csv").write_text(LEADS, encoding="utf-8")
+
+    done = run("enroll", inbound, "--leads", "leads.csv", "--db", "crm.db")
+
+    assert (done.status, done.out) == (1, "")
+    assert "disk is full" in done.err
+    assert run("list", "--db", "crm.db").out == "No enrollments.\n"
 
 
 def test_run_once_into_a_maildir(run, db):

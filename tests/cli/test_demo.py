@@ -7,6 +7,7 @@ import io
 import json
 import mailbox
 import os
+import re
 import shlex
 import time
 from pathlib import Path
@@ -164,4 +165,5 @@ def test_on_a_terminal(folder, monkeypatch):
         assert main(["demo", "--dir", "other"]) == 0
 
     assert "\x1b[" in screen.getvalue()
+    assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in screen.getvalue().splitlines()) <= 100
     assert "\N{BOX DRAWINGS LIGHT HORIZONTAL}" in screen.getvalue()

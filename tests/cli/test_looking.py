@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -214,6 +215,33 @@ def test_tables_on_a_terminal(table, monkeypatch):
 
     assert "\x1b[" in stream.getvalue()
     assert "[red]" in stream.getvalue()
+
+
+def test_a_narrow_terminal(monkeypatch):
+    """Where there is no room, columns that can be missed are left out from the left, and the others are kept whole."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", "1")
+    table = Table([">id", "?first", "?second", "=when"])
+    table.add(1, "a" * 14, "b" * 14, "2026-03-27 16:30")
+    shown = {}
+    for width in ("60", "40", "24"):
+        monkeypatch.setenv("COLUMNS", width)
+        stream = Terminal()
+        Output(stdout=stream).table(table)
+        shown[width] = stream.getvalue().splitlines()[-1].split()
+
+    assert shown["60"] == ["1", "a" * 14, "b" * 14, "2026-03-27", "16:30"]
+    assert shown["40"] == ["1", "b" * 14, "2026-03-27", "16:30"]
+    assert shown["24"] == ["1", "2026-03-27", "16:30"]
+
+
+def test_without_rich(table, monkeypatch):
+    """Without the extra, a terminal gets the plain tables."""
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    stream = Terminal()
+    Output(stdout=stream).table(table)
+
+    assert stream.getvalue().startswith("id  name  note\n")
 
 
 def test_no_color(table, monkeypatch):

@@ -22,7 +22,7 @@ def test_plan_as_a_table(run, inbound):
     line = next(line for line in done.out.splitlines() if "mail 102" in line)
     assert line.split()[0] == "2"
     assert "Mon 2026-03-30 20:30 CEST" in line
-    assert "2026-03-30T18:30:00Z" in line
+    assert line.endswith("2026-03-30 18:30")
     assert line.partition("1 working day")[2].split()[:2] == ["4", "2"]
 
 
