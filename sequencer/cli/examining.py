@@ -118,9 +118,6 @@ def _file(path: Path) -> Iterator[Check]:
             yield Check("integrity", "; ".join(found), "wrong", "the file is damaged: take the last good copy")
         journal = _one(connection, "PRAGMA journal_mode")
         yield Check("journal mode", journal, "ok" if journal == "wal" else "look", "" if journal == "wal" else _WAL)
-    with closing(SQLiteStore(str(path), check=False)) as store:
-        # How the store itself opens it: this is a setting of the connection, not of the file.
-        yield Check("synchronous", _synchronous(store))
 
 
 _MIGRATE = "sequencer migrate --db FILE"
@@ -128,12 +125,21 @@ _WAL = "the next worker that opens the file switches it to WAL"
 _SYNCHRONOUS = {0: "off", 1: "normal", 2: "full", 3: "extra"}
 
 
-def _synchronous(store: SQLiteStore) -> str:
-    number = _one(store._own().connection, "PRAGMA synchronous")  # noqa: SLF001 - a doctor looks inside
+def _synchronous(path: Path) -> str:
+    """How the store itself opens the file: this is a setting of the connection."""
+    made: list[sqlite3.Connection] = []
+
+    def connect() -> sqlite3.Connection:
+        made.append(sqlite3.connect(path, check_same_thread=False))
+        return made[-1]
+
+    with closing(SQLiteStore(connect=connect)) as store, store.transaction():
+        number = _one(made[0], "PRAGMA synchronous")
     return _SYNCHRONOUS.get(number, str(number))
 
 
 def _contents(path: Path, now: DateTime) -> Iterator[Check]:
+    yield Check("synchronous", _synchronous(path))
     with closing(connected(path)) as connection:
         tables = ("sequences", "enrollments", "events", "tasks", "suppressions")
         counts = {name: _one(connection, f"SELECT count(*) FROM sequencer_{name}") for name in tables}  # noqa: S608 - our own names

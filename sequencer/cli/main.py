@@ -1,7 +1,8 @@
 """The entrance of the command line: which commands there are, and how each can end.
 
-Exit status: 0 done, 1 refused by the state of things or a finding, 2 bad input. What goes wrong because of what a user
-did, or because of a file's state, is said in a sentence on standard error; a traceback is always a fault of ours.
+Exit status: 0 done, 1 refused by the state of things or a finding, 2 bad input; 130 when a person interrupts. What goes
+wrong because of what a user did, or because of a file's state, is said in a sentence on standard error; a traceback is
+always a fault of ours.
 """
 
 from __future__ import annotations

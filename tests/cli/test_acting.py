@@ -19,6 +19,7 @@ from sequencer.engine.enrolling import enroll_one
 from sequencer.simulation.clock import ManualClock
 from sequencer.stores.sqlite import SQLiteStore
 from tests.cli.conftest import LEADS
+from tests.test_main_job import AnyPort, Inbox
 
 
 def advance(db: str, **span: float) -> None:
@@ -172,6 +173,33 @@ def test_run_prints_mails(run, db):
 
     assert "mail to ben@example.com: Your request, Ben" in done.out
     assert "handed over 3, failed 0; next due" in done.out
+
+
+def test_run_through_a_mail_server(run, db, monkeypatch):
+    """With --smtp, mails reach a real server, from the sender that the environment names."""
+    inbox = Inbox(ManualClock(SystemClock().now()))
+    server = AnyPort(inbox, "127.0.0.1", 0)
+    server.start()
+    monkeypatch.setenv("SEQUENCER_SMTP_SENDER", "Sam Sales <sales@example.com>")
+    try:
+        done = run("run", "--db", db, "--once", "--smtp", f"127.0.0.1:{server.port}", "--security", "none", "--json")
+    finally:
+        server.stop()
+
+    assert done.document["handed_over"] == 3
+    assert [each.to for each in inbox.received] == [["ada@example.com"], ["ben@example.com"], ["chloe@example.com"]]
+    assert {each.message["From"] for each in inbox.received} == {"Sam Sales <sales@example.com>"}
+
+
+def test_a_password_needs_tls(run, db, monkeypatch):
+    """A password is not sent in the clear to another machine."""
+    monkeypatch.setenv("SEQUENCER_SMTP_USER", "sam")
+    monkeypatch.setenv("SEQUENCER_SMTP_PASSWORD", "secret")
+
+    done = run("run", "--db", db, "--smtp", "mail.example.com", "--sender", "a@example.com", "--security", "none")
+
+    assert (done.status, done.out) == (2, "")
+    assert "secret" not in done.err
 
 
 def test_run_until(run, db):
