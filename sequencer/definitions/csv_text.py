@@ -9,6 +9,8 @@ import attrs
 
 __all__ = ["Cell", "Malformed", "rows"]
 
+MOST_COLUMNS = 1_000
+
 # A cell in quotes or one without, and what ends it. The loop over doubled quotes cannot backtrack.
 _CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r\n|\n|\r|\Z)')
 
@@ -44,6 +46,8 @@ def rows(text: str) -> Iterator[list[Cell]]:
             reason = "a double quote in a cell must be doubled, and the cell put into double quotes"
             raise Malformed(at, reason)
         quoted_text, plain, end = found.groups()
+        if len(row) >= MOST_COLUMNS:
+            raise Malformed(at, f"there are more than {MOST_COLUMNS} cells in this row")
         row.append(Cell(plain if quoted_text is None else quoted_text.replace('""', '"'), at))
         at = found.end()
         if end != ",":

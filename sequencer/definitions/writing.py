@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,16 @@ __all__ = ["dump", "dumps"]
 _WIDTH = 100
 _LONGEST_KEY = 100  # PyYAML wants "? " before one of more than 1024
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.+/@-]*(?: [A-Za-z0-9_.+/@(-][A-Za-z0-9_.+/@)-]*)*")
-_PLAIN_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # Words that are something else than text to a reader of YAML 1.1 or 1.2.
 _TAKEN = {"true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan", "inf", "infinity"}
 _NO_BLOCK = re.compile("[^\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-# Keys of a definition that are never anything but a key, although YAML 1.1 would take one of them for a truth value.
-_KEYWORDS = {"on"}
+
+
+class _Bare(str):
+    """A key without quotes, come what may: the policy's `on`, which YAML 1.1 would take for a truth value."""
+
+    __slots__ = ()
 
 
 def dump(sequence: Sequence, path: str | os.PathLike[str]) -> None:
@@ -45,15 +49,16 @@ def dumps(sequence: Sequence, *, format: Format = "yaml") -> str:
     """
     document = to_document(sequence, defaults=False)
     if format == "json":
-        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        return _escaped(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
+    # In YAML, keys can be numbers and dates need no quotes, and both look like what they are.
     if isinstance(document.get("templates"), dict):
-        # YAML's keys can be numbers, and then look like the ids that they are.
-        document["templates"] = {_as_number(key): each for key, each in document["templates"].items()}
+        numbers = {str(each): each for each in sequence.templates if isinstance(each, int)}
+        document["templates"] = {numbers.get(key, key): each for key, each in document["templates"].items()}
+    if "on" in document.get("policy", {}):
+        document["policy"] = {_Bare(key) if key == "on" else key: each for key, each in document["policy"].items()}
+    if "holidays" in document.get("calendar", {}):
+        document["calendar"]["holidays"]["dates"] = list(sequence.calendar.holidays)
     return "\n".join(_mapping(document, "")) + "\n"
-
-
-def _as_number(key: str) -> int | str:
-    return int(key) if re.fullmatch(r"0|-?[1-9][0-9]{0,17}", key) else key
 
 
 def _mapping(value: dict[Any, Any], indent: str) -> Iterator[str]:
@@ -99,7 +104,8 @@ def _flow(value: Any) -> str | None:
     """A small value on one line, or None if it is not small: nothing nested in it but durations and lists of words."""
     if isinstance(value, dict):
         parts = [_flow(each) for each in value.values()]
-        if any(part is None for part in parts) or len(value) > 4 or "action_type" in value:
+        deep = any(isinstance(each, dict) and not _is_single(each) for each in value.values())
+        if deep or any(part is None for part in parts) or len(value) > 4 or "action_type" in value:
             return None
         keys = [_key(key) for key in value]
         if any(len(key) > _LONGEST_KEY for key in keys):
@@ -114,17 +120,26 @@ def _flow(value: Any) -> str | None:
     return _scalar(value)
 
 
+def _is_single(value: dict[Any, Any]) -> bool:
+    """Whether a mapping is one like `{weekdays: 1}`."""
+    return len(value) == 1 and not any(isinstance(each, (dict, list)) for each in value.values())
+
+
 def _key(key: int | str) -> str:
-    return key if key in _KEYWORDS and isinstance(key, str) else _scalar(key)
+    return key if isinstance(key, _Bare) else _scalar(key)
 
 
 def _scalar(value: Any) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
     if not isinstance(value, str):
         return json.dumps(value)
-    plain = _PLAIN.fullmatch(value) and value.lower() not in _TAKEN
-    if plain or _PLAIN_DATE.fullmatch(value):
+    if _PLAIN.fullmatch(value) and value.lower() not in _TAKEN:
         return value
-    text = json.dumps(value, ensure_ascii=False)
+    return _escaped(json.dumps(value, ensure_ascii=False))
+
+
+def _escaped(text: str) -> str:
     return _ESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
