@@ -10,9 +10,10 @@ from pendulum import DateTime
 
 from sequencer.core.decision import Decision
 from sequencer.core.effects import CancelTask
+from sequencer.core.enrollment import Enrollment
 from sequencer.core.lifecycle import advance
 from sequencer.core.signals import TaskCancelled, TaskCreated
-from sequencer.engine.ports import TaskBoard, TaskRequest
+from sequencer.engine.ports import TaskBoard, TaskId, TaskRequest
 from sequencer.engine.storage import BoardTask, Transaction
 
 __all__ = ["Board"]
@@ -53,15 +54,22 @@ class Board:
             deleted = event.type == "step_failed" and event.facts["reason"] == "task_deleted"
             status = "done" if event.type == "task_completed" else "cancelled" if deleted else None
             task_id = enrollment.steps[event.position].task_id
-            if status is not None and isinstance(task_id, int):
-                transaction.close_task(task_id, status, now)
+            if status is not None:
+                self._close(transaction, enrollment, task_id, status, now)
         for effect in decision.effects:
             if not isinstance(effect, CancelTask):
                 effects.append(effect)
                 continue
-            if isinstance(effect.task_id, int):
-                transaction.close_task(effect.task_id, "cancelled", now)
+            self._close(transaction, enrollment, effect.task_id, "cancelled", now)
             cancelled = advance(enrollment, TaskCancelled(task_id=effect.task_id), now)
             enrollment = cancelled.enrollment
             events += cancelled.events
         return Decision(enrollment, tuple(effects), tuple(events))
+
+    def _close(
+        self, transaction: Transaction, enrollment: Enrollment, task_id: TaskId | None, status: str, now: DateTime
+    ) -> None:
+        task = transaction.task(task_id) if isinstance(task_id, int) else None
+        # An id that came in a report may be another task's, even of another account (S7).
+        if task is not None and task.enrollment_id == enrollment.id:
+            transaction.close_task(task.id, status, now)
