@@ -23,18 +23,8 @@ from sequencer.core.errors import (
     Suppressed,
 )
 from sequencer.core.events import Event, replay
-from sequencer.core.sequence import (
-    AutomatedEmail,
-    Policy,
-    Reaction,
-    Retry,
-    Sequence,
-    SequenceVersion,
-    Step,
-    Task,
-    Template,
-    Unsubscribe,
-)
+from sequencer.core.policy import Policy, Reaction, Retry, Unsubscribe
+from sequencer.core.sequence import AutomatedEmail, Sequence, SequenceVersion, Step, Task, Template
 from sequencer.core.signals import (
     Bounced,
     Clicked,

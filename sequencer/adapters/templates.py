@@ -14,7 +14,8 @@ from typing import Protocol
 
 from sequencer.core.errors import DefinitionError, InvalidInput, Problem
 from sequencer.core.merge import problems_of
-from sequencer.core.sequence import Identifier, Template, to_identifier
+from sequencer.core.sequence import Template
+from sequencer.core.values import Identifier, to_identifier
 
 __all__ = ["FolderTemplates", "MappingTemplates", "Templates"]
 

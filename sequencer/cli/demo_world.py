@@ -20,7 +20,8 @@ from sequencer.adapters.keys import token
 from sequencer.adapters.message import Unsendable, build
 from sequencer.core.enrollment import Resource
 from sequencer.core.events import Event
-from sequencer.core.sequence import Identifier, Template
+from sequencer.core.sequence import Template
+from sequencer.core.values import Identifier
 from sequencer.engine.engine import Engine
 from sequencer.engine.ports import Accepted, Email, Person, Rejected
 from sequencer.simulation.clock import ManualClock

@@ -22,8 +22,9 @@ from sequencer.core.errors import (
     SequencerError,
     Suppressed,
 )
-from sequencer.core.sequence import Identifier, Sequence
+from sequencer.core.sequence import Sequence
 from sequencer.core.timeline import plan
+from sequencer.core.values import Identifier
 from sequencer.definitions import Lead, read_leads
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.engine import Engine

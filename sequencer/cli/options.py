@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from sequencer.cli.output import Output
 from sequencer.core.errors import InvalidInput
-from sequencer.core.sequence import Identifier, to_identifier
+from sequencer.core.values import Identifier, to_identifier
 
 __all__ = ["Commands", "Refusal", "Run", "add_command", "identifier", "positive", "to_id", "zone_option"]
 

@@ -19,9 +19,9 @@ from sequencer.core.effects import CancelTask, Effect
 from sequencer.core.enrollment import Enrollment, EnrollmentStep
 from sequencer.core.events import Event, applied
 from sequencer.core.instants import later_by
-from sequencer.core.sequence import Identifier
 from sequencer.core.statuses import EMAIL_TABLE, ENROLLMENT_TABLE, TASK_TABLE, EnrollmentState, StepStatus, step
 from sequencer.core.timeline import base_of, estimate, next_wake
+from sequencer.core.values import Identifier
 
 __all__ = ["Decision", "Draft"]
 

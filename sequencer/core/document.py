@@ -16,8 +16,9 @@ from sequencer.core.errors import DefinitionError
 from sequencer.core.expectations import read_assumptions, read_expectations
 from sequencer.core.policy_document import policy_document, read_policy
 from sequencer.core.problems import MISSING, EnoughProblems, Problems, item, shown
-from sequencer.core.sequence import Sequence, Step, Task, to_line, to_metadata
+from sequencer.core.sequence import Sequence, Step, Task
 from sequencer.core.step_document import STAND_IN, plain, read_step, read_templates, step_document, templates_document
+from sequencer.core.values import to_line, to_metadata
 
 __all__ = ["FORMAT", "HolidaysOf", "from_document", "to_document"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import attrs
 
 from sequencer.core.enrollment import Enrollment, EnrollmentStep
-from sequencer.core.sequence import Identifier
+from sequencer.core.values import Identifier
 
 __all__ = ["CancelTask", "CreateTask", "Effect", "SendEmail", "hand_over_of"]
 

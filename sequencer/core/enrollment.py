@@ -20,17 +20,9 @@ from pendulum import DateTime
 from sequencer.core.calendar import Calendar
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import to_iso, to_local_iso
-from sequencer.core.sequence import (
-    AutomatedEmail,
-    Identifier,
-    SequenceVersion,
-    Step,
-    Task,
-    to_identifier,
-    to_line,
-    to_metadata,
-)
+from sequencer.core.sequence import AutomatedEmail, SequenceVersion, Step, Task
 from sequencer.core.statuses import OVER, EnrollmentState, StepStatus
+from sequencer.core.values import Identifier, to_identifier, to_line, to_metadata
 
 __all__ = ["Enrollment", "EnrollmentStep", "Resource", "fold_address"]
 

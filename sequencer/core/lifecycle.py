@@ -35,7 +35,7 @@ from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource, init
 from sequencer.core.errors import IllegalTransition, InvalidInput
 from sequencer.core.instants import between, later_by, to_instant
 from sequencer.core.reactions import react
-from sequencer.core.sequence import Identifier, SequenceVersion, to_line, to_whole
+from sequencer.core.sequence import SequenceVersion
 from sequencer.core.signals import (
     OUTSIDE,
     Answer,
@@ -55,6 +55,7 @@ from sequencer.core.signals import (
 )
 from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.core.timeline import answer_due, base_of, estimate, is_due, opens_at, skipped_at
+from sequencer.core.values import Identifier, to_line, to_whole
 
 __all__ = ["advance", "enroll"]
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sequencer.core.durations import delay_document, read_amount, read_delay
+from sequencer.core.policy import REPORT_KINDS, Policy, Reaction, Retry, Unsubscribe
 from sequencer.core.problems import MISSING, Problems, child, shown
-from sequencer.core.sequence import REPORT_KINDS, Policy, Reaction, Retry, Unsubscribe, to_whole
+from sequencer.core.values import to_whole
 
 __all__ = ["policy_document", "read_policy"]
 

@@ -20,7 +20,7 @@ import attrs
 from sequencer.core.enrollment import Resource
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import to_date, to_instant
-from sequencer.core.sequence import Identifier, to_identifier, to_line
+from sequencer.core.values import Identifier, to_identifier, to_line
 
 # -- the worker -----------------------------------------------------------------------------------------------
 

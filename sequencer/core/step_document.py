@@ -9,17 +9,8 @@ from typing import Any
 from sequencer.core.delays import Delay, Hours, Weekdays
 from sequencer.core.durations import delay_document, read_delay
 from sequencer.core.problems import MISSING, Problems, child, item, shown
-from sequencer.core.sequence import (
-    AutomatedEmail,
-    Sequence,
-    Step,
-    Task,
-    Template,
-    to_identifier,
-    to_line,
-    to_metadata,
-    to_text,
-)
+from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task, Template
+from sequencer.core.values import to_identifier, to_line, to_metadata, to_text
 
 __all__ = ["STAND_IN", "plain", "read_step", "read_templates", "step_document", "templates_document"]
 

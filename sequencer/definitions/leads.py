@@ -20,7 +20,7 @@ from sequencer.core.calendar import zone_named
 from sequencer.core.errors import DefinitionError, InvalidInput
 from sequencer.core.instants import to_instant
 from sequencer.core.problems import EnoughProblems, nearest, shown
-from sequencer.core.sequence import to_identifier, to_line, to_text
+from sequencer.core.values import to_identifier, to_line, to_text
 from sequencer.definitions.csv_text import Cell, Malformed, rows
 from sequencer.definitions.files import decoded, file_bytes
 from sequencer.definitions.tree import Builder

@@ -32,10 +32,11 @@ from sequencer.core.errors import (
 from sequencer.core.events import Event
 from sequencer.core.instants import later_by, to_instant
 from sequencer.core.lifecycle import advance
-from sequencer.core.sequence import Identifier, Sequence, SequenceVersion, Template, to_identifier, to_line, to_whole
+from sequencer.core.sequence import Sequence, SequenceVersion, Template
 from sequencer.core.signals import Block, CompleteTask, Finish, Reassign, Report, Request, Resume, Skip
 from sequencer.core.statuses import StepStatus
 from sequencer.core.timeline import seen_at
+from sequencer.core.values import Identifier, to_identifier, to_line, to_whole
 from sequencer.engine.board import Board
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.enrolling import enroll_one

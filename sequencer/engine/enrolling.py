@@ -11,7 +11,8 @@ from sequencer.core.enrollment import Enrollment
 from sequencer.core.errors import AlreadyEnrolled, KeyReused, Suppressed
 from sequencer.core.instants import later_by
 from sequencer.core.lifecycle import enroll
-from sequencer.core.sequence import Identifier, SequenceVersion
+from sequencer.core.sequence import SequenceVersion
+from sequencer.core.values import Identifier
 from sequencer.engine.reports import is_own
 from sequencer.engine.results import Row
 from sequencer.engine.storage import Held, Transaction

@@ -14,10 +14,11 @@ from sequencer.core.effects import CreateTask, SendEmail
 from sequencer.core.enrollment import Enrollment, EnrollmentStep
 from sequencer.core.errors import DefinitionError, MissingMergeData
 from sequencer.core.merge import fill
-from sequencer.core.sequence import AutomatedEmail, Identifier, Task, Template
+from sequencer.core.sequence import AutomatedEmail, Task, Template
 from sequencer.core.signals import EmailFailed, TaskFailed
 from sequencer.core.statuses import StepStatus
 from sequencer.core.timeline import due_at
+from sequencer.core.values import Identifier
 from sequencer.engine.ports import Email, People, Person, TaskRequest
 
 __all__ = ["HandOvers", "thread_of"]

@@ -19,7 +19,7 @@ import attrs
 from pendulum import DateTime
 
 from sequencer.core.enrollment import Resource
-from sequencer.core.sequence import Identifier
+from sequencer.core.values import Identifier
 
 __all__ = [
     "Accepted",

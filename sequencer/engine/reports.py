@@ -17,8 +17,8 @@ from pendulum import DateTime
 from sequencer.core.enrollment import Enrollment, Resource, fold_address
 from sequencer.core.errors import Conflict, InvalidInput, KeyReused
 from sequencer.core.lifecycle import advance
-from sequencer.core.sequence import Identifier
 from sequencer.core.signals import OUTSIDE, Clicked, Opened, Outside, Report, SoftBounced, Unsubscribed
+from sequencer.core.values import Identifier
 from sequencer.engine.board import Board
 from sequencer.engine.results import Handled
 from sequencer.engine.storage import Held, StoredReport, Transaction

@@ -11,7 +11,7 @@ from pendulum import DateTime
 from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource
 from sequencer.core.errors import SequencerError
 from sequencer.core.instants import to_iso
-from sequencer.core.sequence import Identifier
+from sequencer.core.values import Identifier
 
 __all__ = ["BulkResult", "Explanation", "Handled", "Outcome", "Refused", "Row", "Statistics", "TickReport"]
 

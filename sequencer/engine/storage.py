@@ -18,8 +18,9 @@ from pendulum import DateTime
 
 from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.events import Event
-from sequencer.core.sequence import Identifier, SequenceVersion, Template
 from sequencer.core.sequence import Sequence as Definition
+from sequencer.core.sequence import SequenceVersion, Template
+from sequencer.core.values import Identifier
 
 __all__ = ["ALL_ACCOUNTS", "BoardTask", "Held", "Store", "StoredReport", "Suppression", "Transaction"]
 

@@ -35,7 +35,7 @@ from sequencer.core.enrollment import Enrollment, fold_address
 from sequencer.core.errors import StoreError
 from sequencer.core.instants import between, later_by
 from sequencer.core.lifecycle import advance
-from sequencer.core.sequence import Identifier, Template
+from sequencer.core.sequence import Template
 from sequencer.core.signals import (
     Due,
     EmailFailed,
@@ -51,6 +51,7 @@ from sequencer.core.signals import (
     Withdraw,
 )
 from sequencer.core.timeline import is_due
+from sequencer.core.values import Identifier
 from sequencer.engine.board import Board
 from sequencer.engine.calls import PortCalls, TimedOut, Watch
 from sequencer.engine.handover import HandOvers

@@ -21,8 +21,9 @@ from pendulum import DateTime
 from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource, initial_steps
 from sequencer.core.errors import StoreError
 from sequencer.core.instants import from_microseconds, to_microseconds
-from sequencer.core.sequence import Identifier, SequenceVersion, _frozen
+from sequencer.core.sequence import SequenceVersion
 from sequencer.core.statuses import EnrollmentState, StepStatus
+from sequencer.core.values import Identifier, frozen
 from sequencer.engine.storage import Held
 
 __all__ = [
@@ -37,7 +38,6 @@ __all__ = [
     "encoder",
     "instant_of",
     "unreadable",
-    "without_details",
     "wrong_format",
 ]
 
@@ -237,17 +237,23 @@ def _encode_personal(resource: Resource) -> str | None:
 
 
 def decode_held(row: Row, version: SequenceVersion) -> Held:
-    """The enrollment of a row, with its claim. Raises `StoreError` for a format that is not this release's."""
+    """The enrollment of a row, with its claim.
+
+    Raises `StoreError` for a format that is not this release's, and for what nobody has written like that.
+    """
+    try:
+        return _decode_held(row, version)
+    except (StopIteration, ValueError, TypeError, LookupError) as error:
+        raise unreadable(f"enrollment {row[0]}", row[-1]) from error
+
+
+def _decode_held(row: Row, version: SequenceVersion) -> Held:
     (
         id, account, _, _, resource_type, resource_id, _, state, reason, wake_at, lease_until, fence, revision,
         created_at, updated_at, finished_at, personal, doc,
     ) = row  # fmt: skip
     lines = doc.split("\n")
-    try:
-        read, _ = _scan(f"[{','.join(lines)}]", 0)
-        format, *read = read
-    except (StopIteration, ValueError):
-        raise unreadable(f"enrollment {id}", doc) from None
+    (format, *read), _ = _scan(f"[{','.join(lines)}]", 0)
     if format != FORMAT:
         raise wrong_format(f"enrollment {id}", format)
     (
@@ -339,24 +345,8 @@ def _decode_resource(type: str, id: str, personal: str | None) -> Resource:
         if format != FORMAT:
             raise wrong_format("personal data", format)
         if given:
-            fields = _frozen(given)
+            fields = frozen(given)
     _set_email(resource, email)
     _set_fields(resource, fields)
     _set_timezone(resource, timezone)
     return resource
-
-
-def without_details(doc: str) -> str:
-    """The same doc without what ports have said in their own words, which may name the person."""
-    if '"failure_detail"' not in doc:
-        return doc
-    first, second, *lines = doc.split("\n")
-    if not first.startswith(f"{FORMAT},"):
-        raise wrong_format("an enrollment", first.partition(",")[0])
-    kept = []
-    for line in lines:
-        encoded = json.loads(line)
-        if len(encoded) > 9:
-            encoded[9].pop("failure_detail", None)
-        kept.append(_dumps(encoded))
-    return "\n".join((first, second, *kept))

@@ -14,7 +14,8 @@ from typing import Any
 import attrs
 
 from sequencer.core.document import from_document, to_document
-from sequencer.core.sequence import Identifier, Sequence
+from sequencer.core.sequence import Sequence
+from sequencer.core.values import Identifier
 from sequencer.stores.codec import encode_id
 
 __all__ = ["Content", "content_of", "keyed_hash", "sequence_of"]

@@ -217,11 +217,11 @@ class EnrollmentTable(Journal):
         return [(*standing, count) for standing, count in found.items()]
 
     def of_resource(self, account: str, type: str, id: str) -> Rows:
-        return [(row[ID], row[DOC]) for row in self._found(self._by_resource.get((account, type, id), _NONE), None)]
+        return [(row[ID],) for row in self._found(self._by_resource.get((account, type, id), _NONE), None)]
 
-    def erase(self, id: int, doc: str) -> int:
+    def erase(self, id: int) -> int:
         row = self._rows[id]
-        self._write(id, (*row[:ADDRESS], None, *row[STATE:PERSONAL], None, doc))
+        self._write(id, (*row[:ADDRESS], None, *row[STATE:PERSONAL], None, row[DOC]))
         return 1
 
     def to_purge(self, account: str, before: int, limit: int) -> Rows:

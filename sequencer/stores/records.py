@@ -12,9 +12,10 @@ from pendulum import DateTime
 from sequencer.core.enrollment import Resource
 from sequencer.core.events import Event
 from sequencer.core.instants import from_microseconds, to_microseconds
-from sequencer.core.sequence import Identifier, Sequence, SequenceVersion
+from sequencer.core.sequence import Sequence, SequenceVersion
+from sequencer.core.values import Identifier
 from sequencer.engine.storage import Account, BoardTask, StoredReport, Suppression
-from sequencer.stores.codec import Row, encode_id, without_details
+from sequencer.stores.codec import Row, encode_id
 from sequencer.stores.contents import keyed_hash
 from sequencer.stores.records_codec import decode_event, decode_task, encode_event, encode_task, references
 
@@ -77,6 +78,8 @@ class Records:
         self._at_once = database
         self._known = known
         self._behind = behind
+        # Whether anything was erased or purged: then it should not be left lying about either.
+        self.forgets = False
         self._claims: dict[int, tuple[int, int]] = {}
         self._later: dict[str, list[Row]] = {}
 
@@ -215,12 +218,13 @@ class Records:
         for address in self.addresses_of(account, resource):
             database.run("erase_suppression", owner, keyed_hash(self._known.secret, account, address))
         found = database.rows("of_resource", owner, resource.type, encode_id(resource.id))
-        for id, doc in found:
-            # By its message ids a mail could be found in somebody's mailbox. The task ids and the provider's stay
-            # findable: they say nothing about the person, and an answer may still come.
+        for (id,) in found:
+            # By a message id a mail can be found in somebody's mailbox, so it leads nowhere from now on. The ids of
+            # tasks and the provider's own say nothing about the person, and answers that name them may still come.
             self._forget_references(owner, id, "message")
-            database.run("erase", id, without_details(doc))
-            database.run("erase_tasks", id)
+        database.many("erase", found)
+        database.many("erase_tasks", found)
+        self.forgets = True
         return len(found)
 
     def _forget_references(self, owner: str, id: int, *kinds: str) -> None:
@@ -235,4 +239,5 @@ class Records:
             self._forget_references(owner, id, "task", "message", "provider", "idempotency")
         for name in ("purge_events", "purge_tasks", "purge"):
             database.many(name, rows)
+        self.forgets = True
         return len(rows)

@@ -68,12 +68,18 @@ def encode_event(event: Event) -> Row:
 
 
 def decode_event(row: Row) -> Event:
-    """The event of a row. Raises `StoreError` for a format that is not this release's."""
-    enrollment_id, number, at, type, body = row
+    """The event of a row.
+
+    Raises `StoreError` for a format that is not this release's, and for what nobody has written like that.
+    """
     try:
-        format, position, *rest = json.loads(body)
-    except ValueError:
-        raise unreadable(f"event {number} of enrollment {enrollment_id}", body) from None
+        return _decode_event(*row)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise unreadable(f"event {row[1]} of enrollment {row[0]}", row[-1]) from error
+
+
+def _decode_event(enrollment_id: int, number: int, at: int, type: str, body: str) -> Event:
+    format, position, *rest = json.loads(body)
     if format != FORMAT:
         raise wrong_format(f"event {number} of enrollment {enrollment_id}", format)
     facts, own, steps = rest + [{}, {}, {}][len(rest) :]

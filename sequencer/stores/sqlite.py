@@ -206,6 +206,7 @@ class SQLiteStore:
             cursor.execute("PRAGMA synchronous = FULL")
             cursor.execute("PRAGMA cache_size = -32768")  # at most 32 MiB: what is due lies all over the file
             cursor.execute("PRAGMA wal_autocheckpoint = 8000")  # 32 MiB: a page that changes often is moved once
+            cursor.execute("PRAGMA secure_delete = ON")  # what was erased is overwritten
             cursor.execute("PRAGMA fullfsync = ON")  # on a Mac an ordinary sync does not reach the disk
         except sqlite3.Error as error:
             connection.close()
@@ -334,6 +335,9 @@ class _OwnTransaction:
                 self._transaction.write()
                 self._database.control("COMMIT")
                 self._known.versions.update(self._transaction.versions)
+                if self._transaction.forgets:
+                    # What was forgotten is still in the log, unless somebody holds it up; then it goes with the next.
+                    self._database.control("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             try:
                 if held.connection.in_transaction:

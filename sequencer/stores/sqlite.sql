@@ -306,12 +306,12 @@ ORDER BY id LIMIT ?3
 -- -- forgetting --------------------------------------------------------------------------------------------------
 
 -- of_resource --
--- The enrollments of a resource, as far as there is something to forget.
-SELECT id, doc FROM sequencer_enrollments WHERE account = ?1 AND resource_type = ?2 AND resource_id = ?3
+-- The enrollments of a resource.
+SELECT id FROM sequencer_enrollments WHERE account = ?1 AND resource_type = ?2 AND resource_id = ?3
 
 -- erase --
 -- Forget what is personal of an enrollment.
-UPDATE sequencer_enrollments SET personal = NULL, address = NULL, doc = ?2 WHERE id = ?1
+UPDATE sequencer_enrollments SET personal = NULL, address = NULL WHERE id = ?1
 
 -- erase_tasks --
 -- Forget the texts of an enrollment's tasks.

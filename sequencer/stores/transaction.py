@@ -16,7 +16,8 @@ from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.errors import StoreError
 from sequencer.core.events import Event
 from sequencer.core.instants import from_microseconds, to_microseconds
-from sequencer.core.sequence import Identifier, Sequence, SequenceVersion, Template
+from sequencer.core.sequence import Sequence, SequenceVersion, Template
+from sequencer.core.values import Identifier
 from sequencer.engine.storage import ALL_ACCOUNTS, Account, Held
 from sequencer.stores.codec import Row, decode_held, encode_enrollment, encode_id, encode_progress
 from sequencer.stores.contents import content_of, sequence_of

@@ -15,7 +15,8 @@ from sequencer.core.effects import Effect
 from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource
 from sequencer.core.events import Event, replay
 from sequencer.core.lifecycle import advance, enroll
-from sequencer.core.sequence import AutomatedEmail, Policy, Sequence, SequenceVersion, Step, Task
+from sequencer.core.policy import Policy
+from sequencer.core.sequence import AutomatedEmail, Sequence, SequenceVersion, Step, Task
 from sequencer.core.signals import (
     Due,
     EmailFailed,

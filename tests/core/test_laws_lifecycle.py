@@ -8,7 +8,7 @@ from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.effects import CancelTask, CreateTask, SendEmail
 from sequencer.core.errors import IllegalTransition
-from sequencer.core.sequence import Policy, Retry
+from sequencer.core.policy import Policy, Retry
 from sequencer.core.signals import (
     Block,
     CompleteTask,

@@ -9,18 +9,8 @@ from hypothesis import strategies as st
 from sequencer.core.calendar import Calendar, Window
 from sequencer.core.days import WEEKDAYS
 from sequencer.core.delays import Hours, Weekdays
-from sequencer.core.sequence import (
-    REPORT_KINDS,
-    AutomatedEmail,
-    Policy,
-    Reaction,
-    Retry,
-    Sequence,
-    Step,
-    Task,
-    Template,
-    Unsubscribe,
-)
+from sequencer.core.policy import REPORT_KINDS, Policy, Reaction, Retry, Unsubscribe
+from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task, Template
 
 # Words that some reader of YAML takes for something else, and texts that need care in one notation or the other.
 WORDS = r"""no yes on off y n Null ~ true FALSE 010 0x1F 0o7 1_000 9:30 1e5 .5 5. +1 -0 .inf .NaN NaN 2026-12-25 << = !

@@ -9,7 +9,8 @@ import pytest
 
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.errors import DefinitionError, InvalidInput
-from sequencer.core.sequence import AutomatedEmail, Reaction, Retry, Step, Task, Template, Unsubscribe
+from sequencer.core.policy import Reaction, Retry, Unsubscribe
+from sequencer.core.sequence import AutomatedEmail, Step, Task, Template
 from sequencer.definitions import load, load_all, loads
 from sequencer.definitions.countries import holidays_of
 from sequencer.definitions.yaml_text import scalar

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from sequencer.core.document import to_document
 from sequencer.core.expectations import ASSUMPTIONS, EXPECTATIONS
-from sequencer.core.sequence import REPORT_KINDS
+from sequencer.core.policy import REPORT_KINDS
 from sequencer.definitions import dumps, load, loads, schema
 from sequencer.definitions.tree import Builder
 from sequencer.definitions.yaml_text import read_yaml
