@@ -1,0 +1,93 @@
+"""Bringing answers back: what a port said becomes a decision like any other (laws L10, E3, S2).
+
+An answer is not bound to the claim under which its call was made. It matches by the key of its effect, so it counts
+also when its worker was too slow and somebody else owns the enrollment by now; only the claim is left to its owner.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import attrs
+from pendulum import DateTime
+
+from sequencer.core.decision import Decision
+from sequencer.core.effects import Effect
+from sequencer.core.enrollment import Enrollment
+from sequencer.core.lifecycle import advance
+from sequencer.core.signals import EmailFailed, EmailPending, EmailSent, Signal, TaskCreated, Withdraw
+from sequencer.engine.board import Board
+from sequencer.engine.ports import Clock, TaskRequest
+from sequencer.engine.storage import Store, Transaction
+
+__all__ = ["Answer", "Answers", "Work"]
+
+
+@attrs.define(slots=True)
+class Work:
+    """One effect of a claimed enrollment, as this worker knows it."""
+
+    enrollment: Enrollment
+    fence: int
+    effect: Effect
+
+
+@attrs.define(slots=True)
+class Answer:
+    """What is to be brought back: a signal about some work, at the instant of the answer."""
+
+    work: Work
+    signal: Signal
+    at: DateTime
+    task: TaskRequest | None = None
+
+
+class Answers:
+    """Brings answers back to the store; those that come after their time wait here for the next pass."""
+
+    def __init__(self, store: Store, board: Board, clock: Clock) -> None:
+        self.store = store
+        self.board = board
+        self.clock = clock
+        self._late: deque[Answer] = deque()
+
+    def bring_back(self, transaction: Transaction, answer: Answer) -> Enrollment:
+        """Store an answer. On what this worker knows if nobody was faster, else on what is stored by now."""
+        work = answer.work
+        if isinstance(answer.signal, (EmailSent, EmailPending, EmailFailed)):
+            # These need nothing from the store, so what this worker knows will do, if it still is what is stored.
+            decision = advance(work.enrollment, answer.signal, answer.at)
+            if transaction.save(decision.enrollment, decision.events, fence=work.fence, release=True):
+                return decision.enrollment
+        while (held := transaction.get(work.enrollment.id)) is not None:
+            decision = self._answered(transaction, held.enrollment, answer)
+            # Only the owner of the claim ends it; an answer from a stale one counts all the same.
+            owner = held.fence == work.fence
+            if not decision.changed:
+                if owner:
+                    transaction.release([(work.enrollment.id, work.fence)])
+                return decision.enrollment
+            if transaction.save(decision.enrollment, decision.events, release=owner):
+                return decision.enrollment
+        return work.enrollment
+
+    def _answered(self, transaction: Transaction, enrollment: Enrollment, answer: Answer) -> Decision:
+        signal = answer.signal
+        if answer.task is not None and isinstance(signal, TaskCreated) and signal.task_id is None:
+            # The embedded board: the task is written together with the decision that it exists.
+            step = enrollment.step_of_key(signal.effect_key or "")
+            if step is None or step.is_over or enrollment.state.value != "active" or step.attempt != signal.attempt:
+                return advance(enrollment, Withdraw(signal.effect_key or "", signal.attempt or 0), answer.at)
+            signal = attrs.evolve(signal, task_id=self.board.create(transaction, answer.task, signal, answer.at))
+        return self.board.settle(transaction, advance(enrollment, signal, answer.at), answer.at)
+
+    def late(self, work: Work, signal: Signal) -> None:
+        """An answer has come after its time; it is brought back with the next pass."""
+        self._late.append(Answer(work, signal, self.clock.now()))
+
+    def bring_back_late(self) -> None:
+        """Bring back what came after its time."""
+        while self._late:
+            answer = self._late.popleft()
+            with self.store.transaction() as transaction:
+                self.bring_back(transaction, answer)

@@ -1,0 +1,378 @@
+"""Handing over: the effects of one pass go to their ports, one after another, each right after its start mark (E3).
+
+Where a process may die decides how this is cut into transactions:
+
+- A mailer that does not recognise repeated keys gets a durable start mark before each call, and that same commit
+  brings back the answer before it. So at any instant at most one mail is marked and unanswered, in a batch of any size.
+- A port that recognises keys needs no durable mark, only a fresh look that nobody was faster. Answers are brought back
+  together, and what is lost with the process is repeated under the same key.
+
+Marks are bound to the claim and refused when it is no longer in force.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+import attrs
+from pendulum import DateTime
+
+from sequencer.core.effects import CancelTask, CreateTask, SendEmail
+from sequencer.core.enrollment import Enrollment, fold_address
+from sequencer.core.errors import StoreError
+from sequencer.core.instants import between, later_by
+from sequencer.core.lifecycle import advance
+from sequencer.core.sequence import Template
+from sequencer.core.signals import (
+    Due,
+    EmailFailed,
+    EmailPending,
+    EmailSent,
+    Finish,
+    Handling,
+    Signal,
+    Start,
+    TaskCancelled,
+    TaskCreated,
+    TaskFailed,
+    Withdraw,
+)
+from sequencer.core.timeline import is_due
+from sequencer.core.values import Identifier
+from sequencer.engine.answers import Answer, Answers, Work
+from sequencer.engine.board import Board
+from sequencer.engine.calls import PortCalls, TimedOut, Watch
+from sequencer.engine.handover import HandOvers
+from sequencer.engine.ports import Accepted, Email, Mailer, Pending, Rejected, TaskId, TaskRequest
+from sequencer.engine.storage import Transaction
+
+__all__ = ["HandOverPass", "Ports"]
+
+logger = logging.getLogger("sequencer")
+
+_FLUSH_SECONDS = 1.0
+_Result = TypeVar("_Result")
+
+
+@attrs.frozen
+class Ports:
+    """The host's ports, and how they are called: `timeout` and `lease` in seconds."""
+
+    mailer: Mailer
+    board: Board
+    hand_overs: HandOvers
+    calls: PortCalls
+    timeout: float
+    lease: float
+
+    def handling(self) -> Due:
+        """How the ports may be called, as they say themselves."""
+        mailer, board = self.mailer, self.board.external
+        return Due(
+            email=Handling(
+                bool(getattr(mailer, "deduplicates", False)),
+                getattr(mailer, "delivery", "at_most_once") == "at_least_once",
+            ),
+            task=Handling(
+                board is None or bool(getattr(board, "deduplicates", True)),
+                getattr(board, "delivery", "at_most_once") == "at_least_once",
+            ),
+        )
+
+
+class HandOverPass:
+    """The hand-overs of one pass, and the answers that are still to be brought back."""
+
+    def __init__(self, ports: Ports, answers: Answers, due: Due, lease_until: DateTime) -> None:
+        self.ports = ports
+        self.store = answers.store
+        self.clock = answers.clock
+        self.bringing = answers
+        self.due = due
+        self.lease_until = lease_until
+        self.answers: list[Answer] = []
+        self.handed_over = 0
+        self.failed = 0
+        self._marked = False
+        self._templates: dict[tuple[int, Identifier], Template | None] = {}
+        # Texts are looked up late, but not a thousand times in one pass.
+        self._hand_overs = attrs.evolve(ports.hand_overs, templates=self._template)
+
+    def _template(self, enrollment: Enrollment, template_id: Identifier) -> Template | None:
+        at = (enrollment.version.sequence_id, template_id)
+        if at not in self._templates:
+            self._templates[at] = self.ports.hand_overs.templates(enrollment, template_id)
+        return self._templates[at]
+
+    def run(self, work: list[Work], until: float | None, stop: threading.Event | None) -> HandOverPass:
+        """Hand over until a stopwatch reads `until`, or `stop` is set; what is left then is given back."""
+        self._waiting = deque(work)
+        self._until = until
+        self._stop = stop
+        try:
+            self.ports.calls.watch(self._loop, self._hung, _patience(self.ports.timeout))
+        except BaseException:
+            # Interrupted: what has been answered is brought back, the rest is left to its lease.
+            self._flush()
+            raise
+        self._flush()
+        return self
+
+    def _loop(self, watch: Watch) -> None:
+        self._watch = watch
+        flushed = time.monotonic()
+        while self._waiting:
+            now = time.monotonic()
+            if self._is_over(now):
+                self._give_back(list(self._waiting))
+                return
+            if now - flushed > _FLUSH_SECONDS:
+                self._flush()
+                flushed = now
+            self._keep_claims()
+            self._under_way = self._waiting.popleft()
+            self._perform(self._under_way)
+
+    def _is_over(self, now: float) -> bool:
+        return (
+            self._watch.interrupted.is_set()
+            or (self._stop is not None and self._stop.is_set())
+            or (self._until is not None and now >= self._until)
+        )
+
+    def _hung(self, error: TimedOut) -> None:
+        work = self._under_way
+        if isinstance(work.effect, CancelTask):
+            self.failed += 1
+            self._answer(work, TaskCancelled(task_id=work.effect.task_id, done=False))
+        else:
+            self._refuse(work, work.effect, error, known=not self._marked)
+
+    def _keep_claims(self) -> None:
+        """Prolong the lease of what is still to be done when half of it is gone."""
+        now = self.clock.now()
+        lease = timedelta(seconds=self.ports.lease)
+        if between(now, self.lease_until) > lease / 2 or now > self.lease_until:
+            return
+        self.lease_until = later_by(now, lease)
+        with self.store.transaction() as transaction:
+            transaction.renew([(each.enrollment.id, each.fence) for each in self._waiting], self.lease_until)
+
+    def _give_back(self, work: list[Work]) -> None:
+        now = self.clock.now()
+        for each in work:
+            if isinstance(each.effect, CancelTask):
+                continue
+            self.answers.append(Answer(each, Withdraw(each.effect.key, each.effect.attempt), now))
+        self._flush()
+        with self.store.transaction() as transaction:
+            transaction.release([(each.enrollment.id, each.fence) for each in work])
+
+    def _flush(self) -> None:
+        answers, self.answers = self.answers, []
+        if not answers:
+            return
+        with self._kept(answers), self.store.transaction() as transaction:
+            for answer in answers:
+                self.bringing.bring_back(transaction, answer)
+
+    @contextmanager
+    def _kept(self, answers: list[Answer]) -> Iterator[None]:
+        """Keep answers that could not be stored, so that they are brought back when the store can be used again."""
+        try:
+            yield
+        except BaseException:
+            self.answers = answers + self.answers
+            raise
+
+    def _answer(self, work: Work, signal: Signal, task: TaskRequest | None = None) -> None:
+        self.answers.append(Answer(work, signal, self.clock.now(), task))
+
+    # -- one hand-over -----------------------------------------------------------------------------------------
+
+    def _perform(self, work: Work) -> None:
+        self._marked = False
+        if isinstance(work.effect, CancelTask):
+            self._cancel_task(work, work.effect)
+            return
+        try:
+            # The host's people and templates are asked here; they can fail and hang like any port.
+            prepared = self._call(partial(self._prepare, work))
+        except Exception as error:
+            if isinstance(error, StoreError):
+                raise
+            self._refuse(work, work.effect, error, known=True)
+            return
+        if isinstance(prepared, Email) and isinstance(work.effect, SendEmail):
+            self._send(work, work.effect, prepared)
+        elif isinstance(prepared, TaskRequest) and isinstance(work.effect, CreateTask):
+            self._create_task(work, work.effect, prepared)
+        elif isinstance(prepared, (EmailFailed, TaskFailed)):
+            self.failed += 1
+            self._answer(work, prepared)
+
+    def _prepare(self, work: Work) -> Email | EmailFailed | TaskRequest | TaskFailed:
+        if isinstance(work.effect, SendEmail):
+            return self._hand_overs.email(work.enrollment, work.effect)
+        assert isinstance(work.effect, CreateTask)
+        return self._hand_overs.task(work.enrollment, work.effect)
+
+    def _call(self, function: Callable[[], _Result], late: Callable[[_Result], None] | None = None) -> _Result:
+        return self._watch.call(function, _patience(self.ports.timeout), late)
+
+    def _send(self, work: Work, effect: SendEmail, email: Email) -> None:
+        if not self._mark(work, effect, self.due.email, address=email.to):
+            return
+        self._marked = True
+        mailer, timeout = self.ports.mailer, self.ports.timeout
+        try:
+            answer = self._call(
+                lambda: mailer.send(email, key=effect.key, timeout=timeout),
+                lambda answer: self.bringing.late(work, _email_signal(effect, answer)),
+            )
+            signal = _email_signal(effect, answer)
+        except Exception as error:
+            self._refuse(work, effect, error, known=False)
+            return
+        if isinstance(signal, EmailFailed):
+            self.failed += 1
+        else:
+            self.handed_over += 1
+        self._answer(work, signal)
+
+    def _create_task(self, work: Work, effect: CreateTask, task: TaskRequest) -> None:
+        board = self.ports.board.external
+        if board is None:
+            if not self._is_due(work, effect):
+                return
+            self.handed_over += 1
+            self._answer(work, TaskCreated(effect_key=effect.key, attempt=effect.attempt), task)
+            return
+        if not self._mark(work, effect, self.due.task):
+            return
+        self._marked = True
+        try:
+            task_id = self._call(
+                lambda: board.create(task, key=effect.key),
+                lambda task_id: self.bringing.late(work, _task_signal(effect, task_id)),
+            )
+            signal = _task_signal(effect, task_id)
+        except Exception as error:
+            self._refuse(work, effect, error, known=False)
+            return
+        self.handed_over += 1
+        self._answer(work, signal)
+
+    def _cancel_task(self, work: Work, effect: CancelTask) -> None:
+        board = self.ports.board.external
+        if board is None:
+            return
+        try:
+            self._call(lambda: board.cancel(effect.task_id))
+            signal = TaskCancelled(task_id=effect.task_id)
+        except Exception as error:
+            self.failed += 1
+            logger.warning("task %r could not be taken off the board: %r", effect.task_id, error)
+            signal = TaskCancelled(task_id=effect.task_id, done=False)
+        self._answer(work, signal)
+
+    def _refuse(self, work: Work, effect: SendEmail | CreateTask, error: Exception, *, known: bool) -> None:
+        """A port raised, or did not come back: not an answer. Repeat it where that is safe, else park it (E3)."""
+        logger.warning("hand-over %s failed: %r", effect.key, error)
+        self.failed += 1
+        of_mail = isinstance(effect, SendEmail)
+        handling = self.due.email if of_mail else self.due.task
+        kind = EmailFailed if of_mail else TaskFailed
+        signal = kind(
+            effect_key=effect.key,
+            attempt=effect.attempt,
+            detail=str(error) if isinstance(error, TimedOut) else f"{type(error).__name__}: {error}",
+            permanent=not known and not handling.repeatable,
+            known=known,
+        )
+        self._answer(work, signal)
+
+    def _mark(self, work: Work, effect: SendEmail | CreateTask, handling: Handling, address: str | None = None) -> bool:
+        """The start mark; False when the call must not be made (E3)."""
+        if not self._is_due(work, effect):
+            return False
+        if handling.deduplicates:
+            with self.store.transaction() as transaction:
+                if transaction.confirm(work.enrollment.id, work.enrollment.revision, work.fence):
+                    if not self._suppressed(transaction, work, address):
+                        return True
+                    self._unsubscribe(transaction, work)
+            self._answer(work, Withdraw(effect.key, effect.attempt))
+            return False
+        answers, self.answers = self.answers, []
+        with self._kept(answers), self.store.transaction() as transaction:
+            for answer in answers:
+                after = self.bringing.bring_back(transaction, answer)
+                if after.id == work.enrollment.id:
+                    # A cancelled task and a hand-over of one enrollment in one pass: go on from what is stored now.
+                    work.enrollment = after
+            if self._suppressed(transaction, work, address):
+                self._unsubscribe(transaction, work)
+                return False
+            decision = advance(work.enrollment, Start(effect.key, effect.attempt), self.clock.now())
+            if decision.changed and transaction.save(decision.enrollment, decision.events, fence=work.fence):
+                work.enrollment = decision.enrollment
+                return True
+        return False
+
+    def _is_due(self, work: Work, effect: SendEmail | CreateTask) -> bool:
+        """Whether it may still be handed over: since the claim its window may have closed, or the clock gone back."""
+        if is_due(work.enrollment, self.clock.now()):
+            return True
+        self._answer(work, Withdraw(effect.key, effect.attempt))
+        return False
+
+    def _suppressed(self, transaction: Transaction, work: Work, address: str | None) -> bool:
+        folded = fold_address(address)
+        return folded is not None and transaction.is_suppressed(work.enrollment.account, folded)
+
+    def _unsubscribe(self, transaction: Transaction, work: Work) -> None:
+        """The address has opted out since: the enrollment ends instead (L8)."""
+        held = transaction.get(work.enrollment.id)
+        if held is None:
+            return
+        now = self.clock.now()
+        decision = self.ports.board.settle(transaction, advance(held.enrollment, Finish("unsubscribed"), now), now)
+        if decision.changed:
+            transaction.save(decision.enrollment, decision.events, release=held.fence == work.fence)
+
+
+def _patience(timeout: float) -> float:
+    # The port is told the time-out and may use all of it; only what goes beyond is taken for hanging.
+    return timeout + max(1.0, timeout / 10)
+
+
+def _email_signal(effect: SendEmail, answer: Any) -> EmailSent | EmailPending | EmailFailed:
+    common: dict[str, Any] = {"effect_key": effect.key, "attempt": effect.attempt}
+    if isinstance(answer, Accepted):
+        return EmailSent(**common, message_id=answer.message_id, provider_id=answer.provider_id)
+    if isinstance(answer, Pending):
+        return EmailPending(**common, provider_id=answer.provider_id)
+    if isinstance(answer, Rejected):
+        return EmailFailed(
+            **common,
+            detail=str(answer.detail),
+            permanent=answer.permanent,
+            recipient_fault=answer.recipient_fault,
+            reason=answer.reason,
+        )
+    raise TypeError(f"a mailer answers Accepted, Pending or Rejected, not {answer!r}")
+
+
+def _task_signal(effect: CreateTask, task_id: TaskId) -> TaskCreated:
+    if task_id is None:
+        raise TypeError("a task board answers the id of the task, not None")
+    return TaskCreated(effect_key=effect.key, attempt=effect.attempt, task_id=task_id)
