@@ -1,5 +1,6 @@
 -- The statements of the SQLite store. Each has a name and says what it is for; `{row}` stands for the columns of an
--- enrollment in the order of the codec, `{task}` for those of a task on the board.
+-- enrollment in the order of the codec, `{task}` for those of a task on the board. What runs at every step names its
+-- index, so that statistics which somebody gathers on a small or odd database do not change how it is found.
 
 -- -- sequences ---------------------------------------------------------------------------------------------------
 
@@ -86,19 +87,19 @@ SELECT {row} FROM sequencer_enrollments WHERE id = ?1
 
 -- due_leases --
 -- Claimed by somebody whose lease has ended; soonest first.
-SELECT {row} FROM sequencer_enrollments
+SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_next
 WHERE lease_until <= ?1 AND (?3 IS NULL OR account = ?3)
 ORDER BY lease_until, id LIMIT ?2
 
 -- due_waiting --
 -- Not claimed, and to be looked at by now; soonest first.
-SELECT {row} FROM sequencer_enrollments
+SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_next
 WHERE lease_until IS NULL AND wake_at <= ?1 AND (?3 IS NULL OR account = ?3)
 ORDER BY wake_at, id LIMIT ?2
 
 -- leases_ahead --
 -- Claimed for longer than a lease takes: by a clock that was ahead.
-SELECT {row} FROM sequencer_enrollments
+SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_next
 WHERE lease_until > ?1 AND (?3 IS NULL OR account = ?3)
 ORDER BY lease_until, id LIMIT ?2
 
@@ -126,12 +127,12 @@ SELECT 1 FROM sequencer_enrollments WHERE id = ?1 AND revision = ?2 AND fence = 
 
 -- next_lease --
 -- When the first lease ends.
-SELECT lease_until FROM sequencer_enrollments
+SELECT lease_until FROM sequencer_enrollments INDEXED BY sequencer_enrollments_next
 WHERE lease_until IS NOT NULL AND (?1 IS NULL OR account = ?1) ORDER BY lease_until LIMIT 1
 
 -- next_waiting --
 -- When the first of those that are not claimed has to be looked at.
-SELECT wake_at FROM sequencer_enrollments
+SELECT wake_at FROM sequencer_enrollments INDEXED BY sequencer_enrollments_next
 WHERE lease_until IS NULL AND wake_at IS NOT NULL AND (?1 IS NULL OR account = ?1) ORDER BY wake_at LIMIT 1
 
 -- ongoing_of_resource --
@@ -149,7 +150,7 @@ ORDER BY id
 
 -- ongoing_of_sequence --
 -- Not finished, of a sequence.
-SELECT {row} FROM sequencer_enrollments
+SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_standing
 WHERE sequence_id = ?2 AND state IN ('active', 'blocked') AND account = ?1
 ORDER BY id
 
@@ -343,7 +344,7 @@ DELETE FROM sequencer_tasks WHERE enrollment_id = ?1 AND status <> 'open'
 
 -- take_write_lock --
 -- Changes nothing, but waits until it may write, so that nobody else does in between.
-UPDATE sequencer_meta SET value = value WHERE 0
+UPDATE sequencer_meta SET value = value WHERE name = ''
 
 -- get_meta --
 -- What the store knows about itself.

@@ -8,8 +8,7 @@ import pytest
 
 from sequencer.core.errors import Conflict, InvalidInput
 from sequencer.stores.sqlite import SQLiteStore
-from tests.stores.contract import Refusal
-from tests.stores.workbench import NOW, begin, begun, sequence_named
+from tests.stores.workbench import NOW, begin, begun, failing, sequence_named
 
 # How a caller may hold a connection: its isolation level, and whether a transaction is open on it already.
 MODES = {
@@ -115,9 +114,8 @@ def test_a_refusal_leaves_the_callers_transaction_usable(store, connect, mode):
     """After an error inside the block, only the block is undone; the caller goes on and commits."""
     connection = caller(connect, mode)
     before = connection.in_transaction
-    with pytest.raises(Refusal), store.transaction(connection) as transaction:
+    with failing(store, connection) as transaction:
         begin(store, transaction)
-        raise Refusal
 
     assert connection.in_transaction is before
     connection.execute("INSERT INTO leads (name) VALUES ('Bob')")
@@ -135,10 +133,9 @@ def test_nested_and_one_after_another(store, connect, mode):
     connection = caller(connect, mode)
     with store.transaction(connection) as outer:
         first = begin(store, outer, 1)
-        with pytest.raises(Refusal), store.transaction(connection) as inner:
+        with failing(store, connection) as inner:
             assert inner.get(first.id).enrollment == first
             begin(store, inner, 2)
-            raise Refusal
         with store.transaction(connection) as inner:
             third = begin(store, inner, 3)
         assert outer.get(third.id).enrollment == third
@@ -157,9 +154,8 @@ def test_a_connection_that_commits_by_itself(store, connect):
     assert not connection.in_transaction
     assert ids(store) == [enrollment.id]
 
-    with pytest.raises(Refusal), store.transaction(connection) as transaction:
+    with failing(store, connection) as transaction:
         begin(store, transaction, 2)
-        raise Refusal
     assert not connection.in_transaction
     assert ids(store) == [enrollment.id]
 
@@ -181,13 +177,12 @@ def test_reading_leaves_nothing_open(store, connect, isolation_level):
 def test_savepoints_only(store, connect, mode):
     """On the caller's connection the store runs savepoints, queries and changes, and nothing else."""
     connection = caller(connect, mode)
-    ran = []
+    ran: list[str] = []
     connection.set_trace_callback(ran.append)
     with store.transaction(connection) as transaction:
         begin(store, transaction)
-    with pytest.raises(Refusal), store.transaction(connection) as transaction:
+    with failing(store, connection) as transaction:
         begin(store, transaction, 2)
-        raise Refusal
     connection.set_trace_callback(None)
     end(connection, "commit")
 

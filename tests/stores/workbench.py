@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -79,13 +81,28 @@ def do(transaction: Any, enrollment: Enrollment, signal: Any, now: Any = NOW, **
 def send(transaction: Any, enrollment: Enrollment, now: Any = NOW, **keywords: Any) -> Enrollment:
     """The current mail, handed over and accepted."""
     enrollment = do(transaction, enrollment, DUE, now, **keywords)
-    key = enrollment.key_of(enrollment.current)  # type: ignore[arg-type]
+    key = enrollment.key_of(enrollment.current)
     return do(transaction, enrollment, EmailSent(effect_key=key, attempt=1, message_id=f"<{key}@x>"), now, **keywords)
 
 
 def finish(transaction: Any, enrollment: Enrollment, now: Any = NOW, reason: str = "manual") -> Enrollment:
     """The enrollment, finished."""
     return do(transaction, enrollment, Finish(reason), now)
+
+
+class Refusal(Exception):
+    """What goes wrong inside a block, in these tests."""
+
+
+@contextmanager
+def failing(store: Any, connection: Any = None) -> Iterator[Any]:
+    """A block that ends with an error, after everything in it was done."""
+    try:
+        with store.transaction(connection) as transaction:
+            yield transaction
+            raise Refusal
+    except Refusal:
+        pass
 
 
 def later(**span: float) -> Any:
