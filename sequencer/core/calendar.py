@@ -273,7 +273,7 @@ class Calendar:
         """The instant one delay after a moment (T1, T3, T4). Raises `InvalidInput` beyond the year 9000."""
         if isinstance(delay, Hours):
             result = later_by(moment, delay.__dict__["span"])
-            if reasons is not None:
+            if reasons is not None and result != moment:
                 reasons.append(f"{delay} later: {self._show(result)}")
                 self._note_clock_change(moment, result, reasons)
             return result
