@@ -26,8 +26,6 @@ from sequencer.stores.records_codec import changes_state
 
 __all__ = ["StoreTransaction", "claim_key"]
 
-_NOBODY = (0, 0)
-
 
 def claim_key(row: Row) -> tuple[int, int]:
     """By which claimable rows are ordered: when they have to be looked at, then the id."""
@@ -121,24 +119,23 @@ class StoreTransaction(Records):
         self, enrollment: Enrollment, events: Several[Event], *, fence: int | None = None, release: bool = False
     ) -> bool:
         """Store a decision, if nobody was faster."""
-        lease: int | None
-        to_fence: int | None
         state, reason, wake_at, revision, updated_at, finished_at, doc = encode_progress(enrollment)
         before = events[0].number - 1 if events else revision
-        id, lease, to_fence = enrollment.id, None, None
-        if fence is not None and self._claims.get(id, _NOBODY)[1] == fence:
-            # Claimed in this very transaction, and not written yet: both in one go.
-            lease, to_fence = self._claims.pop(id)
-            fence = None
-        values = (id, before, fence, wake_at, revision, updated_at, doc, release, lease, to_fence)
+        id = enrollment.id
+        # A claim of this very transaction that is not written yet is written with the decision, in one go.
+        claim = None if fence is None else self._claims.get(id)
+        if claim is not None and claim[1] != fence:
+            return False
+        check, (lease, to_fence) = (fence, (None, None)) if claim is None else (None, claim)
+        values = (id, before, check, wake_at, revision, updated_at, doc, release, lease, to_fence)
         if changes_state(events):
             stored = self._at_once.run("save_with_state", *values, state, reason, finished_at)
         else:
             stored = self._at_once.run("save", *values)
         if not stored:
-            if lease is not None and to_fence is not None:
-                self._claims[id] = lease, to_fence
             return False
+        if claim is not None:
+            del self._claims[id]
         self._record(encode_id(enrollment.account), id, events)
         return True
 

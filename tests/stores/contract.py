@@ -311,6 +311,10 @@ class StoreContract:
         decision = advance(enrollment, DUE, NOW)
 
         assert new.fence > old.fence
+        with failing(store) as transaction:
+            (newer,) = transaction.claim(later(seconds=200), 1, LEASE)
+            assert not transaction.save(decision.enrollment, decision.events, fence=new.fence)
+            assert transaction.get(enrollment.id) == newer
         with store.transaction() as transaction:
             assert not transaction.confirm(enrollment.id, enrollment.revision, old.fence)
             assert not transaction.save(decision.enrollment, decision.events, fence=old.fence)
