@@ -1,7 +1,9 @@
 """Bringing answers back: what a port said becomes a decision like any other (laws L10, E3, S2).
 
-An answer is not bound to the claim under which its call was made. It matches by the key of its effect, so it counts
-also when its worker was too slow and somebody else owns the enrollment by now; only the claim is left to its owner.
+An answer to a call is not bound to the claim under which the call was made. It matches by the key of its effect, so it
+counts also when its worker was too slow and somebody else owns the enrollment by now; only the claim is left to its
+owner. What comes back without a call (a hand-over withdrawn, or refused while it was put together) is the owner's to
+say: whoever took over the claim may be calling the port at this moment.
 """
 
 from __future__ import annotations
@@ -34,12 +36,16 @@ class Work:
 
 @attrs.define(slots=True)
 class Answer:
-    """What is to be brought back: a signal about some work, at the instant of the answer."""
+    """What is to be brought back: a signal about some work, at the instant of the answer.
+
+    `called` says that a port was called for it; `task` is what goes onto the embedded board.
+    """
 
     work: Work
     signal: Signal
     at: DateTime
     task: TaskRequest | None = None
+    called: bool = True
 
 
 class Answers:
@@ -60,9 +66,11 @@ class Answers:
             if transaction.save(decision.enrollment, decision.events, fence=work.fence, release=True):
                 return decision.enrollment
         while (held := transaction.get(work.enrollment.id)) is not None:
-            decision = self._answered(transaction, held.enrollment, answer)
-            # Only the owner of the claim ends it; an answer from a stale one counts all the same.
+            # Only the owner of the claim ends it; the answer to a call counts all the same.
             owner = held.fence == work.fence
+            if not (owner or answer.called):
+                return held.enrollment
+            decision = self._answered(transaction, held.enrollment, answer)
             if not decision.changed:
                 if owner:
                     transaction.release([(work.enrollment.id, work.fence)])

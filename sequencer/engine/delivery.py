@@ -171,7 +171,8 @@ class HandOverPass:
         for each in work:
             if isinstance(each.effect, CancelTask):
                 continue
-            self.answers.append(Answer(each, Withdraw(each.effect.key, each.effect.attempt), now))
+            withdraw = Withdraw(each.effect.key, each.effect.attempt)
+            self.answers.append(Answer(each, withdraw, now, called=False))
         self._flush()
         with self.store.transaction() as transaction:
             transaction.release([(each.enrollment.id, each.fence) for each in work])
@@ -194,7 +195,8 @@ class HandOverPass:
             raise
 
     def _answer(self, work: Work, signal: Signal, task: TaskRequest | None = None) -> None:
-        self.answers.append(Answer(work, signal, self.clock.now(), task))
+        called = self._marked or isinstance(work.effect, CancelTask)
+        self.answers.append(Answer(work, signal, self.clock.now(), task, called))
 
     # -- one hand-over -----------------------------------------------------------------------------------------
 

@@ -1,0 +1,81 @@
+"""What happens between a claim and its answer, when something comes in between (laws E3, E4, S3)."""
+
+from __future__ import annotations
+
+import threading
+
+import pendulum
+import pytest
+
+from sequencer import (
+    Accepted,
+    AutomatedEmail,
+    Engine,
+    ManualClock,
+    OutcomeUnknown,
+    Resource,
+    Sequence,
+    Step,
+    Template,
+)
+from sequencer.stores.memory import MemoryStore
+
+MAIL = Sequence("Mail", [Step(AutomatedEmail(1))], templates={1: Template("Hello", "There")})
+LEASE = 120
+
+
+@pytest.fixture
+def clock():
+    return ManualClock(pendulum.datetime(2026, 3, 2, 9, tz="UTC"))
+
+
+def lead(number):
+    return Resource("lead", number, email=f"lead{number}@example.com")
+
+
+class Calls:
+    """A mailer that recognises no keys and does what it is told at each call: `(number of the call) -> answer`."""
+
+    deduplicates = False
+
+    def __init__(self, do):
+        self.do = do
+        self.keys = []
+
+    def send(self, email, *, key, timeout):
+        self.keys.append(key)
+        return self.do(len(self.keys))
+
+
+def types(engine, id):
+    return [event.type for event in engine.history(id)]
+
+
+def test_a_worker_that_lost_its_claim_withdraws_nothing(clock):
+    """E3: what it gives back is being sent by whoever took over; that one's mark stays, and no second mail leaves."""
+    store, stop, calling, go_on = MemoryStore(), threading.Event(), threading.Event(), threading.Event()
+
+    def slowly(_):
+        calling.set()
+        assert go_on.wait(10)
+        return Accepted("<1@example.com>")
+
+    def while_the_other_gives_back(_):
+        stop.set()
+        go_on.set()
+        thread.join(10)
+        raise OutcomeUnknown
+
+    slow, quick = Calls(slowly), Calls(while_the_other_gives_back)
+    first, second = Engine(store, mailer=slow, clock=clock), Engine(store, mailer=quick, clock=clock)
+    first.enroll(MAIL, lead(1))
+    id = first.enroll(MAIL, lead(2)).id
+    thread = threading.Thread(target=lambda: first.tick(stop=stop))
+    thread.start()
+    assert calling.wait(10)
+    clock.move(seconds=LEASE + 1)
+    second.tick()
+    assert second.get(id).blocked_reason == "outcome_unknown"
+    clock.move(seconds=LEASE + 1)
+    second.tick()
+    assert quick.keys.count(f"{store.origin}-{id}-0-0") == 1
