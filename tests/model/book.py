@@ -1,0 +1,193 @@
+"""The naive model: a book kept by hand of who is enrolled, who has opted out, which keys were used (L5 to L10).
+
+It is written from the laws, with dicts and lists, and predicts the answer of every verb and report from what it last
+saw of an enrollment. It knows nothing of machines, events or stores.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sequencer.core.calendar import Calendar, Window
+from sequencer.core.delays import Hours, Weekdays
+from sequencer.core.enrollment import Enrollment, Resource, fold_address
+from sequencer.core.policy import Policy, Reaction, Retry
+from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
+
+WEEK = ["mon", "tue", "wed", "thu", "fri"]
+FAILURES = {
+    "delivery_failed",
+    "quota_reached",
+    "mail_settings",
+    "missing_merge_data",
+    "task_failed",
+    "task_deleted",
+    "outcome_unknown",
+}
+
+QUICK = Sequence(
+    "quick",
+    [
+        Step(AutomatedEmail(1)),
+        Step(AutomatedEmail(1), Hours(1)),
+        Step(Task("Call", skip_after=Hours(30)), Hours(2)),
+        Step(AutomatedEmail(1, is_reply=True), Weekdays(1)),
+    ],
+    calendar=Calendar("UTC"),
+    policy=Policy(retry=Retry(attempts=3)),
+)
+OFFICE = Sequence(
+    "office",
+    [Step(AutomatedEmail(1), Weekdays(1)), Step(Task("Call")), Step(AutomatedEmail(1), Weekdays(2))],
+    calendar=Calendar("Europe/Warsaw", send_windows=[Window(WEEK, "09:00", "17:00")]),
+    policy=Policy(retry=Retry(attempts=2, first=600)),
+)
+ALONE = Sequence(
+    "alone",
+    [Step(Task("Look")), Step(AutomatedEmail(1))],
+    policy=Policy(exclusive="all", reenroll_after=2, on={"bounced": "finish", "out_of_office": "note"}),
+)
+LENIENT = Sequence(
+    "lenient",
+    [Step(AutomatedEmail(1)), Step(AutomatedEmail(1)), Step(AutomatedEmail(1), Hours(0.5))],
+    policy=Policy(on={"replied": Reaction("block", duration=Weekdays(1)), "opened": "block", "converted": "note"}),
+)
+SEQUENCES = {each.key: each for each in (QUICK, OFFICE, ALONE, LENIENT)}
+
+LEADS = {
+    "ada": Resource("lead", 1, email="ada@example.com", fields={"name": "Ada"}),
+    "bob": Resource("lead", 2, email="Bob@Example.com ", timezone="America/New_York"),
+    "bob's twin": Resource("contact", 2, email="bob@example.com"),
+    "text": Resource("lead", "1", email="text@example.com"),
+    "nobody": Resource("lead", 3),
+}
+
+
+def whose(enrollment: Enrollment) -> tuple[str, type, Any]:
+    resource = enrollment.resource
+    return (resource.type, type(resource.id), resource.id)
+
+
+def who(resource: Resource) -> tuple[str, type, Any]:
+    return (resource.type, type(resource.id), resource.id)
+
+
+class Book:
+    """What the model has noted."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, Enrollment] = {}
+        self.address: dict[int, str | None] = {}
+        self.suppressed: set[str] = set()
+        self.idempotency: dict[str, int] = {}
+        self.reports: dict[str, tuple[Any, tuple[int, ...]]] = {}
+
+    # -- enrolling: L9
+
+    def ongoing(self) -> list[int]:
+        return [id for id, each in self.seen.items() if each.state.value != "finished"]
+
+    def same_person(self, id: int, resource: Resource) -> bool:
+        address = fold_address(resource.email)
+        return whose(self.seen[id]) == who(resource) or (address is not None and self.address[id] == address)
+
+    def expect_enroll(self, key: str, resource: Resource, idempotency: str | None, now: Any) -> tuple[str, set[int]]:
+        """What enrolling should answer, and which enrollments may be named in it."""
+        if idempotency in self.idempotency:
+            before = self.seen[self.idempotency[idempotency]]
+            same = before.version.key == key and whose(before) == who(resource)
+            return ("known" if same else "conflict"), {before.id}
+        if fold_address(resource.email) in self.suppressed:
+            return "suppressed", set()
+        mine = {id for id in self.ongoing() if self.same_person(id, resource)}
+        alone = SEQUENCES[key].policy.exclusive == "all"
+        in_the_way = {
+            id
+            for id in mine
+            if self.seen[id].version.key == key
+            or alone
+            or SEQUENCES[self.seen[id].version.key].policy.exclusive == "all"
+        }
+        if in_the_way:
+            return "already", in_the_way
+        pause = timedelta(days=SEQUENCES[key].policy.reenroll_after)
+        ended = {
+            id: each.finished_at
+            for id, each in self.seen.items()
+            if each.state.value == "finished" and each.version.key == key and self.same_person(id, resource)
+        }
+        if pause and any(at is not None and now < at + pause for at in ended.values()):
+            latest = max(at for at in ended.values() if at is not None)
+            if now < latest + pause:
+                return "already", {id for id, at in ended.items() if at == latest}
+        return "new", set()
+
+    # -- verbs: L5, L6, L7, L10
+
+    def expect_verb(self, verb: str, id: int, until: Any = None) -> str:
+        """done, already or illegal."""
+        seen = self.seen[id]
+        state, current = seen.state.value, seen.current
+        status = None if current is None else current.status.value
+        if state == "finished":
+            return "already" if verb == "finish" else "illegal"
+        if verb == "finish":
+            return "done"
+        if verb == "block":
+            return self._pause(seen, until)
+        held = status == "requested"
+        if verb == "skip":
+            return "illegal" if held else "done"
+        if state == "active":
+            return "already"
+        return "illegal" if verb == "resume, skip" and held else "done"
+
+    def _pause(self, seen: Enrollment, until: Any) -> str:
+        if seen.state.value == "active":
+            return "done"
+        current = seen.current
+        if current is not None and current.status.value == "failed":
+            return "already"
+        if seen.blocked_until is None:
+            return "already"
+        return "done" if until is None or until > seen.blocked_until else "already"
+
+    # -- reports: L8
+
+    def concerned(self, report: Any) -> tuple[list[int], list[int]]:
+        """The enrollments that a report names, and every ongoing one of the same person."""
+        named = [report.enrollment_id] if report.enrollment_id in self.seen else []
+        if named and report.kind in ("opened", "clicked", "soft_bounced"):
+            return named, [id for id in named if id in self.ongoing()]
+        people = {whose(self.seen[id]) for id in named}
+        addresses = {fold_address(report.email)} | {self.address[id] for id in named}
+        if report.resource is not None:
+            people.add(who(report.resource))
+            addresses.add(fold_address(report.resource.email))
+        if report.kind == "unsubscribed":
+            addresses |= {self.address[id] for id, each in self.seen.items() if whose(each) in people}
+            self.suppressed |= {each for each in addresses if each is not None}
+        addresses.discard(None)
+        found = [
+            id
+            for id in self.ongoing()
+            if id in named or whose(self.seen[id]) in people or self.address[id] in addresses
+        ]
+        return named, found
+
+    def reaction(self, id: int, report: Any, now: Any) -> tuple[str, Any]:
+        """What a report does to one ongoing enrollment: finish, block until, or note."""
+        seen = self.seen[id]
+        reaction = SEQUENCES[seen.version.key].policy.on[report.kind]
+        if reaction.does != "block":
+            return reaction.does, None
+        calendar = SEQUENCES[seen.version.key].calendar.in_zone(seen.timezone)
+        until = getattr(report, "until", None)
+        if until is None:
+            until = None if reaction.duration is None else calendar.after(now, reaction.duration)
+        elif not hasattr(until, "hour"):
+            until = calendar.start_of(until)
+        if until is not None and until <= now:
+            return "note", None
+        return ("block", until) if self._pause(seen, until) == "done" else ("note", None)
