@@ -8,11 +8,13 @@ rest of the pass goes on with another. So a call costs no hand-over between thre
 from __future__ import annotations
 
 import contextvars
+import os
 import queue
 import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 __all__ = ["PortCalls", "TimedOut"]
@@ -32,6 +34,7 @@ class _Thread:
     """A thread that runs one thing after another, for as long as it is wanted."""
 
     def __init__(self) -> None:
+        self.process = os.getpid()
         self._runs: queue.SimpleQueue[_Run | None] = queue.SimpleQueue()
         threading.Thread(target=self._serve, name="sequencer-ports", daemon=True).start()
 
@@ -93,13 +96,14 @@ class PortCalls:
             loop(watch)
             return
         while True:
-            thread = self._idle.pop() if self._idle else _Thread()
+            thread = self._take()
             run = thread.start(lambda: loop(watch))
             try:
                 left_behind = watch.until(run.done, patience)
             except BaseException:
                 # Interrupted from outside: let the loop end after the call under way, but do not wait for ever.
                 watch.interrupted.set()
+                thread.end()
                 run.done.wait(patience)
                 raise
             if left_behind:
@@ -110,6 +114,14 @@ class PortCalls:
             if run.error is not None:
                 raise run.error
             return
+
+    def _take(self) -> _Thread:
+        # Another thread may take the last one at the same time; and a forked process has none of its parent's threads.
+        with suppress(IndexError):
+            while (thread := self._idle.pop()).process != os.getpid():
+                pass
+            return thread
+        return _Thread()
 
 
 class Watch:
