@@ -8,7 +8,10 @@ say: whoever took over the claim may be calling the port at this moment.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import attrs
 from pendulum import DateTime
@@ -16,6 +19,7 @@ from pendulum import DateTime
 from sequencer.core.decision import Decision
 from sequencer.core.effects import Effect
 from sequencer.core.enrollment import Enrollment
+from sequencer.core.errors import Conflict, StoreError
 from sequencer.core.lifecycle import advance
 from sequencer.core.signals import EmailFailed, EmailPending, EmailSent, Signal, TaskCreated, Withdraw
 from sequencer.engine.board import Board
@@ -23,6 +27,8 @@ from sequencer.engine.ports import Clock, TaskRequest
 from sequencer.engine.storage import Store, Transaction
 
 __all__ = ["Answer", "Answers", "Work"]
+
+logger = logging.getLogger("sequencer")
 
 
 @attrs.define(slots=True)
@@ -89,13 +95,47 @@ class Answers:
             signal = attrs.evolve(signal, task_id=self.board.create(transaction, answer.task, signal, answer.at))
         return self.board.settle(transaction, advance(enrollment, signal, answer.at), answer.at)
 
+    def bring_back_all(self, answers: Sequence[Answer]) -> None:
+        """Store answers together; when one of them cannot be stored, each by itself, so that it costs no other."""
+        try:
+            with self.store.transaction() as transaction:
+                for answer in answers:
+                    self.bring_back(transaction, answer)
+        except (StoreError, Conflict):
+            raise
+        except Exception:  # noqa: BLE001 - whose it is shows when each is stored by itself
+            for answer in answers:
+                self._bring_back_alone(answer)
+
+    def _bring_back_alone(self, answer: Answer) -> None:
+        try:
+            with self.store.transaction() as transaction:
+                self.bring_back(transaction, answer)
+        except (StoreError, Conflict):
+            raise
+        except Exception:
+            # Its claim runs out, and then the step is treated as one whose answer was lost (E3).
+            logger.exception("an answer for enrollment %s could not be brought back", answer.work.enrollment.id)
+
     def late(self, work: Work, signal: Signal) -> None:
         """An answer has come after its time; it is brought back with the next pass."""
         self._late.append(Answer(work, signal, self.clock.now()))
 
+    def keep(self, answers: Iterable[Answer]) -> None:
+        """These could not be stored now; they are brought back with the next pass, too."""
+        self._late.extend(answers)
+
     def bring_back_late(self) -> None:
-        """Bring back what came after its time."""
-        while self._late:
-            answer = self._late.popleft()
-            with self.store.transaction() as transaction:
-                self.bring_back(transaction, answer)
+        """Bring back what waits here; what cannot be stored now goes on waiting."""
+        answers: list[Answer] = []
+        # Another thread may be emptying it, too.
+        with suppress(IndexError):
+            while True:
+                answers.append(self._late.popleft())
+        if not answers:
+            return
+        try:
+            self.bring_back_all(answers)
+        except BaseException:
+            self.keep(answers)
+            raise

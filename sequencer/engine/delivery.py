@@ -119,11 +119,14 @@ class HandOverPass:
         self._stop = stop
         try:
             self.ports.calls.watch(self._loop, self._hung, _patience(self.ports.timeout))
-        except BaseException:
-            # Interrupted: what has been answered is brought back, the rest is left to its lease.
-            self._flush()
-            raise
-        self._flush()
+        finally:
+            # Also when it was interrupted: what has been answered is brought back, the rest is left to its lease.
+            try:
+                self._flush()
+            except BaseException:
+                answers, self.answers = self.answers, []
+                self.bringing.keep(answers)
+                raise
         return self
 
     def _loop(self, watch: Watch) -> None:
@@ -181,9 +184,8 @@ class HandOverPass:
         answers, self.answers = self.answers, []
         if not answers:
             return
-        with self._kept(answers), self.store.transaction() as transaction:
-            for answer in answers:
-                self.bringing.bring_back(transaction, answer)
+        with self._kept(answers):
+            self.bringing.bring_back_all(answers)
 
     @contextmanager
     def _kept(self, answers: list[Answer]) -> Iterator[None]:

@@ -10,6 +10,7 @@ import pytest
 from sequencer import (
     Accepted,
     AutomatedEmail,
+    Conflict,
     Engine,
     ManualClock,
     OutcomeUnknown,
@@ -47,10 +48,6 @@ class Calls:
         return self.do(len(self.keys))
 
 
-def types(engine, id):
-    return [event.type for event in engine.history(id)]
-
-
 def test_a_worker_that_lost_its_claim_withdraws_nothing(clock):
     """E3: what it gives back is being sent by whoever took over; that one's mark stays, and no second mail leaves."""
     store, stop, calling, go_on = MemoryStore(), threading.Event(), threading.Event(), threading.Event()
@@ -79,3 +76,33 @@ def test_a_worker_that_lost_its_claim_withdraws_nothing(clock):
     clock.move(seconds=LEASE + 1)
     second.tick()
     assert quick.keys.count(f"{store.origin}-{id}-0-0") == 1
+
+
+class BusyStore(MemoryStore):
+    """A store that can be made to refuse, as one does while somebody else is writing for too long."""
+
+    busy = False
+
+    def transaction(self, connection=None, *, write=True):
+        if self.busy:
+            raise Conflict("another connection is writing")
+        return super().transaction(connection, write=write)
+
+
+def test_an_answer_that_cannot_be_stored_is_brought_back_later(clock):
+    """E3: the mailer has accepted; that the store is busy just then makes no unknown outcome of it."""
+    store = BusyStore()
+
+    def accept(_):
+        store.busy = True
+        return Accepted("<1@example.com>")
+
+    engine = Engine(store, mailer=Calls(accept), clock=clock)
+    id = engine.enroll(MAIL, lead(1)).id
+    for _ in range(2):
+        with pytest.raises(Conflict):
+            engine.tick()
+    store.busy = False
+    engine.tick()
+    assert engine.get(id).steps[0].message_id == "<1@example.com>"
+    assert engine.get(id).finished_reason == "completed"
