@@ -37,6 +37,8 @@ __all__ = [
     "encode_progress",
     "encoder",
     "instant_of",
+    "micros_of",
+    "quoted",
     "unreadable",
     "wrong_format",
 ]
@@ -61,7 +63,6 @@ _REASON_OF_STATE = {"blocked": "blocked_reason", "finished": "finished_reason"}
 # The fields that few steps ever have are written by name, if they differ from these.
 _SELDOM: Mapping[str, Any] = {
     "skipped_at": None,
-    "started_at": None,
     "awaits_report": False,
     "not_before": None,
     "not_before_reason": None,
@@ -76,9 +77,11 @@ _SELDOM: Mapping[str, Any] = {
 }
 _seldom_of = operator.itemgetter(*_SELDOM)
 _USUAL = tuple(_SELDOM.values())
-_hand_over_of = operator.itemgetter("executed_at", "requested_at", "attempt", "message_id", "provider_id", "task_id")
-_NO_HAND_OVER = (None, None, 0, None, None, None)
-_SELDOM_INSTANTS = frozenset({"skipped_at", "started_at", "not_before", "cancel_after"})
+_hand_over_of = operator.itemgetter(
+    "executed_at", "requested_at", "started_at", "attempt", "message_id", "provider_id", "task_id"
+)
+_NO_HAND_OVER = (None, None, None, 0, None, None, None)
+_SELDOM_INSTANTS = frozenset({"skipped_at", "not_before", "cancel_after"})
 
 
 def encoder(default: Callable[[Any], Any] | None = None) -> Callable[[Any], str]:
@@ -93,11 +96,22 @@ def encoder(default: Callable[[Any], Any] | None = None) -> Callable[[Any], str]
 
 
 _dumps = encoder()
-_quoted = json.encoder.encode_basestring
+quoted = json.encoder.encode_basestring
 _scan: Callable[[str, int], tuple[Any, int]] = vars(json.JSONDecoder())["scan_once"]
 # The same instant stands in many rows of a batch, and several times in one row.
 instant_of = functools.lru_cache(maxsize=16_384)(from_microseconds)
-_micros = to_microseconds
+_last: tuple[Any, int] = (None, 0)
+
+
+def micros_of(instant: DateTime) -> int:
+    """The stored form of an instant. In one pass most are the same object, the reading of the clock."""
+    global _last  # noqa: PLW0603 - two values in one tuple, so threads see both or none
+    last = _last
+    if last[0] is instant:
+        return last[1]
+    micros = to_microseconds(instant)
+    _last = (instant, micros)
+    return micros
 
 
 def wrong_format(what: str, found: Any) -> StoreError:
@@ -117,7 +131,7 @@ def encode_id(value: Identifier | None) -> str:
     """A host's own id as JSON text: 42 and "42" differ; None, the default account or nobody, is `null`."""
     if type(value) is int:
         return str(value)
-    return "null" if value is None else _quoted(str(value))
+    return "null" if value is None else quoted(str(value))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -147,7 +161,7 @@ def encode_enrollment(enrollment: Enrollment) -> Row:
         None,
         0,
         revision,
-        _micros(enrollment.created_at),
+        micros_of(enrollment.created_at),
         updated_at,
         finished_at,
         _encode_personal(resource),
@@ -166,10 +180,10 @@ def encode_progress(enrollment: Enrollment) -> Row:
     return (
         state,
         None if state == "active" else fields[_REASON_OF_STATE[state]],
-        None if wake_at is None else _micros(wake_at),
+        None if wake_at is None else micros_of(wake_at),
         fields["revision"],
-        None if updated_at is None else _micros(updated_at),
-        None if finished_at is None else _micros(finished_at),
+        None if updated_at is None else micros_of(updated_at),
+        None if finished_at is None else micros_of(finished_at),
         _encode_doc(fields),
     )
 
@@ -186,9 +200,9 @@ def _encode_doc(fields: dict[str, Any]) -> str:
         known = fields[_LINES] = {}
     started_at = known.get(-1)
     if started_at is None or started_at[0] is not fields["started_at"]:
-        started_at = known[-1] = (fields["started_at"], str(_micros(fields["started_at"])))
+        started_at = known[-1] = (fields["started_at"], micros_of(fields["started_at"]))
     fixed = (
-        f"{FORMAT},{_quoted(fields['origin'])},{_quoted(fields['timezone'])},{_quoted(fields['tzdata'])},"
+        f"{FORMAT},{quoted(fields['origin'])},{quoted(fields['timezone'])},{quoted(fields['tzdata'])},"
         f"{started_at[1]},{encode_id(fields['idempotency_key'])}"
     )
     standing = (
@@ -207,7 +221,7 @@ def _encode_doc(fields: dict[str, Any]) -> str:
 
 
 def _text_of(instant: DateTime | None) -> str:
-    return "null" if instant is None else str(_micros(instant))
+    return "null" if instant is None else str(micros_of(instant))
 
 
 def _encode_step(fields: dict[str, Any]) -> str:
@@ -216,15 +230,15 @@ def _encode_step(fields: dict[str, Any]) -> str:
     seldom, hand_over = _seldom_of(fields), _hand_over_of(fields)
     if hand_over == _NO_HAND_OVER and seldom == _USUAL:
         return text + "]"
-    executed_at, requested_at, attempt, message_id, provider_id, task_id = hand_over
+    executed_at, requested_at, started_at, attempt, message_id, provider_id, task_id = hand_over
     text += (
-        f",{_text_of(executed_at)},{_text_of(requested_at)},{attempt},"
+        f",{_text_of(executed_at)},{_text_of(requested_at)},{_text_of(started_at)},{attempt},"
         f"{encode_id(message_id)},{encode_id(provider_id)},{encode_id(task_id)}"
     )
     if seldom != _USUAL:
         named = {name: fields[name] for name, usual in _SELDOM.items() if fields[name] != usual}
         for name in _SELDOM_INSTANTS & named.keys():
-            named[name] = _micros(named[name])
+            named[name] = micros_of(named[name])
         text += f",{_dumps(named)}"
     return text + "]"
 
@@ -236,22 +250,24 @@ def _encode_personal(resource: Resource) -> str | None:
     return _dumps([FORMAT, resource.email, resource.timezone, resource.fields])
 
 
-def decode_held(row: Row, version: SequenceVersion) -> Held:
-    """The enrollment of a row, with its claim.
+def decode_held(row: Row, version: SequenceVersion, claim: tuple[int, int] | None = None) -> Held:
+    """The enrollment of a row, with its claim; or with a newer `claim` (until, fence).
 
     Raises `StoreError` for a format that is not this release's, and for what nobody has written like that.
     """
     try:
-        return _decode_held(row, version)
+        return _decode_held(row, version, claim)
     except (StopIteration, ValueError, TypeError, LookupError) as error:
         raise unreadable(f"enrollment {row[0]}", row[-1]) from error
 
 
-def _decode_held(row: Row, version: SequenceVersion) -> Held:
+def _decode_held(row: Row, version: SequenceVersion, claim: tuple[int, int] | None) -> Held:
     (
         id, account, _, _, resource_type, resource_id, _, state, reason, wake_at, lease_until, fence, revision,
         created_at, updated_at, finished_at, personal, doc,
     ) = row  # fmt: skip
+    if claim is not None:
+        lease_until, fence = claim
     lines = doc.split("\n")
     (format, *read), _ = _scan(f"[{','.join(lines)}]", 0)
     if format != FORMAT:
@@ -261,7 +277,7 @@ def _decode_held(row: Row, version: SequenceVersion) -> Held:
         actor_id, position, finished_actor_id, blocked_at, blocked_until, *touched,
     ) = read  # fmt: skip
     start = instant_of(started_at)
-    known: dict[int, Any] = {-1: (start, str(started_at))}
+    known: dict[int, Any] = {-1: (start, started_at)}
     steps = list(initial_steps(version))
     for at, encoded in enumerate(touched, 2):
         place = encoded[0]
@@ -314,14 +330,16 @@ def _decode_step(fields: dict[str, Any], encoded: list[Any]) -> EnrollmentStep:
     if estimated_at is not None:
         fields["estimated_execute_at"] = instant_of(estimated_at)
     if len(encoded) > 3:
-        executed_at, requested_at = encoded[3], encoded[4]
+        executed_at, requested_at, started_at = encoded[3:6]
         if executed_at is not None:
             fields["executed_at"] = instant_of(executed_at)
         if requested_at is not None:
             fields["requested_at"] = instant_of(requested_at)
-        fields["attempt"], fields["message_id"], fields["provider_id"], fields["task_id"] = encoded[5:9]
-        if len(encoded) > 9:
-            for name, value in encoded[9].items():
+        if started_at is not None:
+            fields["started_at"] = instant_of(started_at)
+        fields["attempt"], fields["message_id"], fields["provider_id"], fields["task_id"] = encoded[6:10]
+        if len(encoded) > 10:
+            for name, value in encoded[10].items():
                 fields[name] = instant_of(value) if name in _SELDOM_INSTANTS else value
     step: EnrollmentStep = _new(EnrollmentStep)
     _set(step, "__dict__", fields)

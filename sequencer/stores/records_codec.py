@@ -6,7 +6,7 @@ An instant among the fields of an event is written as `{"@": microseconds}`, so 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from pendulum import DateTime
@@ -15,7 +15,17 @@ from sequencer.core.events import Event
 from sequencer.core.instants import to_microseconds
 from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.engine.storage import BoardTask
-from sequencer.stores.codec import FORMAT, Row, decode_id, encode_id, encoder, instant_of, unreadable, wrong_format
+from sequencer.stores.codec import (
+    FORMAT,
+    Row,
+    decode_id,
+    encode_id,
+    encoder,
+    instant_of,
+    micros_of,
+    unreadable,
+    wrong_format,
+)
 
 __all__ = [
     "TASK_COLUMNS",
@@ -45,26 +55,24 @@ def _optional_instant(micros: int | None) -> DateTime | None:
 # -- events ---------------------------------------------------------------------------------------------------
 
 
-def _tagged(value: Any) -> Any:
-    if isinstance(value, DateTime):
-        return {"@": to_microseconds(value)}
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{value!r} has no stored form")
+def _tagged(value: Any) -> dict[str, int]:
+    if value.__class__ is not DateTime:
+        raise TypeError(f"{value!r} has no stored form")
+    return {"@": micros_of(value)}
 
 
-_dumps_event = encoder(_tagged)
+_dumps = encoder(_tagged)
 
 
 def encode_event(event: Event) -> Row:
     """The row of an event: (enrollment_id, number, at, type, body)."""
     fields = event.__dict__
-    # What is empty at the end is left out.
-    body = [FORMAT, fields["position"]]
     facts, own, steps = fields["facts"], fields["own"], fields["steps"]
-    if facts or own or steps:
-        body += [facts, own, steps] if steps else [facts, own] if own else [facts]
-    return fields["enrollment_id"], fields["number"], to_microseconds(fields["at"]), fields["type"], _dumps_event(body)
+    # What is empty at the end is left out.
+    body = [FORMAT, fields["position"], facts, own, steps]
+    while not body[-1] and len(body) > 2:
+        del body[-1]
+    return fields["enrollment_id"], fields["number"], micros_of(fields["at"]), fields["type"], _dumps(body)
 
 
 def decode_event(row: Row) -> Event:

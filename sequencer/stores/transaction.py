@@ -144,8 +144,8 @@ class StoreTransaction(Records):
         row = self._database.row("get", id) if fits(id) else None
         return None if row is None else self._held(row)
 
-    def _held(self, row: Row) -> Held:
-        return decode_held(row, self._known.versions.get(row[3]) or self._version(row[3]))
+    def _held(self, row: Row, claim: tuple[int, int] | None = None) -> Held:
+        return decode_held(row, self._known.versions.get(row[3]) or self._version(row[3]), claim)
 
     def _enrollments(self, rows: Iterable[Row]) -> list[Enrollment]:
         return [self._held(row).enrollment for row in rows]
@@ -167,11 +167,12 @@ class StoreTransaction(Records):
             for row in database.rows(name, bound, limit, whose)
         }
         rows = sorted(found.values(), key=claim_key)[:limit]
+        claims = {row[0]: (until, row[11] + 1) for row in rows}
         if self._behind:
-            self._claims.update((row[0], (until, row[11] + 1)) for row in rows)
+            self._claims.update(claims)
         else:
-            database.many("claim", [(row[0], until) for row in rows])
-        return [self._held((*row[:10], until, row[11] + 1, *row[12:])) for row in rows]
+            database.many("claim", [(id, until) for id in claims])
+        return [self._held(row, claims[row[0]]) for row in rows]
 
     def renew(self, claims: Iterable[tuple[int, int]], until: DateTime) -> None:
         """Prolong these claims where they are still in force."""

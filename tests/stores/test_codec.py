@@ -317,7 +317,7 @@ def test_the_stored_form_by_hand():
     assert row["doc"].split("\n") == [
         '1,"store","UTC","2026a",1772442000000000,null',
         "1,0,null,null,null",
-        '[0,6,1772442000000000,null,1772442000000000,1,null,null,"task-0"]',
+        '[0,6,1772442000000000,null,1772442000000000,null,1,null,null,"task-0"]',
     ]
     assert row["personal"] == '[1,"ada@example.com",null,{}]'
     assert (row["account"], row["resource_id"], row["address"]) == ("null", "42", "ada@example.com")
