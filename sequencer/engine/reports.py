@@ -17,7 +17,7 @@ from pendulum import DateTime
 from sequencer.core.enrollment import Enrollment, Resource, fold_address
 from sequencer.core.errors import Conflict, InvalidInput, KeyReused
 from sequencer.core.lifecycle import advance
-from sequencer.core.signals import OUTSIDE, Clicked, Opened, Outside, Report, SoftBounced, Unsubscribed
+from sequencer.core.signals import OUTSIDE, Clicked, EmailSent, Opened, Outside, Report, SoftBounced, Unsubscribed
 from sequencer.core.values import Identifier
 from sequencer.engine.board import Board
 from sequencer.engine.results import Handled
@@ -44,6 +44,8 @@ def handle(
     transaction: Transaction, board: Board, account: Identifier | None, report: Report, now: DateTime
 ) -> Handled:
     """Apply a report once; the same key again answers the same, and with other content it is `KeyReused`."""
+    if not isinstance(report, Report):
+        raise InvalidInput(f"needs a report, got {report!r}", path="report", code="invalid_type")
     if report.key is None:
         raise InvalidInput("a report needs a key of its own, so that it counts once", path="key", code="missing")
     digest = digest_of(report)
@@ -58,7 +60,8 @@ def handle(
         found = _answered(transaction, account, report)
     changed = []
     for held in found:
-        decision = board.settle(transaction, advance(held.enrollment, report, now), now)
+        signal = _addressed(transaction, held.enrollment, report)
+        decision = board.settle(transaction, advance(held.enrollment, signal, now), now)
         if decision.changed and not transaction.save(decision.enrollment, decision.events):
             raise Conflict("another process changed the enrollment at the same time; report it again")
         if any(event.type != "noted" for event in decision.events):
@@ -96,6 +99,20 @@ def _answered(transaction: Transaction, account: Identifier | None, report: Any)
     raise InvalidInput(
         f"{report.kind} names no step: give effect_key, or the provider's or the task's id", path="report"
     )
+
+
+def _addressed(transaction: Transaction, enrollment: Enrollment, report: Report) -> Report:
+    """The report, with its step named where the mailer's id is one of an earlier attempt: that counts, too (L10)."""
+    if not isinstance(report, EmailSent) or report.effect_key is not None or report.provider_id is None:
+        return report
+    provider_id = report.provider_id
+    if any(step.provider_id == provider_id for step in enrollment.steps):
+        return report
+    for event in transaction.events(enrollment.id):
+        for position, fields in event.steps.items():
+            if fields.get("provider_id") == provider_id:
+                return attrs.evolve(report, effect_key=enrollment.key_of(enrollment.steps[position]))
+    return report
 
 
 def _concerned(transaction: Transaction, account: Identifier | None, report: Outside, now: DateTime) -> list[Held]:
