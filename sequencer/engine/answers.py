@@ -63,27 +63,26 @@ class Answers:
         self.clock = clock
         self._late: deque[Answer] = deque()
 
-    def bring_back(self, transaction: Transaction, answer: Answer) -> Enrollment:
+    def bring_back(self, transaction: Transaction, answer: Answer) -> None:
         """Store an answer. On what this worker knows if nobody was faster, else on what is stored by now."""
         work = answer.work
         if isinstance(answer.signal, (EmailSent, EmailPending, EmailFailed)):
             # These need nothing from the store, so what this worker knows will do, if it still is what is stored.
             decision = advance(work.enrollment, answer.signal, answer.at)
             if transaction.save(decision.enrollment, decision.events, fence=work.fence, release=True):
-                return decision.enrollment
+                return
         while (held := transaction.get(work.enrollment.id)) is not None:
             # Only the owner of the claim ends it; the answer to a call counts all the same.
             owner = held.fence == work.fence
             if not (owner or answer.called):
-                return held.enrollment
+                return
             decision = self._answered(transaction, held.enrollment, answer)
             if not decision.changed:
                 if owner:
                     transaction.release([(work.enrollment.id, work.fence)])
-                return decision.enrollment
+                return
             if transaction.save(decision.enrollment, decision.events, release=owner):
-                return decision.enrollment
-        return work.enrollment
+                return
 
     def _answered(self, transaction: Transaction, enrollment: Enrollment, answer: Answer) -> Decision:
         signal = answer.signal

@@ -309,20 +309,21 @@ class HandOverPass:
         if not self._is_due(work, effect):
             return False
         if handling.deduplicates:
-            with self.store.transaction() as transaction:
-                if transaction.confirm(work.enrollment.id, work.enrollment.revision, work.fence):
-                    if not self._suppressed(transaction, work, address):
-                        return True
+            # A look, which waits for no writer.
+            with self.store.transaction(write=False) as transaction:
+                confirmed = transaction.confirm(work.enrollment.id, work.enrollment.revision, work.fence)
+                suppressed = confirmed and self._suppressed(transaction, work, address)
+            if confirmed and not suppressed:
+                return True
+            if suppressed:
+                with self.store.transaction() as transaction:
                     self._unsubscribe(transaction, work)
             self._answer(work, Withdraw(effect.key, effect.attempt))
             return False
         answers, self.answers = self.answers, []
         with self._kept(answers), self.store.transaction() as transaction:
             for answer in answers:
-                after = self.bringing.bring_back(transaction, answer)
-                if after.id == work.enrollment.id:
-                    # A cancelled task and a hand-over of one enrollment in one pass: go on from what is stored now.
-                    work.enrollment = after
+                self.bringing.bring_back(transaction, answer)
             if self._suppressed(transaction, work, address):
                 self._unsubscribe(transaction, work)
                 return False
@@ -330,6 +331,8 @@ class HandOverPass:
             if decision.changed and transaction.save(decision.enrollment, decision.events, fence=work.fence):
                 work.enrollment = decision.enrollment
                 return True
+        # Somebody was faster. If that was only a note, the next pass asks again, and does not wait for the lease.
+        self._answer(work, Withdraw(effect.key, effect.attempt))
         return False
 
     def _is_due(self, work: Work, effect: SendEmail | CreateTask) -> bool:

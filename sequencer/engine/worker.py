@@ -15,12 +15,11 @@ from typing import Any
 
 from pendulum import DateTime
 
+from sequencer.core.effects import CancelTask
 from sequencer.core.errors import StoreError
 from sequencer.core.instants import later_by
 from sequencer.core.lifecycle import advance
-from sequencer.core.signals import (
-    Due,
-)
+from sequencer.core.signals import Due
 from sequencer.engine.answers import Answers, Work
 from sequencer.engine.board import Board
 from sequencer.engine.calls import PortCalls
@@ -70,7 +69,7 @@ class Worker:
         lease_until = later_by(now, timedelta(seconds=self.ports.lease))
         counted = HandOverPass(self.ports, self.answers, due, lease_until).run(work, until, stop)
         now = self.clock.now()
-        with self.store.transaction() as transaction:
+        with self.store.transaction(write=False) as transaction:
             next_due_at = transaction.next_wake(account)
         more = next_due_at is not None and next_due_at <= now
         return TickReport(
@@ -98,4 +97,6 @@ class Worker:
                 return []
         elif not decision.effects:
             transaction.release([(held.enrollment.id, held.fence)])
-        return [Work(decision.enrollment, held.fence, effect) for effect in decision.effects]
+        # Tasks are taken off the board last: the answer ends the claim, which a hand-over needs for its mark.
+        effects = sorted(decision.effects, key=lambda effect: isinstance(effect, CancelTask))
+        return [Work(decision.enrollment, held.fence, effect) for effect in effects]

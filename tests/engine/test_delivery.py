@@ -12,11 +12,17 @@ from sequencer import (
     AutomatedEmail,
     Conflict,
     Engine,
+    Handled,
     ManualClock,
+    Opened,
     OutcomeUnknown,
+    Person,
+    RecordingMailer,
+    RecordingTaskBoard,
     Resource,
     Sequence,
     Step,
+    Task,
     Template,
 )
 from sequencer.stores.memory import MemoryStore
@@ -106,3 +112,36 @@ def test_an_answer_that_cannot_be_stored_is_brought_back_later(clock):
     engine.tick()
     assert engine.get(id).steps[0].message_id == "<1@example.com>"
     assert engine.get(id).finished_reason == "completed"
+
+
+def test_a_task_to_take_off_the_board_does_not_hold_up_the_mail_after_it(clock):
+    """Both are done in one pass: the answer about the task takes away no claim that the mail's mark needs."""
+    board, mailer = RecordingTaskBoard(), RecordingMailer()
+    engine = Engine(MemoryStore(), mailer=mailer, tasks=board, clock=clock)
+    called = Sequence("Call", [Step(Task("Call")), *MAIL.steps], templates=MAIL.templates)
+    id = engine.enroll(called, lead(1)).id
+    engine.tick()
+    engine.skip(id)
+    engine.tick()
+    assert len(mailer.sent) == len(board.cancelled) == 1
+    assert not engine.get(id).steps[0].cancel_task
+    assert engine.tick().claimed == 0
+
+
+@pytest.mark.parametrize("deduplicates", [False, True])
+def test_a_note_in_between_costs_no_lease(clock, deduplicates):
+    """The call is not made, since the enrollment is not what it was (S2); the next pass makes it, at once."""
+    mailer = RecordingMailer(deduplicates=deduplicates)
+    opened: list[Handled] = []
+
+    def person(resource):
+        if not opened:
+            opened.append(engine.handle(Opened(key="o-1", resource=resource)))
+        return Person(resource.email)
+
+    engine = Engine(MemoryStore(), mailer=mailer, people=person, clock=clock)
+    engine.enroll(MAIL, lead(1))
+    assert engine.tick().more
+    assert not mailer.calls
+    engine.tick()
+    assert len(mailer.sent) == 1
