@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Sequence as Several
 from datetime import timedelta
 
 from pendulum import DateTime
 
 from sequencer.core.enrollment import Enrollment
-from sequencer.core.errors import AlreadyEnrolled, KeyReused, Suppressed
+from sequencer.core.errors import AlreadyEnrolled, InvalidInput, KeyReused, Suppressed
 from sequencer.core.instants import later_by
 from sequencer.core.lifecycle import enroll
-from sequencer.core.sequence import SequenceVersion
+from sequencer.core.sequence import Sequence, SequenceVersion
+from sequencer.core.timeline import plan
 from sequencer.core.values import Identifier
 from sequencer.engine.reports import is_own
 from sequencer.engine.results import Row
 from sequencer.engine.storage import Held, Transaction
 from sequencer.engine.zonedata import version_in_use
 
-__all__ = ["enroll_one"]
+__all__ = ["enroll_one", "refuse_out_of_range"]
 
 
 def enroll_one(
@@ -54,6 +56,22 @@ def enroll_one(
     )
     transaction.insert(decision.enrollment, decision.events)
     return decision.enrollment
+
+
+def refuse_out_of_range(sequence: Sequence, rows: Several[Row], now: DateTime) -> None:
+    """Raise for the first row whose timeline leaves the years 1970 to 9000, before any of them is stored (S6, T11)."""
+    starts = [now if row.start_at is None else max(row.start_at, now) for row in rows]
+    zones = {row.timezone or sequence.calendar.timezone for row in rows}
+    try:
+        for zone in zones if starts else ():
+            # A later start can end earlier, but only by a matter of days: with a year to spare, one speaks for all.
+            plan(sequence, later_by(max(starts), timedelta(days=366)), timezone=zone, reasons=False)
+    except InvalidInput:
+        for i, (row, start) in enumerate(zip(rows, starts, strict=True)):
+            try:
+                plan(sequence, start, timezone=row.timezone, reasons=False)
+            except InvalidInput as error:
+                raise InvalidInput(error.message, path=f"rows[{i}].start_at", code=error.code) from None
 
 
 def _known(
