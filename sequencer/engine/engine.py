@@ -39,7 +39,7 @@ from sequencer.core.timeline import seen_at
 from sequencer.core.values import Identifier, to_identifier, to_line, to_whole
 from sequencer.engine.board import Board
 from sequencer.engine.clock import SystemClock
-from sequencer.engine.enrolling import enroll_one
+from sequencer.engine.enrolling import enroll_one, refuse_out_of_range
 from sequencer.engine.explanation import explained
 from sequencer.engine.handover import HandOvers
 from sequencer.engine.ports import Clock, Mailer, People, TaskBoard, TaskId
@@ -210,6 +210,7 @@ class Engine:
         refused: list[Refused] = []
         with self._transaction(connection) as transaction:
             version = self._saved(transaction, sequence, now)
+            refuse_out_of_range(version.sequence, given, now)
         for start in range(0, len(given), _BULK):
             with self._transaction(connection) as transaction:
                 made: list[Enrollment] = []
