@@ -12,17 +12,18 @@ import attrs
 
 from sequencer.core.effects import CreateTask, SendEmail
 from sequencer.core.enrollment import Enrollment, EnrollmentStep
-from sequencer.core.errors import DefinitionError, MissingMergeData
+from sequencer.core.errors import DefinitionError, InvalidInput, MissingMergeData
 from sequencer.core.merge import fill
 from sequencer.core.sequence import AutomatedEmail, Task, Template
 from sequencer.core.signals import EmailFailed, TaskFailed
 from sequencer.core.statuses import StepStatus
 from sequencer.core.timeline import due_at
-from sequencer.core.values import Identifier
+from sequencer.core.values import Identifier, to_text
 from sequencer.engine.ports import Email, People, Person, TaskRequest
 
 __all__ = ["HandOvers", "thread_of"]
 
+_LONGEST_TASK = 100_000
 _Templates = Callable[[Enrollment, Identifier], Template | None]
 
 
@@ -120,7 +121,9 @@ class HandOvers:
         person = self.person(enrollment) or Person()
         try:
             content = fill(action.task_content, {"email": person.email, **person.fields})
-        except MissingMergeData as error:
+            content = to_text(content, "the text of the task", longest=_LONGEST_TASK)
+        except (MissingMergeData, InvalidInput) as error:
+            # Also what no store can hold: a merge field may be anything.
             return TaskFailed(
                 effect_key=effect.key,
                 attempt=effect.attempt,
