@@ -28,9 +28,10 @@ from sequencer.core.signals import (
 )
 from sequencer.core.statuses import StepStatus
 
-__all__ = ["answer"]
+__all__ = ["answer", "without_addresses"]
 
-_ADDRESS = re.compile(r"[^\s<>\"',;:()\[\]]+@[^\s<>\"',;:()\[\]]+")
+# What stands before an @ is looked for from where it begins only: a long text without blanks must not take long.
+_ADDRESS = re.compile(r"(?:\"[^\"]*\"|(?<![^\s<>\",;:()\[\]])[^\s<>\",;:()\[\]]+)@[^\s<>\"',;:()\[\]]+")
 _OPEN = (StepStatus.PENDING, StepStatus.REQUESTED, StepStatus.FAILED)
 
 

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 import attrs
 from pendulum import DateTime
 
+from sequencer.core.answers import without_addresses
 from sequencer.core.effects import CancelTask, CreateTask, SendEmail
 from sequencer.core.enrollment import Enrollment, fold_address
 from sequencer.core.errors import StoreError
@@ -284,13 +285,13 @@ class HandOverPass:
             signal = TaskCancelled(task_id=effect.task_id)
         except Exception as error:
             self.failed += 1
-            logger.warning("task %r could not be taken off the board: %r", effect.task_id, error)
+            logger.warning("task %r could not be taken off the board: %s", effect.task_id, _said(error))
             signal = TaskCancelled(task_id=effect.task_id, done=False)
         self._answer(work, signal)
 
     def _refuse(self, work: Work, effect: SendEmail | CreateTask, error: Exception, *, known: bool) -> None:
         """A port raised, or did not come back: not an answer. Repeat it where that is safe, else park it (E3)."""
-        logger.warning("hand-over %s failed: %r", effect.key, error)
+        logger.warning("hand-over %s failed: %s", effect.key, _said(error))
         self.failed += 1
         of_mail = isinstance(effect, SendEmail)
         handling = self.due.email if of_mail else self.due.task
@@ -298,7 +299,7 @@ class HandOverPass:
         signal = kind(
             effect_key=effect.key,
             attempt=effect.attempt,
-            detail=str(error) if isinstance(error, TimedOut) else f"{type(error).__name__}: {error}",
+            detail=_said(error),
             permanent=not known and not handling.repeatable,
             known=known,
         )
@@ -360,6 +361,12 @@ class HandOverPass:
 def _patience(timeout: float) -> float:
     # The port is told the time-out and may use all of it; only what goes beyond is taken for hanging.
     return timeout + max(1.0, timeout / 10)
+
+
+def _said(error: Exception) -> str:
+    """What a port raised, without addresses: logs go to more people than the data (S8)."""
+    text = str(error) if isinstance(error, TimedOut) else f"{type(error).__name__}: {error}"
+    return without_addresses(text) or type(error).__name__
 
 
 def _email_signal(effect: SendEmail, answer: Any) -> EmailSent | EmailPending | EmailFailed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pendulum
 import pytest
 
+from sequencer.core.answers import without_addresses
 from sequencer.core.delays import Hours
 from sequencer.core.effects import CancelTask
 from sequencer.core.errors import IllegalTransition, InvalidInput
@@ -210,3 +211,19 @@ def test_a_withdrawn_repeat_is_not_handed_over():
     run.do(Start(first, 2))
     assert run.told == []
     assert run.statuses == ["completed", "pending"]
+
+
+@pytest.mark.parametrize(
+    "detail",
+    ["<o'brien@example.com> unknown", '"o brien"@example.com: unknown', "{'o'brien@example.com': (550, b'unknown')}"],
+)
+def test_unusual_addresses_are_left_out_whole(detail):
+    """S8: a quoted local part, and one with an apostrophe."""
+    kept = without_addresses(detail) or ""
+    assert "brien" not in kept
+    assert "unknown" in kept
+
+
+def test_a_long_text_without_blanks_is_kept_in_no_time():
+    """A port may answer with a page of base64; looking for addresses in it takes linear time."""
+    assert without_addresses("a" * 1_000_000) == "a" * 300

@@ -21,10 +21,12 @@ from sequencer import (
     RecordingTaskBoard,
     Resource,
     Sequence,
+    SQLiteStore,
     Step,
     Task,
     Template,
 )
+from sequencer.engine.answers import Answers
 from sequencer.stores.memory import MemoryStore
 
 MAIL = Sequence("Mail", [Step(AutomatedEmail(1))], templates={1: Template("Hello", "There")})
@@ -145,3 +147,49 @@ def test_a_note_in_between_costs_no_lease(clock, deduplicates):
     assert not mailer.calls
     engine.tick()
     assert len(mailer.sent) == 1
+
+
+@pytest.mark.parametrize("name", ["\ud800", "A\0", "a" * 200_000])
+@pytest.mark.parametrize("make", [MemoryStore, lambda: SQLiteStore(":memory:")])
+def test_a_merge_field_that_no_store_can_hold_fails_its_own_task_only(clock, make, name):
+    """The task beside it, in the same pass, is created."""
+
+    def person(resource):
+        return Person(fields={"name": name if resource.id == 1 else "Ada"})
+
+    engine = Engine(make(), people=person, clock=clock)
+    call = Sequence("Call", [Step(Task("Call {{ name }}"))])
+    ids = [engine.enroll(call, lead(number)).id for number in (1, 2)]
+    engine.tick()
+    assert engine.get(ids[0]).blocked_reason == "missing_merge_data"
+    assert [task.task_content for task in engine.tasks()] == ["Call Ada"]
+
+
+def test_an_answer_that_can_never_be_stored_costs_no_other(clock, monkeypatch):
+    """What was answered beside it in the same pass is stored; the tick does not raise."""
+    engine = Engine(MemoryStore(), mailer=RecordingMailer(deduplicates=True), clock=clock)
+    ids = [engine.enroll(MAIL, lead(number)).id for number in (1, 2, 3)]
+    bring_back = Answers.bring_back
+
+    def not_the_second(self, transaction, answer):
+        if answer.work.enrollment.id == ids[1]:
+            raise ValueError("no store takes this")
+        return bring_back(self, transaction, answer)
+
+    monkeypatch.setattr(Answers, "bring_back", not_the_second)
+    engine.tick()
+    assert [engine.get(id).state.value for id in ids] == ["finished", "active", "finished"]
+
+
+def test_logs_hold_no_addresses(clock, caplog):
+    """S8: an exception of a mailer names the recipient; logs go to more people than the data."""
+
+    def refuse(_):
+        raise ConnectionError("{'o'brien@example.com': (550, b'unknown')}")
+
+    engine = Engine(MemoryStore(), mailer=Calls(refuse), clock=clock)
+    engine.enroll(MAIL, lead(1))
+    engine.tick()
+    assert "failed: ConnectionError" in caplog.text
+    assert "example.com" not in caplog.text
+    assert "brien" not in caplog.text
