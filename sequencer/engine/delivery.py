@@ -161,10 +161,12 @@ class HandOverPass:
             self._refuse(work, work.effect, error, known=not self._marked)
 
     def _keep_claims(self) -> None:
-        """Prolong the lease of what is still to be done when half of it is gone."""
+        """Prolong the lease of what is still to be done when half of it is gone, or too little for the next of it."""
         now = self.clock.now()
         lease = timedelta(seconds=self.ports.lease)
-        if between(now, self.lease_until) > lease / 2 or now > self.lease_until:
+        # The host's people may take their whole time, and the port after them: nobody is to take over in between.
+        needed = timedelta(seconds=2 * _patience(self.ports.timeout))
+        if between(now, self.lease_until) > max(lease / 2, needed) or now > self.lease_until:
             return
         self.lease_until = later_by(now, lease)
         with self.store.transaction() as transaction:

@@ -193,3 +193,23 @@ def test_logs_hold_no_addresses(clock, caplog):
     assert "failed: ConnectionError" in caplog.text
     assert "example.com" not in caplog.text
     assert "brien" not in caplog.text
+
+
+def test_a_lease_outlasts_the_slowest_hand_over(clock):
+    """S3: people and mailer take nearly all the time that each has; nobody takes over in between."""
+    store = MemoryStore()
+    other = Engine(store, mailer=RecordingMailer(), clock=clock)
+
+    def person(resource):
+        clock.move(seconds=30 if resource.id == 1 else 32)
+        return Person(resource.email)
+
+    def slowly(number):
+        clock.move(seconds=29 if number == 1 else 32)
+        assert other.tick().claimed == 0
+        return Accepted(f"<{number}@example.com>")
+
+    engine = Engine(store, mailer=Calls(slowly), people=person, clock=clock, lease=LEASE, port_timeout=30)
+    ids = [engine.enroll(MAIL, lead(number)).id for number in (1, 2)]
+    engine.tick()
+    assert [engine.get(id).finished_reason for id in ids] == ["completed", "completed"]
