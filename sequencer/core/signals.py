@@ -252,6 +252,13 @@ def _to_resource(value: Any) -> Resource | None:
     raise InvalidInput(f"needs a Resource, got {value!r}", path="resource", code="invalid_type")
 
 
+def _to_enrollment_id(value: Any) -> int | None:
+    # Not 1 for True, nor for "1": whoever is meant, it must not be somebody else.
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise InvalidInput(f"needs a whole number, got {value!r}", path="enrollment_id", code="invalid_type")
+    return value
+
+
 def _outside_key(value: Any) -> str:
     return to_line(value, "key")
 
@@ -262,7 +269,7 @@ class _Outside:
 
     key: str = attrs.field(converter=_outside_key)
     at: datetime | None = _at()
-    enrollment_id: int | None = None
+    enrollment_id: int | None = attrs.field(default=None, converter=_to_enrollment_id)
     resource: Resource | None = attrs.field(default=None, converter=_to_resource)
     email: str | None = _text("email")
     message_id: str | None = _text("message_id")

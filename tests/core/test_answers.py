@@ -6,6 +6,7 @@ import pendulum
 import pytest
 
 from sequencer.core.answers import without_addresses
+from sequencer.core.calendar import Calendar, Window
 from sequencer.core.delays import Hours
 from sequencer.core.effects import CancelTask
 from sequencer.core.errors import IllegalTransition, InvalidInput
@@ -17,6 +18,7 @@ from sequencer.core.signals import (
     EmailSent,
     Finish,
     OutOfOffice,
+    Replied,
     Resume,
     Skip,
     Start,
@@ -163,8 +165,6 @@ def test_what_a_port_says_is_kept_without_addresses():
 
 def test_a_window_that_closed_meanwhile_withdraws_the_hand_over():
     """A mail whose worker died before the mark is not handed over after its window has closed (T9, E3)."""
-    from sequencer.core.calendar import Calendar, Window
-
     office = Calendar("UTC", send_windows=[Window(["mon", "tue", "wed", "thu", "fri"], "09:00", "17:00")])
     run = Run(mail(), calendar=office, at=MONDAY.set(hour=16, minute=59)).due()
     assert run.effects
@@ -176,8 +176,6 @@ def test_a_window_that_closed_meanwhile_withdraws_the_hand_over():
 
 def test_no_mark_is_taken_when_the_window_has_closed():
     """Between the claim and the mark a window can close: then there is no mark (T9, E3)."""
-    from sequencer.core.calendar import Calendar, Window
-
     office = Calendar("UTC", send_windows=[Window(["mon"], "09:00", "17:00")])
     run = Run(mail(), calendar=office, at=MONDAY.set(hour=16, minute=59)).due()
     run.later(minutes=1).do(Start(run.key(), 1))
@@ -227,3 +225,10 @@ def test_unusual_addresses_are_left_out_whole(detail):
 def test_a_long_text_without_blanks_is_kept_in_no_time():
     """A port may answer with a page of base64; looking for addresses in it takes linear time."""
     assert without_addresses("a" * 1_000_000) == "a" * 300
+
+
+@pytest.mark.parametrize("id", [True, "1", 1.0])
+def test_a_report_takes_nothing_else_for_the_number_of_an_enrollment(id):
+    """S6: True is not enrollment 1, nor is its text."""
+    with pytest.raises(InvalidInput, match="enrollment_id"):
+        Replied(key="r-1", enrollment_id=id)
