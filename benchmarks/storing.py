@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sequencer.stores.memory import MemoryStore
-
 from benchmarks.deciding import six_steps
 from benchmarks.measuring import Figure, Question, seconds
 from sequencer.core.enrollment import Resource
@@ -23,6 +21,7 @@ from sequencer.engine.ports import Accepted, Email
 from sequencer.engine.results import Row, TickReport
 from sequencer.engine.storage import ALL_ACCOUNTS, Held
 from sequencer.simulation.clock import ManualClock
+from sequencer.stores.memory import MemoryStore
 from sequencer.stores.sqlite import SQLiteStore
 
 START = datetime(2026, 3, 23, 9, 0, tzinfo=UTC)
@@ -81,12 +80,12 @@ def _bare_batch(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     found = connection.execute(
         "UPDATE work SET lease = 1, due = 100000"
-        " WHERE id IN (SELECT id FROM work WHERE due <= 28800 ORDER BY due LIMIT ?) RETURNING id",
+        " WHERE id IN (SELECT id FROM work WHERE due <= 28800 ORDER BY due LIMIT ?) RETURNING id, doc",
         (_BATCH,),
     ).fetchall()
     connection.execute("COMMIT")
     connection.execute("BEGIN IMMEDIATE")
-    for (id,) in found:
+    for id, _ in found:
         connection.execute(
             "UPDATE work SET status = 'done', lease = NULL, due = ?, doc = ? WHERE id = ?",
             (200_000 + id, "y" * 400, id),
