@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pendulum
 import pytest
@@ -11,6 +12,7 @@ from sequencer.core.calendar import Calendar, Window
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.signals import (
     Block,
+    Bounced,
     CompleteTask,
     EmailSent,
     OutOfOffice,
@@ -34,7 +36,8 @@ def resumed(delay, start, blocked, resumed, timeline="shift", kind=mail, calenda
     run = Run(kind(delay), at=start.in_timezone("UTC"), timezone="Europe/Warsaw", calendar=calendar)
     run.at(blocked.in_timezone("UTC")).do(Block())
     run.at(resumed.in_timezone("UTC")).do(Resume(timeline))
-    return run[0].estimated_execute_at.in_timezone("Europe/Warsaw")
+    at: Any = run[0].estimated_execute_at
+    return at.in_timezone("Europe/Warsaw")
 
 
 def test_l6_shift_waits_out_what_was_left_of_the_hours():
@@ -211,8 +214,6 @@ def test_l6_resuming_with_a_task_open_just_goes_on():
 
 def test_l8_after_a_later_bounce_resume_goes_on_with_the_next_step():
     """A mail that came back after it was accepted is not sent again: resume goes on with the next (L8)."""
-    from sequencer.core.signals import Bounced
-
     run = Run(mail(), mail(Hours(2))).hand_over().accept().do(Bounced(key="b", message_id="<0>"))
     assert (run.state, run.why) == ("blocked", "bounced")
     run.later(hours=1).do(Resume())
@@ -231,6 +232,7 @@ def test_l8_resume_retries_what_was_refused_for_the_recipient_at_hand_over():
 def test_e6_a_resume_is_never_before_the_delay_is_over():
     """A block at a time when the clock was ahead cannot make a step due before its delay is over (E6, T7)."""
     run = Run(mail(Hours(2))).later(days=365).do(Block()).later(days=-365).do(Resume())
-    assert run[0].estimated_execute_at >= MONDAY.add(hours=2)
+    at: Any = run[0].estimated_execute_at
+    assert at >= MONDAY.add(hours=2)
     run.do(EmailSent(effect_key=run.key()))
     assert run.state == "finished"
