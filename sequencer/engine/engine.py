@@ -27,6 +27,7 @@ from sequencer.core.errors import (
     InvalidInput,
     KeyReused,
     NotFound,
+    SequencerError,
     Suppressed,
 )
 from sequencer.core.events import Event
@@ -113,6 +114,7 @@ class Engine:
         self._listener = listener
         self._listener_name = listener_name
         self._feeding = threading.Lock()
+        self._news = threading.Event()
         hand_overs = HandOvers(people, self._template, unsubscribe_url)
         self._worker = Worker(
             store,
@@ -155,6 +157,7 @@ class Engine:
         self, sequence: Sequence | str, *, actor_id: Identifier | None = None, connection: Any = None
     ) -> tuple[Outcome, ...]:
         """Finish every ongoing enrollment of a sequence as `sequence_deleted` (L7). Versions stay for the history."""
+        actor_id = None if actor_id is None else to_identifier(actor_id, "actor_id")
         with self._transaction(connection) as transaction:
             version = self._version(transaction, sequence)
             found = transaction.ongoing(self._account, sequence_id=version.sequence_id)
@@ -281,6 +284,7 @@ class Engine:
         connection: Any = None,
     ) -> tuple[Outcome, ...]:
         """End every ongoing enrollment of a resource, or those in some sequences (keys or definitions)."""
+        actor_id = None if actor_id is None else to_identifier(actor_id, "actor_id")
         keys = None if sequences is None else {_key_of(each) for each in sequences}
         with self._transaction(connection) as transaction:
             found = transaction.ongoing(self._account, resource=_must_be_resource(resource))
@@ -552,25 +556,36 @@ class Engine:
 
     def _feed(self) -> None:
         """Tell the listener what has been committed since it was told last: at least once, and in order (S2)."""
-        if self._listener is None or not self._feeding.acquire(blocking=False):
+        if self._listener is None:
             return
-        try:
-            while True:
-                with self.store.transaction() as transaction:
-                    cursor = transaction.cursor(self._listener_name)
-                    found = transaction.events_after(cursor, 500)
-                if not found:
-                    return
-                for number, event in found:
-                    try:
-                        self._listener(event)
-                    except Exception:
-                        # A listener's trouble is not the engine's; it is told the next event all the same.
-                        logger.exception("the listener failed on event %s", number)
-                with self.store.transaction() as transaction:
-                    transaction.set_cursor(self._listener_name, found[-1][0])
-        finally:
-            self._feeding.release()
+        self._news.set()
+        # Whoever is feeding already looks for news once more when it is done, so nothing waits for the next verb.
+        while self._news.is_set() and self._feeding.acquire(blocking=False):
+            try:
+                self._news.clear()
+                self._tell(self._listener)
+            except SequencerError as error:
+                # What the verb did is committed: a store that is busy now must not make a failure of it.
+                logger.warning("the listener is told later: %s", error)
+                return
+            finally:
+                self._feeding.release()
+
+    def _tell(self, listener: Listener) -> None:
+        while True:
+            with self.store.transaction() as transaction:
+                cursor = transaction.cursor(self._listener_name)
+                found = transaction.events_after(cursor, _BULK)
+            if not found:
+                return
+            for number, event in found:
+                try:
+                    listener(event)
+                except Exception:
+                    # A listener's trouble is not the engine's; it is told the next event all the same.
+                    logger.exception("the listener failed on event %s", number)
+            with self.store.transaction() as transaction:
+                transaction.set_cursor(self._listener_name, found[-1][0])
 
 
 def _must_be_sequence(value: Any) -> Sequence:

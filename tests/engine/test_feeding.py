@@ -7,7 +7,18 @@ import threading
 import pendulum
 import pytest
 
-from sequencer import AutomatedEmail, Conflict, Engine, InvalidInput, ManualClock, MemoryStore, Resource, Sequence, Step
+from sequencer import (
+    AutomatedEmail,
+    Conflict,
+    Engine,
+    Event,
+    InvalidInput,
+    ManualClock,
+    MemoryStore,
+    Resource,
+    Sequence,
+    Step,
+)
 
 MAIL = Sequence("Mail", [Step(AutomatedEmail(1))])
 LEAD = Resource("lead", 1)
@@ -32,7 +43,8 @@ def clock():
 
 def test_a_verb_that_is_committed_does_not_fail_for_the_listener(clock):
     """The enrollment is stored; whoever were told to try again would enroll twice. The listener is told later."""
-    store, heard = BusyStore(), []
+    heard: list[Event] = []
+    store = BusyStore()
     engine = Engine(store, clock=clock, listener=heard.append)
     store.left = 1
     id = engine.enroll(MAIL, LEAD).id
@@ -44,7 +56,8 @@ def test_a_verb_that_is_committed_does_not_fail_for_the_listener(clock):
 
 def test_what_is_committed_while_another_thread_feeds_is_told_by_that_thread(clock):
     """It looks once more after its last look, so no event waits for a verb that may never come."""
-    store, heard, looked, go_on = MemoryStore(), [], threading.Event(), threading.Event()
+    heard: list[Event] = []
+    store, looked, go_on = MemoryStore(), threading.Event(), threading.Event()
     engine = Engine(store, clock=clock, listener=heard.append)
     tell = engine._tell
     pauses = [looked]
