@@ -164,9 +164,11 @@ class Machine(RuleBasedStateMachine):
             assert after == before
         elif name == "block":
             assert (after.state.value, after.blocked_until) == ("blocked", until)
+            assert not any(step.is_withdrawable for step in after.steps), "what has no mark is withdrawn"
         elif name == "finish":
             assert (after.finished_reason, after.finished_actor_id) == ("manual", 9)
             assert outcome.outstanding == after.outstanding
+            assert not any(before.steps[step.position].is_withdrawable for step in outcome.outstanding)
         elif name == "resume":
             assert after.state.value == "active"
             self.note_retry(id, before)
@@ -318,6 +320,8 @@ class Machine(RuleBasedStateMachine):
             world.accepted.setdefault(call.key, call.result)
             if before.status.value in ("pending", "requested", "failed"):
                 assert after.status.value == "completed", (report, before, after)
+        elif call.attempt < before.attempt or call.key != world.held(call.id).enrollment.key_of(before):
+            assert after.status == before.status, "a refusal of an older attempt is noted"
         if again:
             assert world.host.handle(report).repeated
             assert self.look(call.id).steps[call.position] == after
@@ -491,7 +495,11 @@ class Machine(RuleBasedStateMachine):
         """The statuses along the edges of L2, and the rules that every decision obeys."""
         with self.store.transaction() as transaction:
             events = transaction.events(before.id)
-        Run.check(impersonal(before), impersonal(after), tuple(events[before.revision :]))
+        new = tuple(events[before.revision :])
+        Run.check(impersonal(before), impersonal(after), new)
+        for event in new:
+            if event.type in ("email_requested", "task_requested"):
+                assert after.calendar.next_open(event.at, email=event.type == "email_requested") == event.at
 
     @rule()
     def run_an_hour(self) -> None:

@@ -157,7 +157,8 @@ class World:
         if before:
             holds(self._may_repeat(before[-1], port), f"not twice, after {before[-1]} (E3)")
             if before[-1].key != key:
-                holds(before[-1].retried, "a new key only for a person's retry (E2)")
+                refused = port == "task" or before[-1].outcome == "refused"
+                holds(before[-1].retried and refused, "a new key only for a person's retry of what was refused (E2)")
         return enrollment
 
     def _may_repeat(self, last: Call, port: str) -> bool:
