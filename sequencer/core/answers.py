@@ -114,7 +114,11 @@ def _email_sent(draft: Draft, of: EnrollmentStep, report: EmailSent) -> None:
 
 def _email_pending(draft: Draft, of: EnrollmentStep, report: EmailPending) -> None:
     if of.status is not StepStatus.REQUESTED or not _is_latest(draft, of, report) or of.awaits_report:
-        draft.note(report.kind, of.position, status=of.status.value)
+        facts = {"kind": report.kind, "status": of.status.value}
+        # It came after its time and the step is parked: the mailer's final answer must still find it by this id (L10).
+        parked = of.failure_reason == "outcome_unknown" and of.provider_id is None and report.provider_id is not None
+        steps = {of.position: {"provider_id": report.provider_id}} if parked else None
+        draft.record("noted", of.position, facts=facts, steps=steps)
         return
     fields = {"awaits_report": True, "provider_id": report.provider_id}
     draft.record("email_pending", of.position, steps={of.position: fields})

@@ -232,3 +232,13 @@ def test_a_report_takes_nothing_else_for_the_number_of_an_enrollment(id):
     """S6: True is not enrollment 1, nor is its text."""
     with pytest.raises(InvalidInput, match="enrollment_id"):
         Replied(key="r-1", enrollment_id=id)
+
+
+def test_a_mailer_that_says_later_too_late_is_still_found():
+    """The step is parked by then; what the mailer says in the end names only its own id, and counts (L10)."""
+    run = Run(mail()).hand_over()
+    run.do(EmailFailed(effect_key=run.key(0), attempt=1, known=False))
+    run.do(EmailPending(effect_key=run.key(0), attempt=1, provider_id="p-1"))
+    assert run[0].status.value == "failed"
+    run.do(EmailSent(provider_id="p-1"))
+    assert run[0].status.value == "completed"
