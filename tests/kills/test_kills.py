@@ -96,7 +96,7 @@ def kill(worker: subprocess.Popen) -> None:
 @pytest.mark.parametrize("delivery", ["at_most_once", "at_least_once"])
 @pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.slow)])
 def test_e3_killed_workers_lose_nothing(tmp_path, inbox, port, delivery, kills):
-    """However often its worker is killed, no step is lost; at most once doubles none and parks at most one a kill (E3)."""
+    """However often its worker is killed, no step is lost; at most once doubles none, parks at most one a kill (E3)."""
     chance = random.Random(kills)
     path = tmp_path / "kills.db"
     count = kills * 6 + 20
