@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sequencer.core.delays import Delay, Hours, Weekdays
@@ -14,7 +14,7 @@ __all__ = ["delay_document", "read_amount", "read_delay"]
 _SPELLINGS = {"days": "weekdays, or hours (24 to a day)", "day": "weekdays, or hours (24 to a day)"}
 
 
-def read_amount(problems: Problems, value: object, path: str, units: Collection[str]) -> tuple[str, Any]:
+def read_amount(problems: Problems, value: object, path: str, units: Collection[str]) -> tuple[Any, Any]:
     """The unit and the number of a duration in one of the units; `MISSING` for both, and a problem, if it is none.
 
     The number is as it was given: what it may be is the caller's to check.
@@ -40,8 +40,9 @@ def read_delay(problems: Problems, value: object, path: str) -> Delay:
     if unit is MISSING:
         missing: Delay = MISSING
         return missing
-    kind: type[Hours | Weekdays] = Hours if unit == "hours" else Weekdays
-    return problems.attempt(child(path, unit), kind, n)
+    make: Callable[[Any], Delay] = Hours if unit == "hours" else Weekdays
+    delay: Delay = problems.attempt(child(path, unit), make, n)
+    return delay
 
 
 def delay_document(delay: Delay) -> dict[str, Any]:

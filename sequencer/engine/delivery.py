@@ -28,7 +28,7 @@ from pendulum import DateTime
 from sequencer.core.answers import without_addresses
 from sequencer.core.effects import CancelTask, CreateTask, SendEmail
 from sequencer.core.enrollment import Enrollment, fold_address
-from sequencer.core.errors import StoreError
+from sequencer.core.errors import Conflict, StoreError
 from sequencer.core.instants import between, later_by
 from sequencer.core.lifecycle import advance
 from sequencer.core.sequence import Template
@@ -55,7 +55,7 @@ from sequencer.engine.handover import HandOvers
 from sequencer.engine.ports import Accepted, Email, Mailer, Pending, Rejected, TaskId, TaskRequest
 from sequencer.engine.storage import Transaction
 
-__all__ = ["HandOverPass", "Ports"]
+__all__ = ["HandOverPass", "Ports", "patience"]
 
 logger = logging.getLogger("sequencer")
 
@@ -119,7 +119,7 @@ class HandOverPass:
         self._until = until
         self._stop = stop
         try:
-            self.ports.calls.watch(self._loop, self._hung, _patience(self.ports.timeout))
+            self.ports.calls.watch(self._loop, self._hung, patience(self.ports.timeout))
         finally:
             # Also when it was interrupted: what has been answered is brought back, the rest is left to its lease.
             try:
@@ -165,7 +165,7 @@ class HandOverPass:
         now = self.clock.now()
         lease = timedelta(seconds=self.ports.lease)
         # The host's people may take their whole time, and the port after them: nobody is to take over in between.
-        needed = timedelta(seconds=2 * _patience(self.ports.timeout))
+        needed = timedelta(seconds=2 * patience(self.ports.timeout))
         if between(now, self.lease_until) > max(lease / 2, needed) or now > self.lease_until:
             return
         self.lease_until = later_by(now, lease)
@@ -214,7 +214,7 @@ class HandOverPass:
             # The host's people and templates are asked here; they can fail and hang like any port.
             prepared = self._call(partial(self._prepare, work))
         except Exception as error:
-            if isinstance(error, StoreError):
+            if isinstance(error, (StoreError, Conflict)):
                 raise
             self._refuse(work, work.effect, error, known=True)
             return
@@ -233,7 +233,7 @@ class HandOverPass:
         return self._hand_overs.task(work.enrollment, work.effect)
 
     def _call(self, function: Callable[[], _Result], late: Callable[[_Result], None] | None = None) -> _Result:
-        return self._watch.call(function, _patience(self.ports.timeout), late)
+        return self._watch.call(function, patience(self.ports.timeout), late)
 
     def _send(self, work: Work, effect: SendEmail, email: Email) -> None:
         if not self._mark(work, effect, self.due.email, address=email.to):
@@ -360,8 +360,8 @@ class HandOverPass:
             transaction.save(decision.enrollment, decision.events, release=held.fence == work.fence)
 
 
-def _patience(timeout: float) -> float:
-    # The port is told the time-out and may use all of it; only what goes beyond is taken for hanging.
+def patience(timeout: float) -> float:
+    """How many seconds a port is waited for that has so many: only what goes beyond is taken for hanging."""
     return timeout + max(1.0, timeout / 10)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,6 +40,7 @@ from sequencer.core.timeline import seen_at
 from sequencer.core.values import Identifier, to_identifier, to_line, to_whole
 from sequencer.engine.board import Board
 from sequencer.engine.clock import SystemClock
+from sequencer.engine.delivery import patience
 from sequencer.engine.enrolling import enroll_one, refuse_out_of_range
 from sequencer.engine.explanation import explained
 from sequencer.engine.handover import HandOvers
@@ -101,10 +102,20 @@ class Engine:
         port_threads: bool = True,
         listener_name: str = "default",
     ) -> None:
-        if lease <= port_timeout * 1.1 + 1:
+        least = 2 * patience(port_timeout)
+        if lease < least:
             raise InvalidInput(
-                f"must be longer than the port_timeout ({port_timeout:g} s) and a margin, got {lease:g}", path="lease"
+                f"must be at least {least:g} s with a port_timeout of {port_timeout:g} s, since `people` and the mailer "
+                f"may each take that long; got {lease:g}",
+                path="lease",
             )
+        _must_have(store, "store", "transaction", "origin")
+        if mailer is not None:
+            _must_have(mailer, "mailer", "send")
+        if tasks is not None:
+            _must_have(tasks, "tasks", "create", "cancel")
+        if clock is not None:
+            _must_have(clock, "clock", "now")
         self.store = store
         self.clock = clock or SystemClock()
         self._account: Identifier | None = None
@@ -150,7 +161,7 @@ class Engine:
 
     def sequences(self, *, connection: Any = None) -> tuple[SequenceVersion, ...]:
         """The current version of every sequence."""
-        with self._transaction(connection) as transaction:
+        with self._reading(connection) as transaction:
             return tuple(transaction.sequences(self._account))
 
     def delete_sequence(
@@ -326,7 +337,7 @@ class Engine:
 
     def suppressed(self, *, connection: Any = None) -> tuple[Suppression, ...]:
         """Every suppression; an erased address is None, and still suppressed."""
-        with self._transaction(connection) as transaction:
+        with self._reading(connection) as transaction:
             return tuple(transaction.suppressions(self._account))
 
     # -- forgetting --------------------------------------------------------------------------------------------
@@ -351,7 +362,7 @@ class Engine:
 
     def get(self, id: int, *, connection: Any = None) -> Enrollment:
         """An enrollment as of now, with its derived estimates. Raises `NotFound`."""
-        with self._transaction(connection) as transaction:
+        with self._reading(connection) as transaction:
             return self._seen(self._held(transaction, id).enrollment)
 
     def enrollments(
@@ -368,7 +379,7 @@ class Engine:
         to_whole(limit, "limit", least=1, most=10_000)
         if state is not None and str(getattr(state, "value", state)) not in ("active", "blocked", "finished"):
             raise InvalidInput(f"must be active, blocked or finished, got {state!r}", path="state")
-        with self._transaction(connection) as transaction:
+        with self._reading(connection) as transaction:
             sequence_id = None if sequence is None else self._version(transaction, sequence).sequence_id
             found = transaction.enrollments(
                 self._account,
@@ -382,18 +393,18 @@ class Engine:
 
     def history(self, id: int, *, connection: Any = None) -> tuple[Event, ...]:
         """Everything that has happened to an enrollment, in order; `replay` makes the same enrollment of it."""
-        with self._transaction(connection) as transaction:
+        with self._reading(connection) as transaction:
             return tuple(transaction.events(self._held(transaction, id).enrollment.id))
 
     def explain(self, id: int, *, connection: Any = None) -> Explanation:
         """Why each step is where it is, in sentences (T10)."""
         now = self._now()
-        with self._transaction(connection) as transaction:
+        with self._reading(connection) as transaction:
             return explained(self._held(transaction, id).enrollment, now)
 
     def statistics(self, sequence: Sequence | str, *, connection: Any = None) -> Statistics:
         """How the enrollments of a sequence stand, over all its versions."""
-        with self._transaction(connection) as transaction:
+        with self._reading(connection) as transaction:
             version = self._version(transaction, sequence)
             counts = transaction.statistics(self._account, version.sequence_id)
         by_state: dict[str, dict[str, int]] = {"active": {}, "blocked": {}, "finished": {}}
@@ -413,7 +424,7 @@ class Engine:
         connection: Any = None,
     ) -> tuple[BoardTask, ...]:
         """The tasks on the embedded board: `open`, `done`, `cancelled`, or all (None)."""
-        with self._transaction(connection) as transaction:
+        with self._reading(connection) as transaction:
             return tuple(transaction.tasks(self._account, actor_id=actor_id, status=status, after=after, limit=limit))
 
     # -- running -----------------------------------------------------------------------------------------------
@@ -464,8 +475,10 @@ class Engine:
         """The worker's loop, on the system's clock: tick, and wait for what comes next, but no longer than `poll` s.
 
         Ends when `stop` is set, after the hand-over that is under way, or after `until`. `each` is told what every pass
-        did.
+        did. A clock that is set by hand does not go on while this waits, so it is refused: use `run_until` with it.
         """
+        if hasattr(self.clock, "set"):
+            raise InvalidInput("needs a clock that goes on by itself; with a manual one use run_until", path="clock")
         stop = stop or threading.Event()
         end = None if until is None else to_instant(until, "until")
         while not stop.is_set():
@@ -494,6 +507,9 @@ class Engine:
             yield transaction
         if connection is None:
             self._feed()
+
+    def _reading(self, connection: Any) -> AbstractContextManager[Transaction]:
+        return self.store.transaction(connection, write=False)
 
     def _held(self, transaction: Transaction, id: int) -> Held:
         if isinstance(id, bool) or not isinstance(id, int):
@@ -548,7 +564,7 @@ class Engine:
         )
 
     def _template(self, enrollment: Enrollment, template_id: Identifier) -> Template | None:
-        with self.store.transaction() as transaction:
+        with self._reading(None) as transaction:
             found = transaction.template(enrollment.version.sequence_id, template_id)
         if found is None and self._host_templates is not None:
             found = self._host_templates(template_id, enrollment.account)
@@ -586,6 +602,14 @@ class Engine:
                     logger.exception("the listener failed on event %s", number)
             with self.store.transaction() as transaction:
                 transaction.set_cursor(self._listener_name, found[-1][0])
+
+
+def _must_have(port: Any, path: str, *names: str) -> None:
+    missing = [name for name in names if not hasattr(port, name)]
+    if missing:
+        raise InvalidInput(
+            f"needs {' and '.join(repr(name) for name in missing)}, which {port!r} does not have", path=path
+        )
 
 
 def _must_be_sequence(value: Any) -> Sequence:

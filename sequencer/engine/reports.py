@@ -6,7 +6,6 @@ transaction, or not at all. No port is called (E1).
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -28,7 +27,7 @@ __all__ = ["handle"]
 _OF_ONE_MAIL = (Opened, Clicked, SoftBounced)
 
 
-def digest_of(report: Report) -> str:
+def _content_of(report: Report) -> str:
     """What a report says, without when: a redelivery may carry the time of its delivery."""
     content: dict[str, Any] = {"kind": report.kind}
     for field in attrs.fields(type(report)):
@@ -36,8 +35,7 @@ def digest_of(report: Report) -> str:
         if field.name in ("key", "at") or value is None:
             continue
         content[field.name] = [value.type, value.id] if isinstance(value, Resource) else value
-    text = json.dumps(content, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return json.dumps(content, sort_keys=True, default=str)
 
 
 def handle(
@@ -48,7 +46,8 @@ def handle(
         raise InvalidInput(f"needs a report, got {report!r}", path="report", code="invalid_type")
     if report.key is None:
         raise InvalidInput("a report needs a key of its own, so that it counts once", path="key", code="missing")
-    digest = digest_of(report)
+    # There may be an address in it, so what is kept of it is a keyed hash (S8).
+    digest = transaction.keyed(_content_of(report))
     stored = transaction.report(account, report.key)
     if stored is not None:
         if stored.digest != digest:

@@ -138,8 +138,9 @@ class Transaction(Protocol):
     def claim(self, now: DateTime, limit: int, lease_seconds: float, account: Any = ALL_ACCOUNTS) -> list[Held]:
         """Up to `limit` enrollments that have to be looked at, claimed until now + lease (S3, S4); soonest first.
 
-        Those are: whose lease, or else `wake_at`, has come; whose lease ends later than now + lease (a clock was ahead,
-        E6); and whose last decision lies more than a lease in the future (likewise).
+        Those are: whose lease, or else `wake_at`, has come; whose lease ends later than now + twice the lease (a clock
+        was ahead, E6; less is what the clocks of two workers may differ by); and whose last decision lies more than a
+        lease in the future (likewise). One that cannot be read is left out, under its lease.
         """
         ...
 
@@ -239,6 +240,10 @@ class Transaction(Protocol):
 
     def is_suppressed(self, account: Account, address: str) -> bool:
         """Whether the address is suppressed, also when only its hash is left."""
+        ...
+
+    def keyed(self, text: str) -> str:
+        """A hash of a text under the store's own secret, so that nobody else can try what it was made of (S8)."""
         ...
 
     def suppressions(self, account: Account) -> list[Suppression]:

@@ -16,7 +16,7 @@ from typing import Any
 from pendulum import DateTime
 
 from sequencer.core.effects import CancelTask
-from sequencer.core.errors import StoreError
+from sequencer.core.errors import Conflict, StoreError
 from sequencer.core.instants import later_by
 from sequencer.core.lifecycle import advance
 from sequencer.core.signals import Due
@@ -83,7 +83,7 @@ class Worker:
     def _decide(self, transaction: Transaction, held: Held, due: Due, now: DateTime) -> Iterable[Work]:
         try:
             decision = self.board.settle(transaction, advance(held.enrollment, due, now), now)
-        except StoreError:
+        except (StoreError, Conflict):
             raise
         except Exception:
             # One enrollment that cannot be decided must not hold up the others; it is looked at again after its lease.

@@ -228,7 +228,7 @@ class EnrollmentTable(Journal):
         found = sorted(
             (row[FINISHED], row[ID])
             for row in self._listed(account, 0, "finished", None)
-            if row[FINISHED] is not None and row[FINISHED] < before
+            if row[FINISHED] is not None and row[FINISHED] < before and row[WAKE] is None
         )
         return [(id,) for _, id in found[:limit]]
 

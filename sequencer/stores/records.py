@@ -167,6 +167,10 @@ class Records:
         hashed = keyed_hash(self._known.secret, account, address)
         return self._database.row("is_suppressed", encode_id(account), hashed) is not None
 
+    def keyed(self, text: str) -> str:
+        """A hash of a text under the store's own secret."""
+        return keyed_hash(self._known.secret, None, text)
+
     def suppressions(self, account: Account) -> list[Suppression]:
         """All suppressions, oldest first."""
         rows = self._database.rows("suppressions", encode_id(account))

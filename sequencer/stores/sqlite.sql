@@ -323,9 +323,9 @@ UPDATE sequencer_tasks SET task_content = '' WHERE enrollment_id = ?1
 UPDATE sequencer_suppressions SET address = NULL WHERE account = ?1 AND hash = ?2
 
 -- to_purge --
--- Finished before an instant; oldest first.
+-- Finished before an instant, and nothing is out any more (a task to take off the board); oldest first.
 SELECT id FROM sequencer_enrollments
-WHERE account = ?1 AND state = 'finished' AND finished_at < ?2
+WHERE account = ?1 AND state = 'finished' AND finished_at < ?2 AND wake_at IS NULL
 ORDER BY finished_at, id LIMIT ?3
 
 -- purge --

@@ -6,6 +6,7 @@ store's functions of the same names. How a transaction begins and ends is the st
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from collections.abc import Sequence as Several
 from typing import Any
@@ -25,6 +26,8 @@ from sequencer.stores.records import MOST, Database, Known, Records, fits
 from sequencer.stores.records_codec import changes_state
 
 __all__ = ["StoreTransaction", "claim_key"]
+
+logger = logging.getLogger("sequencer")
 
 
 def claim_key(row: Row) -> tuple[int, int]:
@@ -155,13 +158,17 @@ class StoreTransaction(Records):
         database, whose = self._database, _whose(account)
         limit = min(max(limit, 0), MOST)
         at = to_microseconds(now)
-        until = at + round(lease_seconds * 1_000_000)
+        lease = round(lease_seconds * 1_000_000)
+        until = at + lease
+        # A worker whose clock is a little ahead, or that read it a little later, is no clock that jumped: only a lease
+        # that could not have been taken within one more lease's length of difference is not believed.
+        ahead = until + lease
         found = {
             row[0]: row
             for name, bound in (
                 ("due_leases", at),
                 ("due_waiting", at),
-                ("leases_ahead", until),
+                ("leases_ahead", ahead),
                 ("decisions_ahead", until),
             )
             for row in database.rows(name, bound, limit, whose)
@@ -172,7 +179,16 @@ class StoreTransaction(Records):
             self._claims.update(claims)
         else:
             database.many("claim", [(id, until) for id in claims])
-        return [self._held(row, claims[row[0]]) for row in rows]
+        held = []
+        for row in rows:
+            try:
+                held.append(self._held(row, claims[row[0]]))
+            except StoreError:
+                # One row that cannot be read must not hold up the others; it stays under its lease, and is looked at
+                # again after it.
+                # What it holds may be personal, so it is not logged.
+                logger.error("enrollment %s cannot be read; it is left out", row[0])  # noqa: TRY400
+        return held
 
     def renew(self, claims: Iterable[tuple[int, int]], until: DateTime) -> None:
         """Prolong these claims where they are still in force."""
