@@ -41,6 +41,7 @@ EVENT_TYPES: Mapping[str, str] = {
     "blocked": "the enrollment was blocked",
     "resumed": "the enrollment was resumed",
     "reassigned": "another user became the actor",
+    "person_updated": "the stored address or merge fields were replaced",
     "finished": "the enrollment finished",
     "noted": "a report changed nothing and was noted",
 }

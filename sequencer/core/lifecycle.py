@@ -23,6 +23,7 @@ What each signal does stands in three tables: the worker's and the requests in t
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pendulum import DateTime
@@ -31,7 +32,7 @@ from sequencer.core.answers import answer, complete, failed
 from sequencer.core.decision import Decision, Draft
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.effects import hand_over_of
-from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource, initial_steps
+from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource, changed, initial_steps
 from sequencer.core.errors import IllegalTransition, InvalidInput
 from sequencer.core.instants import between, later_by, to_instant
 from sequencer.core.reactions import react
@@ -51,6 +52,7 @@ from sequencer.core.signals import (
     Skip,
     Start,
     TaskFailed,
+    UpdatePerson,
     Withdraw,
 )
 from sequencer.core.statuses import EnrollmentState, StepStatus
@@ -370,6 +372,21 @@ def _reassign(draft: Draft, reassign: Reassign) -> None:
         draft.record("reassigned", facts=facts, own=facts)
 
 
+def _update_person(draft: Draft, update: UpdatePerson) -> None:
+    if draft.enrollment.is_finished:
+        raise IllegalTransition(draft.enrollment.state, "update_person")
+    if _told(draft.enrollment.resource) != _told(update.resource):
+        # That it happened, not what (S8). A hand-over that was put together for the old address is of an older revision
+        # from now on, so it takes no start mark.
+        draft.record("person_updated")
+        draft.enrollment = changed(draft.enrollment, {"resource": update.resource})
+
+
+def _told(resource: Resource) -> str:
+    """What is said of a person, so that 1 and true differ."""
+    return json.dumps([resource.email, resource.timezone, resource.fields], sort_keys=True)
+
+
 _HANDLERS: dict[type, Any] = {
     Due: _due,
     Start: _start,
@@ -380,6 +397,7 @@ _HANDLERS: dict[type, Any] = {
     Skip: _skip,
     CompleteTask: _complete_task,
     Reassign: _reassign,
+    UpdatePerson: _update_person,
     **dict.fromkeys(Answer.__args__, answer),
     **dict.fromkeys(OUTSIDE.values(), react),
 }

@@ -1,7 +1,7 @@
 """Signals: everything that `advance` can be told.
 
-- *Requests* are verbs that somebody calls: `Block`, `Resume`, `Finish`, `Skip`, `CompleteTask`, `Reassign`. Each has
-  one answer: done, already so, or `IllegalTransition` with nothing changed.
+- *Requests* are verbs that somebody calls: `Block`, `Resume`, `Finish`, `Skip`, `CompleteTask`, `Reassign`,
+  `UpdatePerson`. Each has one answer: done, already so, or `IllegalTransition` with nothing changed.
 - *Reports* say what the outside did: the answers of the ports, and what happened to the person. A report never raises
   for what it says: it changes something or is noted (law L10).
 - *The worker's own*: `Due`, `Start`, `Withdraw`.
@@ -109,6 +109,13 @@ class Reassign:
     """Another user is the actor from now on."""
 
     actor_id: Identifier | None
+
+
+@attrs.frozen
+class UpdatePerson:
+    """What is stored of the person is replaced by what this resource says; its type and id are the enrollment's."""
+
+    resource: Resource
 
 
 # -- reports --------------------------------------------------------------------------------------------------
@@ -398,5 +405,5 @@ OUTSIDE = {
     )
 }
 Report = Answer | Outside
-Request = Block | Resume | Finish | Skip | CompleteTask | Reassign
+Request = Block | Resume | Finish | Skip | CompleteTask | Reassign | UpdatePerson
 Signal = Due | Start | Withdraw | Request | Report

@@ -41,7 +41,7 @@ from sequencer.core.values import Identifier, to_identifier, to_line, to_whole
 from sequencer.engine.board import Board
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.delivery import patience
-from sequencer.engine.enrolling import enroll_one, refuse_out_of_range
+from sequencer.engine.enrolling import enroll_one, refuse_out_of_range, update_person
 from sequencer.engine.explanation import explained
 from sequencer.engine.handover import HandOvers
 from sequencer.engine.ports import Clock, Mailer, People, TaskBoard, TaskId
@@ -310,6 +310,22 @@ class Engine:
         with self._transaction(connection) as transaction:
             found = transaction.ongoing(self._account, resource=_must_be_resource(resource))
             return tuple(self._request(transaction, held, Reassign(actor_id)) for held in found)
+
+    def update_person(self, resource: Resource, *, connection: Any = None) -> int:
+        """Correct what is stored of a person: address, merge fields, zone; returns in how many enrollments (L1, L9).
+
+        The resource given is the whole truth: without an `email` it has no address from now on, and fields that are
+        not given are gone. It replaces what every ongoing enrollment of this type and id holds; one that is blocked
+        stays so until it is resumed. Finished enrollments keep what they had, so nothing erased comes back (S8). The
+        enrollment's own zone and timeline stay, and tasks that exist keep their texts. Mail that has not begun to be
+        handed over goes to the new address; a report that names the old one finds nobody.
+
+        Raises `NotFound` where nothing of the resource is going on, `AlreadyEnrolled` (with `existing_id`) where the
+        new address is another resource's in the same or an exclusive sequence, and `Suppressed` where it has opted out.
+        """
+        now = self._now()
+        with self._transaction(connection) as transaction:
+            return update_person(transaction, self._account, _must_be_resource(resource), now)
 
     # -- reports -----------------------------------------------------------------------------------------------
 

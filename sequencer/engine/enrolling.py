@@ -8,11 +8,12 @@ from datetime import timedelta
 
 from pendulum import DateTime
 
-from sequencer.core.enrollment import Enrollment
-from sequencer.core.errors import AlreadyEnrolled, InvalidInput, KeyReused, Suppressed
+from sequencer.core.enrollment import Enrollment, Resource
+from sequencer.core.errors import AlreadyEnrolled, Conflict, InvalidInput, KeyReused, NotFound, Suppressed
 from sequencer.core.instants import later_by
-from sequencer.core.lifecycle import enroll
+from sequencer.core.lifecycle import advance, enroll
 from sequencer.core.sequence import Sequence, SequenceVersion
+from sequencer.core.signals import UpdatePerson
 from sequencer.core.timeline import plan
 from sequencer.core.values import Identifier
 from sequencer.engine.reports import is_own
@@ -20,7 +21,7 @@ from sequencer.engine.results import Row
 from sequencer.engine.storage import Held, Transaction
 from sequencer.engine.zonedata import version_in_use
 
-__all__ = ["enroll_one", "refuse_out_of_range"]
+__all__ = ["enroll_one", "refuse_out_of_range", "update_person"]
 
 
 def enroll_one(
@@ -56,6 +57,35 @@ def enroll_one(
     )
     transaction.insert(decision.enrollment, decision.events)
     return decision.enrollment
+
+
+def update_person(transaction: Transaction, account: Identifier | None, resource: Resource, now: DateTime) -> int:
+    """Store the person anew with every ongoing enrollment of the resource, or raise and store nothing.
+
+    What is stored already like that is counted, and not written. The rules are those of enrolling: an address that
+    comes in must not have opted out, nor be in the same sequence already.
+    """
+    mine = [held.enrollment for held in transaction.ongoing(account, resource=resource)]
+    if not mine:
+        raise NotFound("ongoing enrollment of", f"{resource.type} {resource.id}")
+    address = resource.address
+    coming = [each for each in mine if each.resource.address != address]
+    if address is not None and coming:
+        if transaction.is_suppressed(account, address):
+            raise Suppressed
+        own = {each.id for each in mine}
+        others = [held.enrollment for held in transaction.ongoing(account, address=address)]
+        for existing in others:
+            for each in coming if existing.id not in own else ():
+                _refuse_beside(existing, each.version)
+    for each in mine:
+        decision = advance(each, UpdatePerson(resource), now)
+        if not decision.changed:
+            continue
+        if not transaction.save(decision.enrollment, decision.events):
+            raise Conflict("another process changed the enrollment at the same time; try again")
+        transaction.update_person(each.id, resource)
+    return len(mine)
 
 
 def refuse_out_of_range(sequence: Sequence, rows: Several[Row], now: DateTime) -> None:
@@ -103,19 +133,7 @@ def _refuse_second(
     policy = version.sequence.policy
     ongoing = _ongoing(transaction, account, row, address)
     for held in ongoing:
-        existing = held.enrollment
-        if existing.version.sequence_id == version.sequence_id:
-            raise AlreadyEnrolled(
-                existing.id,
-                f"the resource or its address is in {version.sequence.name!r} already (enrollment {existing.id}, "
-                f"{existing.state.value}); finish that first",
-            )
-        if "all" in (policy.exclusive, existing.version.sequence.policy.exclusive):
-            raise AlreadyEnrolled(
-                existing.id,
-                f"the resource or its address is in {existing.version.sequence.name!r} (enrollment {existing.id}), and "
-                "one of the two sequences tolerates no other; finish that first",
-            )
+        _refuse_beside(held.enrollment, version)
     if not policy.reenroll_after:
         return
     last = transaction.last_finished(account, version.sequence_id, row.resource, address)
@@ -128,6 +146,22 @@ def _refuse_second(
             f"enrollment {last.id} in {version.sequence.name!r} finished less than {policy.reenroll_after} days ago; "
             f"possible again from {again_at.to_iso8601_string()}",
             again_at=again_at,
+        )
+
+
+def _refuse_beside(existing: Enrollment, version: SequenceVersion) -> None:
+    """Raise where what is going on tolerates nothing of this version beside it (L9)."""
+    if existing.version.sequence_id == version.sequence_id:
+        raise AlreadyEnrolled(
+            existing.id,
+            f"the resource or its address is in {version.sequence.name!r} already (enrollment {existing.id}, "
+            f"{existing.state.value}); finish that first",
+        )
+    if "all" in (version.sequence.policy.exclusive, existing.version.sequence.policy.exclusive):
+        raise AlreadyEnrolled(
+            existing.id,
+            f"the resource or its address is in {existing.version.sequence.name!r} (enrollment {existing.id}), and "
+            "one of the two sequences tolerates no other; finish that first",
         )
 
 

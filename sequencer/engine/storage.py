@@ -131,6 +131,13 @@ class Transaction(Protocol):
         """
         ...
 
+    def update_person(self, id: int, resource: Resource) -> None:
+        """Replace what is stored of the person with an enrollment: address, fields, zone; type and id stay.
+
+        `save` never writes these, so that no decision which was under way brings back what was replaced or erased (S8).
+        """
+        ...
+
     def get(self, id: int) -> Held | None:
         """An enrollment of any account."""
         ...

@@ -34,6 +34,7 @@ __all__ = [
     "decode_id",
     "encode_enrollment",
     "encode_id",
+    "encode_personal",
     "encode_progress",
     "encoder",
     "instant_of",
@@ -164,7 +165,7 @@ def encode_enrollment(enrollment: Enrollment) -> Row:
         micros_of(enrollment.created_at),
         updated_at,
         finished_at,
-        _encode_personal(resource),
+        encode_personal(resource),
         doc,
     )
 
@@ -243,7 +244,7 @@ def _encode_step(fields: dict[str, Any]) -> str:
     return text + "]"
 
 
-def _encode_personal(resource: Resource) -> str | None:
+def encode_personal(resource: Resource) -> str | None:
     """What is personal: e-mail address, zone, merge fields; None where there is nothing."""
     if resource.email is None and resource.timezone is None and not resource.fields:
         return None

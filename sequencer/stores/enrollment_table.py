@@ -117,6 +117,13 @@ class EnrollmentTable(Journal):
 
     save_with_state = save
 
+    def update_person(self, id: int, address: str | None, personal: str | None) -> int:
+        row = self._rows.get(id)
+        if row is None:
+            return 0
+        self._write(id, (*row[:ADDRESS], address, *row[STATE:PERSONAL], personal, row[DOC]))
+        return 1
+
     def get(self, id: int) -> Rows:
         row = self._rows.get(id)
         return [] if row is None else [row]
@@ -220,9 +227,7 @@ class EnrollmentTable(Journal):
         return [(row[ID],) for row in self._found(self._by_resource.get((account, type, id), _NONE), None)]
 
     def erase(self, id: int) -> int:
-        row = self._rows[id]
-        self._write(id, (*row[:ADDRESS], None, *row[STATE:PERSONAL], None, row[DOC]))
-        return 1
+        return self.update_person(id, None, None)
 
     def to_purge(self, account: str, before: int, limit: int) -> Rows:
         found = sorted(

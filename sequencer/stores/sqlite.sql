@@ -81,6 +81,10 @@ SET wake_at = ?4, revision = ?5, updated_at = ?6, doc = ?7,
     state = ?11, reason = ?12, finished_at = ?13
 WHERE id = ?1 AND revision = ?2 AND (?3 IS NULL OR (fence = ?3 AND lease_until IS NOT NULL))
 
+-- update_person --
+-- What is stored of the person, anew.
+UPDATE sequencer_enrollments SET address = ?2, personal = ?3 WHERE id = ?1
+
 -- get --
 -- An enrollment.
 SELECT {row} FROM sequencer_enrollments WHERE id = ?1

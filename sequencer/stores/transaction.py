@@ -20,7 +20,7 @@ from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.sequence import Sequence, SequenceVersion, Template
 from sequencer.core.values import Identifier
 from sequencer.engine.storage import ALL_ACCOUNTS, Account, Held
-from sequencer.stores.codec import Row, decode_held, encode_enrollment, encode_id, encode_progress
+from sequencer.stores.codec import Row, decode_held, encode_enrollment, encode_id, encode_personal, encode_progress
 from sequencer.stores.contents import content_of, sequence_of
 from sequencer.stores.records import MOST, Database, Known, Records, fits
 from sequencer.stores.records_codec import changes_state
@@ -141,6 +141,10 @@ class StoreTransaction(Records):
             del self._claims[id]
         self._record(encode_id(enrollment.account), id, events)
         return True
+
+    def update_person(self, id: int, resource: Resource) -> None:
+        """Replace what is stored of the person with an enrollment."""
+        self._database.run("update_person", id, resource.address, encode_personal(resource))
 
     def get(self, id: int) -> Held | None:
         """An enrollment of any account."""

@@ -28,6 +28,7 @@ from sequencer.core.signals import (
     TaskCreated,
     TaskDeleted,
     TaskFailed,
+    UpdatePerson,
     Withdraw,
 )
 from tests.core.driving import AT_LEAST_ONCE, FORGETS_KEYS, KNOWS_KEYS, PLAIN
@@ -41,61 +42,62 @@ REQUESTS = {
     "skip": lambda run: Skip(),
     "complete": lambda run: CompleteTask(0),
     "reassign": lambda run: Reassign(99),
+    "update": lambda run: UpdatePerson(attrs.evolve(run.enrollment.resource, email="new@example.com")),
 }
 
 # What each request answers: D done, S already so, - IllegalTransition; in the order of REQUESTS.
 ANSWERS = """
-active, email pending       D S S D D - D
-active, email retrying      D S S D D - D
-active, email unmarked      D S S D - - D
-active, email marked        D S S D - - D
-active, email deduplicated  D S S D - - D
-active, email awaiting      D S S D - - D
-active, task pending        D S S D D D D
-active, task retrying       D S S D D D D
-active, task unmarked       D S S D - D D
-active, task marked         D S S D - D D
-active, task in_progress    D S S D D D D
-paused, email pending       S D D D D - D
-paused, email retrying      S D D D D - D
-paused, email unmarked      S D D D D - D
-paused, email marked        S D - D - - D
-paused, email deduplicated  S D - D - - D
-paused, email awaiting      S D - D - - D
-paused, task pending        S D D D D D D
-paused, task retrying       S D D D D D D
-paused, task unmarked       S D D D D D D
-paused, task marked         S D - D - D D
-paused, task in_progress    S D D D D D D
-failed, email refused       S D D D D - D
-failed, email unknown       S D D D D - D
-failed, task unknown        S D D D D D D
-failed, task failed         S D D D D D D
-failed, task deleted        S D D D D D D
-finished, email pending     - - - S - - -
-finished, email retrying    - - - S - - -
-finished, email unmarked    - - - S - - -
-finished, email marked      - - - S - - -
-finished, email deduplicated - - - S - - -
-finished, email awaiting    - - - S - - -
-finished, task pending      - - - S - - -
-finished, task retrying     - - - S - - -
-finished, task unmarked     - - - S - - -
-finished, task marked       - - - S - D -
-finished, task in_progress  - - - S - - -
-finished, email refused     - - - S - - -
-finished, email unknown     - - - S - - -
-finished, task unknown      - - - S - - -
-finished, task failed       - - - S - - -
-finished, task deleted      - - - S - - -
-finished, completed         - - - S - - -
-finished, skipped           - - - S - - -
+active, email pending       D S S D D - D D
+active, email retrying      D S S D D - D D
+active, email unmarked      D S S D - - D D
+active, email marked        D S S D - - D D
+active, email deduplicated  D S S D - - D D
+active, email awaiting      D S S D - - D D
+active, task pending        D S S D D D D D
+active, task retrying       D S S D D D D D
+active, task unmarked       D S S D - D D D
+active, task marked         D S S D - D D D
+active, task in_progress    D S S D D D D D
+paused, email pending       S D D D D - D D
+paused, email retrying      S D D D D - D D
+paused, email unmarked      S D D D D - D D
+paused, email marked        S D - D - - D D
+paused, email deduplicated  S D - D - - D D
+paused, email awaiting      S D - D - - D D
+paused, task pending        S D D D D D D D
+paused, task retrying       S D D D D D D D
+paused, task unmarked       S D D D D D D D
+paused, task marked         S D - D - D D D
+paused, task in_progress    S D D D D D D D
+failed, email refused       S D D D D - D D
+failed, email unknown       S D D D D - D D
+failed, task unknown        S D D D D D D D
+failed, task failed         S D D D D D D D
+failed, task deleted        S D D D D D D D
+finished, email pending     - - - S - - - -
+finished, email retrying    - - - S - - - -
+finished, email unmarked    - - - S - - - -
+finished, email marked      - - - S - - - -
+finished, email deduplicated - - - S - - - -
+finished, email awaiting    - - - S - - - -
+finished, task pending      - - - S - - - -
+finished, task retrying     - - - S - - - -
+finished, task unmarked     - - - S - - - -
+finished, task marked       - - - S - D - -
+finished, task in_progress  - - - S - - - -
+finished, email refused     - - - S - - - -
+finished, email unknown     - - - S - - - -
+finished, task unknown      - - - S - - - -
+finished, task failed       - - - S - - - -
+finished, task deleted      - - - S - - - -
+finished, completed         - - - S - - - -
+finished, skipped           - - - S - - - -
 """
 
 
 def _answers():
     for line in ANSWERS.strip().splitlines():
-        name, codes = line[:-13].strip(), line[-13:].split()
+        name, codes = line[:-15].strip(), line[-15:].split()
         for request, code in zip(REQUESTS, codes, strict=True):
             yield name, request, code
 

@@ -361,6 +361,31 @@ class StoreContract:
             assert transaction.get(enrollment.id).enrollment == impersonal(blocked)
             assert transaction.addresses_of(None, ADA) == []
 
+    def test_a_person_is_updated(self, store):
+        """Address, fields and zone are replaced, and a decision that was under way does not bring them back (S8)."""
+        enrollment, other = begun(store), begun(store, 43, email="bob@example.com")
+        person = Resource("lead", 42, email="New@Example.com", fields={"n": [1, None]}, timezone="Asia/Tokyo")
+        with failing(store) as transaction:
+            transaction.update_person(enrollment.id, person)
+            assert transaction.addresses_of(None, ADA) == ["new@example.com"]
+        with store.transaction() as transaction:
+            assert transaction.get(enrollment.id).enrollment == enrollment
+            assert transaction.addresses_of(None, ADA) == ["ada@example.com"]
+            transaction.update_person(enrollment.id, person)
+            transaction.update_person(BEYOND - 1, person)
+        with store.transaction() as transaction:
+            blocked = attrs.evolve(do(transaction, enrollment, Block()), resource=person)
+
+        with store.transaction() as transaction:
+            assert transaction.get(enrollment.id).enrollment == blocked
+            assert transaction.get(other.id).enrollment == other
+            assert transaction.ongoing(None, address="ada@example.com") == []
+            (found,) = transaction.ongoing(None, address="new@example.com")
+            assert found.enrollment == blocked
+            transaction.update_person(enrollment.id, ADA)
+            assert transaction.get(enrollment.id).enrollment.resource == ADA
+            assert transaction.addresses_of(None, ADA) == []
+
     # -- claims
 
     def test_claims_what_is_due_soonest_first(self, store):
