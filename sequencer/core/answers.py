@@ -155,7 +155,8 @@ def failed(draft: Draft, of: EnrollmentStep, report: EmailFailed | TaskFailed) -
     policy = draft.enrollment.version.sequence.policy
     if not report.permanent and of.failures + 1 < policy.retry.attempts:
         facts = {"reason": reason, "attempt": of.attempt, "detail": detail}
-        draft.try_again("attempt_failed", of, facts, pause=draft.pause_before_retry(of, of.failures + 1))
+        pause = draft.pause_before_retry(of, of.failures + 1)
+        draft.try_again("attempt_failed", of, facts, pause=pause, detail=detail)
         return
     if not report.known and (report.permanent or isinstance(report, EmailFailed)):
         # A board recognises a repeated key, so a task that was asked for often enough has simply failed.
@@ -209,6 +210,7 @@ def complete(draft: Draft, of: EnrollmentStep, at: datetime | None = None) -> No
         "executed_at": _when(draft, of, at),
         "started_at": None,
         "failure_reason": None,
+        "failure_detail": None,
     }
     draft.step_over("task_completed", of, fields, {}, lift=of.status is StepStatus.FAILED)
 

@@ -108,7 +108,7 @@ class Draft:
         retry = self.enrollment.version.sequence.policy.retry
         # 1 + up to a quarter, so that what failed together does not come back together.
         hashed = zlib.crc32(f"{self.enrollment.key_of(of)}-{failures}".encode())
-        seconds = min(retry.first * retry.factor ** (failures - 1), 30 * 86_400.0)
+        seconds = min(retry.first * retry.factor ** min(failures - 1, 50), 30 * 86_400.0)
         return timedelta(seconds=round(seconds * (1 + hashed / 2**34), 3))
 
     # -- moves -------------------------------------------------------------------------------------------------
@@ -247,8 +247,13 @@ class Draft:
         }
         self.record("step_cancelled", of.position, steps={of.position: fields})
 
-    def try_again(self, type: str, of: EnrollmentStep, facts: _Fields, *, pause: timedelta | None) -> None:
-        """A hand-over comes back to pending: withdrawn, or to be repeated after a pause, under the same key."""
+    def try_again(
+        self, type: str, of: EnrollmentStep, facts: _Fields, *, pause: timedelta | None, detail: str | None = None
+    ) -> None:
+        """A hand-over comes back to pending: withdrawn, or to be repeated after a pause, under the same key.
+
+        `detail` is what the port said; it is kept until there is an answer of another kind.
+        """
         fields: dict[str, Any] = {
             "status": self.status(of, "retry"),
             "awaits_report": False,
@@ -258,6 +263,7 @@ class Draft:
             not_before = later_by(self.now, pause)
             fields |= {
                 "failures": of.failures + 1,
+                "failure_detail": detail,
                 "not_before": not_before,
                 "not_before_reason": "retry",
                 "estimated_execute_at": self.estimated(of, not_before),

@@ -6,12 +6,20 @@ from pendulum import DateTime
 
 from sequencer.core.enrollment import Enrollment, EnrollmentStep
 from sequencer.core.instants import to_zone
-from sequencer.core.sequence import AutomatedEmail
+from sequencer.core.sequence import AutomatedEmail, Task
 from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.core.timeline import explain_current, opens_at, seen_at
 from sequencer.engine.results import Explanation
 
 __all__ = ["explained"]
+
+_LONGEST_TEXT = 60
+_ADVICE = {
+    "missing_merge_data": "Give the person what is missing, then resume the enrollment, or resume and skip the step.",
+    "mail_settings": "Mend the settings of the mailer, then resume the enrollment.",
+    "quota_reached": "Resume the enrollment when the mailer takes mail again.",
+    "task_deleted": "Resume the enrollment to have the task made anew, or resume it and skip the step.",
+}
 
 
 def explained(enrollment: Enrollment, now: DateTime) -> Explanation:
@@ -58,18 +66,17 @@ def _why_finished(enrollment: Enrollment) -> str:
 
 
 def _about_step(enrollment: Enrollment, step: EnrollmentStep, now: DateTime) -> list[str]:
-    kind = "mail" if step.step.is_email else "task"
-    name = f"Step {step.position} ({kind})"
+    name = _name(step)
     if step.status is StepStatus.COMPLETED and step.executed_at is not None:
         done = "was accepted by the mailer" if step.step.is_email else "was completed"
         return [f"{name} {done} on {_show(enrollment, step.executed_at)}."]
     if step.status is StepStatus.SKIPPED and step.skipped_at is not None:
-        return [f"{name} was skipped on {_show(enrollment, step.skipped_at)}."]
+        return [f"{name} was skipped on {_show(enrollment, step.skipped_at)}{_why_skipped(enrollment, step)}."]
     if step.status is StepStatus.CANCELLED:
         return [f"{name} was cancelled with the enrollment."]
     if step.status is StepStatus.FAILED:
         detail = f" ({step.failure_detail})" if step.failure_detail else ""
-        return [f"{name} failed: {step.failure_reason}{detail}. Resume the enrollment to try again or to skip it."]
+        return [f"{name} failed: {step.failure_reason}{detail}. {_advice(enrollment, step)}"]
     if step.status is StepStatus.REQUESTED:
         return [_about_requested(enrollment, step, name)]
     at = step.estimated_execute_at
@@ -86,13 +93,55 @@ def _about_step(enrollment: Enrollment, step: EnrollmentStep, now: DateTime) -> 
         sentences = [f"{name} was planned for {_show(enrollment, at)}; the resume settles when it is due.{late}"]
     if step.attempt and step.failures:
         tried = "once" if step.failures == 1 else f"{step.failures} times"
-        sentences.append(f"  It was tried {tried} without success and will be tried again.")
+        said = f" ({step.failure_detail})" if step.failure_detail else ""
+        sentences.append(f"  It was tried {tried} without success{said} and will be tried again.")
     sentences += [f"  - {reason}" for reason in explain_current(enrollment, now)]
     if enrollment.state is EnrollmentState.ACTIVE and isinstance(step.step.action, AutomatedEmail) and now >= at:
         opens = opens_at(enrollment, now)
         if opens > now:
             sentences.append(f"  - it could not leave in time; the calendar opens next on {_show(enrollment, opens)}")
     return sentences
+
+
+def _name(step: EnrollmentStep) -> str:
+    """Which step, and what it does: its key where it has one, the template of a mail, the text of a task."""
+    action = step.step.action
+    if isinstance(action, AutomatedEmail):
+        what = f"mail {action.template_id}"
+    else:
+        text = " ".join(action.task_content.split())
+        what = f"task: {text if len(text) <= _LONGEST_TEXT else f'{text[: _LONGEST_TEXT - 3].rstrip()}...'}"
+    key = f" {step.step.key}" if step.step.key else ""
+    return f"Step {step.position}{key} ({what})"
+
+
+def _why_skipped(enrollment: Enrollment, step: EnrollmentStep) -> str:
+    action, at = step.step.action, step.estimated_execute_at
+    if isinstance(action, Task) and action.skip_after is not None and at is not None and step.skipped_at is not None:
+        over_at = enrollment.calendar.after(at, action.skip_after)
+        if step.skipped_at >= over_at:
+            return f", after its skip_after of {action.skip_after} was over"
+    return ""
+
+
+def _advice(enrollment: Enrollment, step: EnrollmentStep) -> str:
+    """What a person can do about a step that failed."""
+    reason, key = step.failure_reason, enrollment.key_of(step)
+    if reason == "outcome_unknown" and step.step.is_email:
+        return (
+            "Nobody knows whether the mail left: look into the sent folder. If it did, report email_sent for "
+            f"{key} (sequencer signal email_sent --db FILE --effect-key {key} --key sent-{key}). If it did not, resume "
+            "the enrollment, and it is sent."
+        )
+    if reason == "outcome_unknown":
+        return (
+            "Nobody knows whether the task exists: look at the board. If it does, report task_created for "
+            f"{key} (sequencer signal task_created --db FILE --effect-key {key} --task TASK --key made-{key}). If it "
+            "does not, resume the enrollment, and it is asked for again."
+        )
+    if enrollment.blocked_reason == "bounced":
+        return "Correct the person's address, then resume the enrollment."
+    return _ADVICE.get(reason or "", "Resume the enrollment to try again or to skip it.")
 
 
 def _about_requested(enrollment: Enrollment, step: EnrollmentStep, name: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import mailbox
+import re
 import threading
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from sequencer.adapters.maildir import MaildirMailer
+from sequencer.adapters.recording import RecordingMailer
 from sequencer.cli.running import to_host
 from sequencer.core.errors import InvalidInput, StoreError
 from sequencer.core.instants import later_by
@@ -401,3 +404,21 @@ def test_hosts_that_are_none(text):
     """What is no host, or no port, is refused; a bare IPv6 address could be read in two ways."""
     with pytest.raises(InvalidInput):
         to_host(text)
+
+
+def test_what_explain_says_about_an_unknown_outcome_works_as_typed(run, db):
+    """Nobody knows whether a mail left: the command that `explain` suggests settles it."""
+    mailer = RecordingMailer()
+    mailer.lose(times=None)
+    with closing(SQLiteStore(db)) as store:
+        clock = ManualClock(SystemClock().now())
+        Engine(store=store, mailer=mailer, clock=clock).run_until(later_by(clock.now(), timedelta(days=7)))
+    blocked = run("list", "--db", db, "--state", "blocked", "--json").document["enrollments"]
+    id = blocked[0]["id"]
+    assert blocked[0]["blocked_reason"] == "outcome_unknown"
+
+    said = run("explain", id, "--db", db).out
+    (command,) = re.findall(r"\(sequencer (.*?)\)", said.replace("--db FILE", f"--db {db}"))
+
+    assert run(*command.split()).out == f"changed: enrollment {id}\n"
+    assert run("show", id, "--db", db, "--json").document["steps"][0]["status"] == "completed"

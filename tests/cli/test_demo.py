@@ -64,7 +64,7 @@ def test_everything_that_is_promised_happens(shown):
     told = iter(shown.text.splitlines())
     for what in (
         "Ada     enrolled in Inbound follow-up",
-        "Step 1 (task) is expected on",
+        "Step 1 (task: Call {{ first_name }} while the interest is fresh) is expected on",
         "Chloe   step 0: refused for now",
         "Dmytro  step 0: failed for good: 550 5.1.1",
         "Chloe   step 0: the mail has left",

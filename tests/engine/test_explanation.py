@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 import pendulum
+import pytest
 
-from sequencer import Calendar, Engine, Hours, ManualClock, MemoryStore, OutOfOffice, Resource, Sequence, Step, Task
+from sequencer import (
+    AutomatedEmail,
+    Calendar,
+    Engine,
+    Hours,
+    ManualClock,
+    MemoryStore,
+    OutOfOffice,
+    RecordingMailer,
+    Rejected,
+    Resource,
+    Sequence,
+    Step,
+    Task,
+)
 
 MONDAY = pendulum.datetime(2026, 3, 2, 9, tz="Europe/Warsaw")
 
@@ -22,3 +37,59 @@ def test_a_blocked_step_is_not_called_due():
     assert "is due on" not in said
     assert "was planned for Tue 2026-03-03 09:00" in said
     assert "resumes by itself on Mon 2026-03-16 00:00" in said
+
+
+def after_a_tick(step: Step, mailer: RecordingMailer, clock: ManualClock) -> tuple[Engine, int]:
+    """An engine with one enrollment of this one step, and its id, after the first hand-over."""
+    engine = Engine(store=MemoryStore(), mailer=mailer, clock=clock)
+    enrollment = engine.enroll(Sequence("One", [step]), Resource("lead", 1, email="ada@example.com"))
+    engine.tick()
+    return engine, enrollment.id
+
+
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        (Rejected("550 no such user", permanent=True, recipient_fault=True), "Correct the person's address, then"),
+        (Rejected("no password", permanent=True, reason="mail_settings"), "(no password). Mend the settings"),
+        (Rejected("no name", permanent=True, reason="missing_merge_data"), "(no name). Give the person what is"),
+        (Rejected("500 a day", permanent=True, reason="quota_reached"), "when the mailer takes mail again"),
+        (Rejected("554 refused", permanent=True), "(554 refused). Resume the enrollment to try again or to skip it."),
+    ],
+    ids=["recipient", "settings", "merge data", "quota", "other"],
+)
+def test_what_failed_comes_with_advice(answer, advice):
+    """What a person can do depends on why the step failed, and the port's own words are there."""
+    mailer = RecordingMailer()
+    mailer.fail(answer)
+    engine, id = after_a_tick(Step(AutomatedEmail(7), key="hello"), mailer, ManualClock(MONDAY))
+
+    assert "Step 0 hello (mail 7) failed: " in str(engine.explain(id))
+    assert advice in str(engine.explain(id))
+
+
+def test_what_the_port_said_is_shown_while_a_retry_waits():
+    """A temporary failure keeps the port's words until the mail leaves."""
+    mailer, clock = RecordingMailer(), ManualClock(MONDAY)
+    mailer.fail(Rejected("451 come back later", permanent=False))
+    engine, id = after_a_tick(Step(AutomatedEmail(7)), mailer, clock)
+
+    assert "tried once without success (451 come back later) and will be tried again" in str(engine.explain(id))
+
+    engine.run_until(clock.now().add(hours=1))
+    assert engine.get(id).finished_reason == "completed"
+    assert engine.get(id).steps[0].failure_detail is None
+
+
+def test_a_task_that_was_passed_over_by_itself_says_so():
+    """Where a task's skip_after was over when it was skipped, the sentence has it; a person's skip does not."""
+    clock = ManualClock(MONDAY)
+    engine, id = after_a_tick(Step(Task("Call  the\nlead", skip_after=Hours(4))), RecordingMailer(), clock)
+    engine.run_until(clock.now().add(hours=5))
+    assert "Step 0 (task: Call the lead) was skipped on Mon 2026-03-02 12:00 UTC, after its skip_after of 4 hours" in (
+        str(engine.explain(id))
+    )
+
+    engine, id = after_a_tick(Step(Task("x" * 80, skip_after=Hours(4))), RecordingMailer(), ManualClock(MONDAY))
+    engine.skip(id)
+    assert f"(task: {'x' * 57}...) was skipped on Mon 2026-03-02 08:00 UTC." in str(engine.explain(id))
