@@ -1,4 +1,4 @@
-"""`demo`: the whole story on bundled data, on a clock that is told what time it is."""
+"""`demo` and `examples`: the whole story on bundled data, and that data for a story of one's own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sequencer.cli.options import Commands, Refusal, add_command
-from sequencer.cli.output import Output
+from sequencer.cli.output import Output, Table, strong
 
 __all__ = ["register"]
 
@@ -42,6 +42,17 @@ def register(commands: Commands) -> None:
     )
     parser.add_argument("--dir", metavar="DIR", default="sequencer-demo", help="the folder (sequencer-demo)")
 
+    parser = add_command(
+        commands,
+        "examples",
+        _examples,
+        "copy the bundled definitions and leads into a folder, to begin with",
+        example="sequencer examples\nsequencer examples try-out",
+        more="Nothing is overwritten: where a file of that name is there with other content, nothing is copied.",
+        db=False,
+    )
+    parser.add_argument("dir", metavar="DIR", nargs="?", default=".", help="the folder (this one)")
+
 
 def _demo(arguments: argparse.Namespace, out: Output) -> int:
     # Imported here: no other command needs them.
@@ -64,6 +75,30 @@ def _demo(arguments: argparse.Namespace, out: Output) -> int:
     out.document({"dir": str(folder), "db": str(folder / "crm.db"), "mails_in": str(folder / "mails"), **report})
     _what_next(out, folder)
     return 1 if wrong else 0
+
+
+def _examples(arguments: argparse.Namespace, out: Output) -> int:
+    from sequencer.examples import EXAMPLES, path
+
+    folder = Path(arguments.dir)
+    contents = {folder / name: path(name).read_bytes() for name in EXAMPLES}
+    others = [str(file) for file, content in contents.items() if file.exists() and not _holds(file, content)]
+    if others:
+        raise Refusal(f"{', '.join(others)}: there already, with other content; nothing was copied", 1)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, content in contents.items():
+        if not file.exists():
+            file.write_bytes(content)
+    out.document({"dir": str(folder), "files": [{"name": name, "about": EXAMPLES[name]} for name in EXAMPLES]})
+    table = Table(["=file", "what it is"])
+    for file in contents:
+        table.add(strong(str(file)), EXAMPLES[file.name])
+    out.table(table)
+    return 0
+
+
+def _holds(file: Path, content: bytes) -> bool:
+    return file.is_file() and file.read_bytes() == content
 
 
 def _make(folder: Path) -> None:

@@ -1,26 +1,26 @@
-"""Sequences in the shapes that people really run, and leads to run them on; the addresses are reserved for examples.
-
-- `inbound-follow-up.yaml`: a mail at once, a call within hours, three follow-ups; its templates are in it.
-- `cold-outbound.yaml`: five mails, 3, 4, 5 and 5 working days apart, in morning windows.
-- `enterprise-12-touch.yaml`: mails and tasks alternating for a month, with local windows and holidays.
-- `trial-onboarding.yaml`: hours only, across weekends.
-- `renewal.yaml`: long delays, a quarter of a year in working days.
-- `sell-api.json`: a sequence as Zendesk Sell's API answers it.
-- `leads-500.csv`: leads in 40 time zones, enrolled on every day of the week.
-"""
+"""Sequences in the shapes that people really run, and leads to run them on; the addresses are reserved for examples."""
 
 from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["path"]
+__all__ = ["EXAMPLES", "path"]
+
+EXAMPLES = {
+    "inbound-follow-up.yaml": "a mail at once, a call within hours, three follow-ups; its templates are in it",
+    "cold-outbound.yaml": "five mails, 3, 4, 5 and 5 working days apart, in morning windows",
+    "enterprise-12-touch.yaml": "mails and tasks alternating for a month, with local windows and holidays",
+    "trial-onboarding.yaml": "hours only, across weekends",
+    "renewal.yaml": "long delays, a quarter of a year in working days",
+    "sell-api.json": "a sequence as Zendesk Sell's API answers it",
+    "leads-500.csv": "leads in 40 time zones, enrolled on every day of the week",
+}
+"""What comes with the package, and what it is."""
 
 
 def path(name: str) -> Path:
     """The path of an example, as in `load(path("renewal.yaml"))`. Raises `FileNotFoundError`, which lists them."""
-    folder = Path(str(files(__name__)))
-    known = sorted(each.name for each in folder.iterdir() if each.suffix in {".yaml", ".json", ".csv"})
-    if name not in known:
-        raise FileNotFoundError(f"there is no example {name!r}; there are {', '.join(known)}")
-    return folder / name
+    if name not in EXAMPLES:
+        raise FileNotFoundError(f"there is no example {name!r}; there are {', '.join(sorted(EXAMPLES))}")
+    return Path(str(files(__name__))) / name

@@ -16,6 +16,7 @@ import attrs
 import pytest
 
 from sequencer.cli import main
+from sequencer.examples import EXAMPLES, path
 
 
 @attrs.frozen
@@ -167,3 +168,33 @@ def test_on_a_terminal(folder, monkeypatch):
     assert "\x1b[" in screen.getvalue()
     assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in screen.getvalue().splitlines()) <= 100
     assert "\N{BOX DRAWINGS LIGHT HORIZONTAL}" in screen.getvalue()
+
+
+def test_the_examples_are_copied(tmp_path, monkeypatch, capsys):
+    """`examples` copies every bundled file, lists it, and is content with what it has copied before."""
+    monkeypatch.chdir(tmp_path)
+
+    for _ in range(2):
+        assert main(["examples", "mine", "--json"]) == 0
+        listed = json.loads(capsys.readouterr().out)["files"]
+        assert {each["name"] for each in listed} == {each.name for each in Path("mine").iterdir()} == set(EXAMPLES)
+    assert main(["check", "mine/renewal.yaml"]) == 0
+
+
+def test_the_examples_overwrite_nothing(tmp_path, monkeypatch, capsys):
+    """Where one of the names is taken by something else, nothing at all is copied, and the status is 1."""
+    monkeypatch.chdir(tmp_path)
+    Path("renewal.yaml").write_text("mine", encoding="utf-8")
+
+    assert main(["examples"]) == 1
+
+    assert "renewal.yaml: there already" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["renewal.yaml"]
+    assert Path("renewal.yaml").read_text(encoding="utf-8") == "mine"
+
+
+def test_every_bundled_file_is_described():
+    """What lies in the package's folder of examples is what is listed."""
+    assert {each.name for each in path("renewal.yaml").parent.iterdir() if each.suffix not in {".py", ""}} == set(
+        EXAMPLES
+    )
