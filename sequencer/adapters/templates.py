@@ -44,6 +44,10 @@ class MappingTemplates:
         self._templates: dict[Identifier, Template] = {}
         for key, given in templates.items():
             path = f"templates.{key}"
+            malformed = [] if isinstance(given, Template) else _malformed(str(given[0]), str(given[1]), path)
+            if malformed:
+                problems += malformed
+                continue
             try:
                 template = given if isinstance(given, Template) else Template(*given)
                 self._templates[to_identifier(key, path)] = template
@@ -51,8 +55,6 @@ class MappingTemplates:
                 problems.append(
                     Problem(error.code, error.message, path if error.path == path else f"{path}.{error.path}")
                 )
-                continue
-            problems += _malformed(template, path)
         if problems:
             raise DefinitionError(problems)
 
@@ -124,20 +126,20 @@ def _read(file: Path, root: Path) -> Template:
         raise refuse("missing_key", "the first line must be `Subject: ...`", 1)
     if rest.partition("\n")[0].strip():
         raise refuse("unknown_key", "the second line must be blank, and the body starts in the third", 2)
-    try:
-        template = Template(subject.strip(), rest.partition("\n")[2])
-    except InvalidInput as error:
-        raise refuse(error.code, str(error), 1 if error.path == "subject" else 3) from None
-    problems = _malformed(template, "", file=str(file))
+    subject, body = subject.strip(), rest.partition("\n")[2]
+    problems = _malformed(subject, body, "", file=str(file))
     if problems:
         raise DefinitionError(problems)
-    return template
+    try:
+        return Template(subject, body)
+    except InvalidInput as error:
+        raise refuse(error.code, str(error), 1 if error.path == "subject" else 3) from None
 
 
-def _malformed(template: Template, path: str, file: str | None = None) -> list[Problem]:
+def _malformed(subject: str, body: str, path: str, file: str | None = None) -> list[Problem]:
     """The malformed merge fields; in a file the subject is line 1 and the body starts in line 3."""
     found = []
-    for name, text, first in (("subject", template.subject, 1), ("body", template.body, 3)):
+    for name, text, first in (("subject", subject, 1), ("body", body, 3)):
         for problem in problems_of(text):
             where = ".".join(part for part in (path, name) if part)
             if file is None:

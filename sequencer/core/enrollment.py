@@ -11,6 +11,7 @@ comes from outside goes through the constructors.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -24,9 +25,11 @@ from sequencer.core.sequence import AutomatedEmail, SequenceVersion, Step, Task
 from sequencer.core.statuses import OVER, EnrollmentState, StepStatus
 from sequencer.core.values import Identifier, to_identifier, to_line, to_metadata
 
-__all__ = ["Enrollment", "EnrollmentStep", "Resource", "fold_address"]
+__all__ = ["Enrollment", "EnrollmentStep", "Resource", "fold_address", "to_address"]
 
 _Record = TypeVar("_Record")
+_NAMED = re.compile(r"[^<>]*<([^<>]*)>")
+_ADDRESS = re.compile(r"(?:\"[^\"]*\"|[^\s<>,;\"@]+)@[^\s<>,;\"@]+")
 
 FAILURE_REASONS = (
     "delivery_failed",
@@ -61,19 +64,35 @@ def changed(record: _Record, changes: Mapping[str, Any]) -> _Record:
 
 
 def fold_address(email: str | None) -> str | None:
-    """The form in which addresses are compared: stripped and case folded; blank is none (L9)."""
-    folded = (email or "").strip().casefold()
+    """The form in which addresses are compared: the address alone, stripped and case folded; blank is none (L9)."""
+    text = (email or "").strip()
+    named = _NAMED.fullmatch(text)
+    folded = (named[1] if named else text).strip().casefold()
     return folded or None
 
 
-def _to_email(value: Any) -> str | None:
+def to_address(value: Any, path: str) -> str | None:
+    """The address of `ada@example.com` or of `Ada <ada@example.com>`, as a From header gives it; blank is none.
+
+    Raises `InvalidInput` for what is no address, and for two of them. Whether mail can be sent there is the mailer's
+    to say; here it matters that the same person is recognised again (L8, L9).
+    """
     if value is None:
         return None
     if not isinstance(value, str):
-        raise InvalidInput(f"needs text, got {value!r}", path="email", code="invalid_type")
+        raise InvalidInput(f"needs text, got {value!r}", path=path, code="invalid_type")
     if not value.strip():
         return None
-    return to_line(value.strip(), "email", longest=320)
+    text = to_line(value.strip(), path, longest=320)
+    named = _NAMED.fullmatch(text)
+    address = named[1].strip() if named else text
+    if not _ADDRESS.fullmatch(address):
+        raise InvalidInput(f"needs one address like ada@example.com, got {value!r}", path=path, code="invalid_address")
+    return address
+
+
+def _to_email(value: Any) -> str | None:
+    return to_address(value, "email")
 
 
 def _to_timezone(value: Any) -> str | None:

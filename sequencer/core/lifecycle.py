@@ -28,7 +28,7 @@ from typing import Any
 
 from pendulum import DateTime
 
-from sequencer.core.answers import answer, complete, failed
+from sequencer.core.answers import answer, complete
 from sequencer.core.decision import Decision, Draft
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.effects import hand_over_of
@@ -43,7 +43,6 @@ from sequencer.core.signals import (
     Block,
     CompleteTask,
     Due,
-    EmailFailed,
     Finish,
     Handling,
     Reassign,
@@ -51,7 +50,6 @@ from sequencer.core.signals import (
     Signal,
     Skip,
     Start,
-    TaskFailed,
     UpdatePerson,
     Withdraw,
 )
@@ -199,8 +197,11 @@ def _still_requested(draft: Draft, current: EnrollmentStep, handling: Handling) 
         else:
             draft.try_again("hand_over_withdrawn", current, {}, pause=None)
     elif handling.repeatable:
-        kind = EmailFailed if current.step.is_email else TaskFailed
-        failed(draft, current, kind(attempt=current.attempt, permanent=False, known=False))
+        # Repeated under the same key, after pauses that grow. It is not held against the step, however often a worker
+        # dies: of a whole batch that is left behind, most was never called.
+        facts = {"reason": "outcome_unknown", "attempt": current.attempt, "detail": "its worker was lost"}
+        pause = draft.pause_before_retry(current, current.failures + 1)
+        draft.try_again("attempt_failed", current, facts, pause=pause)
     else:
         draft.fail(current, "outcome_unknown", refused=False)
 

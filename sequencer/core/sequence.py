@@ -17,6 +17,7 @@ from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Delay, Hours, Weekdays
 from sequencer.core.errors import DefinitionError, InvalidInput, Problem
 from sequencer.core.expectations import to_assumptions, to_expectations
+from sequencer.core.merge import problems_of
 from sequencer.core.policy import Policy
 from sequencer.core.values import (
     EMPTY,
@@ -65,6 +66,13 @@ class AutomatedEmail:
     action_type = "automated_email"
 
 
+def _with_fields(text: str, path: str) -> str:
+    """A text whose merge fields are all well formed: what is not would reach people as it stands, braces and all."""
+    for problem in problems_of(text):
+        raise InvalidInput(problem.message, path=path, code="invalid_merge_field")
+    return text
+
+
 def _task_skip_after(value: Any) -> Delay | None:
     return to_optional_delay(value, "skip_after")
 
@@ -74,7 +82,7 @@ def _task_due_after(value: Any) -> Delay:
 
 
 def _task_task_content(value: Any) -> str:
-    return to_text(to_content(value), "task_content", longest=_MOST_TASK_TEXT)
+    return _with_fields(to_text(to_content(value), "task_content", longest=_MOST_TASK_TEXT), "task_content")
 
 
 @attrs.frozen
@@ -137,11 +145,11 @@ class Step:
 
 
 def _template_body(value: Any) -> str:
-    return to_text(value, "body", longest=200_000)
+    return _with_fields(to_text(value, "body", longest=200_000), "body")
 
 
 def _template_subject(value: Any) -> str:
-    return to_line(value, "subject", longest=998)
+    return _with_fields(to_line(value, "subject", longest=998), "subject")
 
 
 @attrs.frozen

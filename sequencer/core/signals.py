@@ -17,7 +17,7 @@ from typing import Any
 
 import attrs
 
-from sequencer.core.enrollment import Resource
+from sequencer.core.enrollment import Resource, to_address
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import to_date, to_instant
 from sequencer.core.values import Identifier, to_identifier, to_line
@@ -135,6 +135,14 @@ def _key() -> Any:
 
 def _text(name: str) -> Any:
     return attrs.field(default=None, converter=lambda value: _optional_line(value, name))
+
+
+def _to_email(value: Any) -> str | None:
+    return to_address(value, "email")
+
+
+def _email() -> Any:
+    return attrs.field(default=None, converter=_to_email)
 
 
 def _at() -> Any:
@@ -278,7 +286,7 @@ class _Outside:
     at: datetime | None = _at()
     enrollment_id: int | None = attrs.field(default=None, converter=_to_enrollment_id)
     resource: Resource | None = attrs.field(default=None, converter=_to_resource)
-    email: str | None = _text("email")
+    email: str | None = _email()
     message_id: str | None = _text("message_id")
     provider_id: str | None = _text("provider_id")
 

@@ -19,7 +19,7 @@ from pendulum import DateTime
 
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours
-from sequencer.core.enrollment import Enrollment, Resource, fold_address
+from sequencer.core.enrollment import Enrollment, Resource, fold_address, to_address
 from sequencer.core.errors import (
     AlreadyEnrolled,
     Conflict,
@@ -105,8 +105,8 @@ class Engine:
         least = 2 * patience(port_timeout)
         if lease < least:
             raise InvalidInput(
-                f"must be at least {least:g} s with a port_timeout of {port_timeout:g} s, since `people` and the mailer "
-                f"may each take that long; got {lease:g}",
+                f"must be at least {least:g} s with a port_timeout of {port_timeout:g} s, since `people` and the "
+                f"mailer may each take that long; got {lease:g}",
                 path="lease",
             )
         _must_have(store, "store", "transaction", "origin")
@@ -641,10 +641,10 @@ def _must_be_resource(value: Any) -> Resource:
 
 
 def _must_be_address(value: Any) -> str:
-    folded = fold_address(value if isinstance(value, str) else None)
+    folded = fold_address(to_address(value, "address"))
     if folded is None:
         raise InvalidInput(f"needs an email address, got {value!r}", path="address", code="blank")
-    return to_line(folded, "address", longest=320)
+    return folded
 
 
 def _key_of(sequence: Sequence | SequenceVersion | str) -> str:

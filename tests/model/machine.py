@@ -535,7 +535,7 @@ class Machine(RuleBasedStateMachine):
             if current.status.value == "pending":
                 assert each.wake_at is not None
                 assert each.wake_at > now, "due, and not handed over"
-                assert each.wake_at in self.reasons_to_wait(each), "it sleeps past its estimate"
+                assert each.wake_at in self.reasons_to_wait(each), f"it sleeps past its estimate: {each}"
             elif current.status.value == "requested":
                 assert current.awaits_report
                 assert each.wake_at is not None
