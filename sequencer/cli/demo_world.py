@@ -140,9 +140,11 @@ class World:
             self.clock.set(max(until, self.clock.now()))
 
     def save(self, file: Path) -> None:
-        """Write the store to a file."""
+        """Write the store to a file, marked as what it is: its instants are from a clock that was told them."""
         with closing(sqlite3.connect(file)) as target:
             self._database.backup(target)
+            target.execute("INSERT INTO sequencer_meta (name, value) VALUES ('made_by', 'demo')")
+            target.commit()
             target.execute("PRAGMA journal_mode = WAL")
 
     def close(self) -> None:

@@ -135,6 +135,15 @@ def test_the_call_that_is_left(shown, capsys):
     assert json.loads(capsys.readouterr().out)["enrollment"]["finished_reason"] == "completed"
 
 
+def test_the_doctor_knows_a_simulated_store(shown, capsys):
+    """The demo's time runs ahead of today's; that is said, and no clock is blamed for it."""
+    assert main(["doctor", "--db", "sequencer-demo/crm.db", "--json"]) == 0
+
+    (found,) = [each for each in json.loads(capsys.readouterr().out)["checks"] if each["name"] == "last change"]
+    assert (found["verdict"], found["remedy"]) == ("ok", "")
+    assert found["found"].endswith("simulated: the demo made this store")
+
+
 def test_as_a_document(folder):
     """With --json there is one document, whose counts add up, and every check of which held."""
     document = json.loads(demo("--json", "--dir", "other").text)
