@@ -255,8 +255,6 @@ def _block(draft: Draft, block: Block) -> None:
 
 def _resume(draft: Draft, resume: Resume) -> None:
     enrollment = draft.enrollment
-    if resume.timeline not in ("shift", "keep", "restart"):
-        raise InvalidInput(f"must be shift, keep or restart, got {resume.timeline!r}", path="timeline")
     if enrollment.is_finished:
         raise IllegalTransition(enrollment.state, "resume")
     current = enrollment.current

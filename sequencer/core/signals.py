@@ -81,6 +81,10 @@ class Resume:
     skip: bool = False
     automatic: bool = False
 
+    def __attrs_post_init__(self) -> None:
+        if self.timeline not in ("shift", "keep", "restart"):
+            raise InvalidInput(f"must be shift, keep or restart, got {self.timeline!r}", path="timeline")
+
 
 @attrs.frozen
 class Finish:

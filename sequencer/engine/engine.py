@@ -279,6 +279,41 @@ class Engine:
         """Go on with a blocked enrollment: `shift`, `keep` or `restart` its timeline, or `skip` the step (L6)."""
         return self._verb(id, Resume(timeline, skip), connection)
 
+    def resume_blocked(
+        self,
+        reason: str,
+        *,
+        sequence: Sequence | str | None = None,
+        timeline: str = "shift",
+        skip: bool = False,
+        after: int | None = None,
+        limit: int = 1000,
+        connection: Any = None,
+    ) -> tuple[Outcome, ...]:
+        """Go on with those that are blocked for one reason, as `statistics` counts them: of a sequence, or of all (L6).
+
+        Does to each what `resume` does, in the order of their ids, from the one after `after`, at most `limit` (1 to
+        10 000): all of them or, on an error, none. For more, call again with `after` as the id of the last outcome,
+        until there are fewer than `limit`. With `skip`, one whose hand-over is still out stays blocked, and is left
+        out. Raises `NotFound` for an unknown sequence; a reason that nobody is blocked for is no error.
+        """
+        reason = to_line(reason, "reason", longest=64)
+        to_whole(limit, "limit", least=1, most=10_000)
+        request, outcomes = Resume(timeline, skip), list[Outcome]()
+        with self._transaction(connection) as transaction:
+            sequence_id = None if sequence is None else self._version(transaction, sequence).sequence_id
+            while len(outcomes) < limit:
+                wanted = limit - len(outcomes)
+                found = transaction.blocked(self._account, reason, sequence_id=sequence_id, after=after, limit=wanted)
+                for held in found:
+                    current = held.enrollment.current
+                    if not (skip and current is not None and current.status is StepStatus.REQUESTED):
+                        outcomes.append(self._request(transaction, held, request))
+                if len(found) < wanted:
+                    break
+                after = found[-1].enrollment.id
+        return tuple(outcomes)
+
     def finish(
         self, id: int, *, actor_id: Identifier | None = None, reason: str = "manual", connection: Any = None
     ) -> Outcome:

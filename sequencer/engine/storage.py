@@ -205,6 +205,12 @@ class Transaction(Protocol):
         """Enrollments in the order of their ids, from the one after `after`."""
         ...
 
+    def blocked(
+        self, account: Account, reason: str, *, sequence_id: int | None = None, after: int | None = None, limit: int
+    ) -> list[Held]:
+        """The enrollments that are blocked for this reason, in the order of their ids, from the one after `after`."""
+        ...
+
     def statistics(self, account: Account, sequence_id: int) -> dict[tuple[str, str | None], int]:
         """How many enrollments of a sequence stand how: (state, blocked or finished reason) to a count."""
         ...

@@ -219,6 +219,12 @@ class EnrollmentTable(Journal):
         found = self._found(self._by_resource.get((account, type, id), _NONE), sequence_id)
         return [row for row in found if row[ID] > after and (state is None or row[STATE] == state)][:limit]
 
+    def blocked(self, account: str, reason: str, after: int, limit: int, sequence_id: int | None = None) -> Rows:
+        found = self._listed(account, after, "blocked", sequence_id)
+        return list(itertools.islice((row for row in found if row[REASON] == reason), limit))
+
+    blocked_of_sequence = blocked
+
     def statistics(self, account: str, sequence_id: int) -> Rows:
         found = Counter((row[STATE], row[REASON]) for row in self._listed(account, 0, None, sequence_id))
         return [(*standing, count) for standing, count in found.items()]

@@ -201,6 +201,18 @@ SELECT {row} FROM sequencer_enrollments NOT INDEXED
 WHERE account = ?1 AND id > ?2 AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR sequence_id = ?5)
 ORDER BY id LIMIT ?3
 
+-- blocked --
+-- A page of those that are blocked for a reason.
+SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_state
+WHERE account = ?1 AND state = 'blocked' AND finished_at IS NULL AND id > ?3 AND reason = ?2
+ORDER BY id LIMIT ?4
+
+-- blocked_of_sequence --
+-- A page of those of a sequence that are blocked for a reason.
+SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_standing
+WHERE sequence_id = ?5 AND state = 'blocked' AND reason = ?2 AND id > ?3 AND account = ?1
+ORDER BY id LIMIT ?4
+
 -- statistics --
 -- How many of a sequence stand how.
 SELECT state, reason, count(*) FROM sequencer_enrollments

@@ -275,6 +275,19 @@ class StoreTransaction(Records):
             rows = self._database.rows("page", *values)
         return self._enrollments(rows)
 
+    def blocked(
+        self, account: Account, reason: str, *, sequence_id: int | None = None, after: int | None = None, limit: int
+    ) -> list[Held]:
+        """The enrollments that are blocked for this reason, in the order of their ids, from the one after `after`."""
+        if not fits(after, sequence_id):
+            return []
+        values = (encode_id(account), reason, after or 0, min(max(limit, 0), MOST))
+        if sequence_id is None:
+            rows = self._database.rows("blocked", *values)
+        else:
+            rows = self._database.rows("blocked_of_sequence", *values, sequence_id)
+        return [self._held(row) for row in rows]
+
     def statistics(self, account: Account, sequence_id: int) -> dict[tuple[str, str | None], int]:
         """How many enrollments of a sequence stand how: (state, reason) to a count."""
         rows = self._database.rows("statistics", encode_id(account), sequence_id)

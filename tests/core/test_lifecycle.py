@@ -241,12 +241,17 @@ def test_bad_requests_change_nothing(name):
         Block("a\0b"),
         Block(until=run.now),
         Block(until=run.now.subtract(hours=1)),
-        Resume("sideways"),
         CompleteTask(99),
         CompleteTask(-1),
     ):
         with pytest.raises((InvalidInput, IllegalTransition)):
             advance(run.enrollment, request, run.now)
+
+
+def test_a_timeline_that_there_is_not_is_refused():
+    """A resume that does not say what becomes of the timeline is not made, whatever it is for (S6, L6)."""
+    with pytest.raises(InvalidInput, match="shift, keep or restart"):
+        Resume("sideways")
 
 
 def test_what_is_no_signal_is_refused():

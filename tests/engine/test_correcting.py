@@ -1,4 +1,4 @@
-"""Setting right what went wrong: a person's address and fields (L1, L9, S8)."""
+"""Setting right what went wrong: a person's address and fields (L1, L9, S8), and what a mistake has blocked (L6)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sequencer import (
     InvalidInput,
     NotFound,
     RecordingMailer,
+    Rejected,
     Replied,
     Sequence,
     Step,
@@ -159,3 +160,80 @@ def test_a_mail_that_was_put_together_already_is_put_together_anew(store, clock,
     engine.tick()
     assert [sent.to for sent in mailer.sent] == [NEW]
     assert engine.get(id).steps[0].status == "completed"
+
+
+def _misconfigured(engine, mailer):
+    """Four in two sequences whose first mail has failed for the worker's settings, and one that was paused."""
+    mailer.fail(Rejected("no link", permanent=True, reason="mail_settings"), times=4)
+    ids = [engine.enroll(mails("ab"[n % 2]), lead(n, f"{n}@example.com")).id for n in range(4)]
+    engine.tick()
+    paused = engine.enroll(mails("a"), lead(9, None)).id
+    engine.block(paused)
+    return ids, paused
+
+
+def test_l6_all_that_one_mistake_has_blocked(engine, mailer):
+    """Those blocked for the reason go on, in the order of their ids, and their mails leave; others stay blocked."""
+    ids, paused = _misconfigured(engine, mailer)
+    assert dict(engine.statistics("a").blocked) == {"mail_settings": 2, "paused": 1}
+    outcomes = engine.resume_blocked("mail_settings")
+    assert [outcome.enrollment.id for outcome in outcomes] == ids
+    assert all(outcome.changed and outcome.enrollment.state == "active" for outcome in outcomes)
+    assert engine.resume_blocked("mail_settings") == ()
+    engine.tick()
+    assert len(mailer.sent) == 4
+    assert engine.get(paused).blocked_reason == "paused"
+
+
+def test_l6_of_one_sequence_and_page_by_page(engine, mailer):
+    """A sequence, a limit and the last id narrow it, and each outcome is what `resume` would have answered."""
+    ids, _ = _misconfigured(engine, mailer)
+    (first,) = engine.resume_blocked("mail_settings", sequence="a", limit=1)
+    (second,) = engine.resume_blocked("mail_settings", sequence=mails("a"), limit=1, after=first.enrollment.id)
+    assert [first.enrollment.id, second.enrollment.id] == [ids[0], ids[2]]
+    (skipped, other) = engine.resume_blocked("mail_settings", skip=True)
+    assert [skipped.enrollment.id, other.enrollment.id] == [ids[1], ids[3]]
+    assert skipped.enrollment.steps[0].status == "skipped"
+
+
+def test_l6_the_timeline_is_the_callers(engine, clock):
+    """What becomes of the timeline is as with `resume` (L6)."""
+    for timeline, hours in (("shift", 24), ("keep", 0), ("restart", 24)):
+        id = engine.enroll(mails(timeline), lead(timeline, "a@example.com")).id
+        engine.tick()
+        engine.block(id, reason=timeline)
+        clock.move(hours=48)
+        (outcome,) = engine.resume_blocked(timeline, timeline=timeline)
+        assert outcome.enrollment.steps[1].estimated_execute_at == clock.now().add(hours=hours)
+
+
+def test_l6_what_is_still_out_is_not_skipped(engine, mailer):
+    """A hand-over whose answer is out cannot be skipped: it stays blocked and holds up none of the others (L4, L10)."""
+    mailer.answer_late(times=2)
+    ids = [engine.enroll(mails(), lead(n, f"{n}@example.com")).id for n in range(4)]
+    engine.tick()
+    for id in ids:
+        engine.block(id)
+    outcomes = engine.resume_blocked("paused", skip=True, limit=1)
+    outcomes += engine.resume_blocked("paused", skip=True)
+    assert [outcome.enrollment.id for outcome in outcomes] == ids[2:]
+    assert [engine.get(id).state for id in ids] == ["blocked", "blocked", "finished", "finished"]
+    assert len(engine.resume_blocked("paused")) == 2
+
+
+def test_s6_a_wrong_argument_is_refused_also_where_nothing_is_blocked(engine):
+    """Timeline, limit, reason and sequence are checked before anything is looked for (S6)."""
+    for wrong in ({"timeline": "later"}, {"limit": 0}, {"limit": 10_001}, {"reason": 7}, {"reason": " "}):
+        with pytest.raises(InvalidInput):
+            engine.resume_blocked(**{"reason": "paused", **wrong})
+    with pytest.raises(NotFound):
+        engine.resume_blocked("paused", sequence="nobody")
+    assert engine.resume_blocked("nothing") == ()
+
+
+def test_s7_only_ones_own_go_on(engine):
+    """Another account's enrollments stay as they are (S7)."""
+    id = engine.enroll(mails(), lead()).id
+    engine.block(id)
+    assert engine.account("acme").resume_blocked("paused") == ()
+    assert engine.get(id).state == "blocked"

@@ -386,6 +386,31 @@ class StoreContract:
             assert transaction.get(enrollment.id).enrollment.resource == ADA
             assert transaction.addresses_of(None, ADA) == []
 
+    def test_blocked_for_a_reason(self, store):
+        """Those blocked for a reason come by id, page by page, of a sequence or of all, and of their account only."""
+        ids = [begun(store, n, sequence=sequence_named("ab"[n % 2])).id for n in range(6)]
+        theirs = begun(store, 9, account="acme").id
+        with store.transaction() as transaction:
+            for id, reason in zip([*ids, theirs], ["x", "x", "y", None, "x", "x", "x"], strict=True):
+                if reason is not None:
+                    do(transaction, transaction.get(id).enrollment, Block(reason))
+            finish(transaction, transaction.get(ids[5]).enrollment, reason="x")
+            b = transaction.current_version(None, "b").sequence_id
+
+        def found(reason: str, account: Any = None, limit: int = 9, **what: Any) -> list[int]:
+            with store.transaction(write=False) as transaction:
+                return [held.enrollment.id for held in transaction.blocked(account, reason, limit=limit, **what)]
+
+        assert found("x") == [ids[0], ids[1], ids[4]]
+        assert found("x", limit=2) == ids[:2]
+        assert found("x", after=ids[0], limit=1) == [ids[1]]
+        assert found("x", sequence_id=b) == [ids[1]]
+        assert found("x", sequence_id=b, after=ids[1]) == []
+        assert found("x", limit=0) == found("z") == found("x", after=BEYOND) == found("x", sequence_id=BEYOND) == []
+        assert found("y") == [ids[2]]
+        assert found("x", "acme") == [theirs]
+        assert found("x", "acme", sequence_id=b) == []
+
     # -- claims
 
     def test_claims_what_is_due_soonest_first(self, store):

@@ -448,6 +448,11 @@ def test_no_statement_reads_a_whole_table(store):
         ("ongoing_of_sequence", "sequencer_enrollments_standing (sequence_id=? AND state=?)"),
         ("statistics", "COVERING INDEX sequencer_enrollments_standing (sequence_id=?)"),
         ("to_purge", "sequencer_enrollments_state (account=? AND state=? AND finished_at<?)"),
+        ("blocked", "sequencer_enrollments_state (account=? AND state=? AND finished_at=? AND rowid>?)"),
+        (
+            "blocked_of_sequence",
+            "sequencer_enrollments_standing (sequence_id=? AND state=? AND reason=? AND rowid>?)",
+        ),
         ("page_of_ongoing", "sequencer_enrollments_state (account=? AND state=? AND finished_at=? AND rowid>?)"),
     ],
 )
