@@ -40,18 +40,6 @@ FAILURE_REASONS = (
     "task_deleted",
     "outcome_unknown",
 )
-PAUSE_REASONS = ("paused", "out_of_office", "bounced")
-FINISHED_REASONS = (
-    "manual",
-    "completed",
-    "replied",
-    "meeting_booked",
-    "unsubscribed",
-    "bounced",
-    "converted",
-    "resource_deleted",
-    "sequence_deleted",
-)
 
 
 def changed(record: _Record, changes: Mapping[str, Any]) -> _Record:

@@ -32,7 +32,7 @@ from sequencer.core.answers import answer, complete
 from sequencer.core.decision import Decision, Draft
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.effects import hand_over_of
-from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource, changed, initial_steps
+from sequencer.core.enrollment import FAILURE_REASONS, Enrollment, EnrollmentStep, Resource, changed, initial_steps
 from sequencer.core.errors import IllegalTransition, InvalidInput
 from sequencer.core.instants import between, later_by, to_instant
 from sequencer.core.reactions import react
@@ -247,6 +247,8 @@ def _block(draft: Draft, block: Block) -> None:
     if enrollment.is_finished:
         raise IllegalTransition(enrollment.state, "block")
     reason = to_line(block.reason, "reason", longest=64)
+    if reason in FAILURE_REASONS:
+        raise InvalidInput(f"{reason!r} is what a step that failed says; a pause needs another", path="reason")
     until = None if block.until is None else to_instant(block.until, "until")
     if until is not None and until <= draft.now:
         raise InvalidInput(f"must lie ahead, got {until}", path="until", code="not_ahead")

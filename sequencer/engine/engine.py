@@ -319,7 +319,10 @@ class Engine:
     ) -> Outcome:
         """End an enrollment; the outcome says what is still out (L7)."""
         actor_id = None if actor_id is None else to_identifier(actor_id, "actor_id")
-        return self._verb(id, Finish(to_line(reason, "reason", longest=64), actor_id), connection)
+        reason = to_line(reason, "reason", longest=64)
+        if reason == "completed":
+            raise InvalidInput("an enrollment completes by itself, with its last step", path="reason")
+        return self._verb(id, Finish(reason, actor_id), connection)
 
     def finish_ongoing(
         self,
@@ -430,6 +433,8 @@ class Engine:
         to_whole(limit, "limit", least=1, most=10_000)
         if state is not None and str(getattr(state, "value", state)) not in ("active", "blocked", "finished"):
             raise InvalidInput(f"must be active, blocked or finished, got {state!r}", path="state")
+        resource = None if resource is None else _must_be_resource(resource)
+        after = None if after is None else to_whole(after, "after", least=0, most=2**63 - 1)
         with self._reading(connection) as transaction:
             sequence_id = None if sequence is None else self._version(transaction, sequence).sequence_id
             found = transaction.enrollments(
@@ -475,6 +480,10 @@ class Engine:
         connection: Any = None,
     ) -> tuple[BoardTask, ...]:
         """The tasks on the embedded board: `open`, `done`, `cancelled`, or all (None)."""
+        to_whole(limit, "limit", least=1, most=10_000)
+        after = None if after is None else to_whole(after, "after", least=0, most=2**63 - 1)
+        if status not in ("open", "done", "cancelled", None):
+            raise InvalidInput(f"must be open, done, cancelled or None, got {status!r}", path="status")
         with self._reading(connection) as transaction:
             return tuple(transaction.tasks(self._account, actor_id=actor_id, status=status, after=after, limit=limit))
 

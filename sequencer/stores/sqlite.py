@@ -50,7 +50,8 @@ def translated(error: Exception) -> SequencerError:
         return InvalidInput(f"SQLite cannot hold it: {text}", code="out_of_range")
     if isinstance(error, sqlite3.OperationalError) and ("locked" in text or "busy" in text):
         return Conflict(
-            f"{text}: another connection is writing; nothing was stored, so try again (or raise `busy_timeout`)"
+            f"{text}: another connection is writing; nothing was stored, so try again (or raise `busy_timeout`). If it "
+            "is your own, with its transaction open, pass it as connection="
         )
     if isinstance(error, sqlite3.IntegrityError):
         return Conflict(f"{text}: somebody else has stored it; nothing was stored, so read again and decide anew")

@@ -198,3 +198,33 @@ def test_s6_a_merge_field_that_is_none_is_refused_where_it_is_written(text):
         with pytest.raises(InvalidInput) as refused:
             make()
         assert refused.value.code == "invalid_merge_field"
+
+
+def test_l5_the_engines_own_words_are_no_reasons_of_a_host():
+    """Nobody blocks for a failure that did not happen, or completes what has steps left: statistics stay true (L7)."""
+    engine = Engine(MemoryStore(), clock=ManualClock(START))
+    enrollment = engine.enroll(MAIL, lead(1))
+    with pytest.raises(InvalidInput, match="delivery_failed"):
+        engine.block(enrollment.id, reason="delivery_failed")
+    with pytest.raises(InvalidInput, match="completes by itself"):
+        engine.finish(enrollment.id, reason="completed")
+
+    assert engine.get(enrollment.id).state == "active"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda engine: engine.enrollments(("lead", 2)),
+        lambda engine: engine.enrollments(after="x"),
+        lambda engine: engine.enrollments(limit=0),
+        lambda engine: engine.tasks(status="nonsense"),
+        lambda engine: engine.tasks(limit="x"),
+        lambda engine: engine.get("1"),
+        lambda engine: engine.handle("replied"),
+    ],
+)
+def test_s6_bad_arguments_of_reads_are_refused_by_name(read):
+    """What cannot be asked is `InvalidInput`, never an error from inside."""
+    with pytest.raises(InvalidInput):
+        read(Engine(MemoryStore(), clock=ManualClock(START)))
