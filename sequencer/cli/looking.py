@@ -1,14 +1,15 @@
-"""`list`, `show`, `explain`, `history`, `tasks`: looking, without touching anything."""
+"""`list`, `sequences`, `show`, `explain`, `history`, `tasks`: looking, without touching anything."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import date, datetime
 from typing import Any
 
-from sequencer.cli.files import opened
+from sequencer.cli.files import connected, opened, store_file
 from sequencer.cli.moments import clock_time
 from sequencer.cli.options import Commands, add_command, identifier, positive, to_id
 from sequencer.cli.output import Output, Styled, Table, bad, dim, good, strong, warn
@@ -18,6 +19,7 @@ from sequencer.core.events import EVENT_TYPES, Event
 from sequencer.core.instants import to_instant, to_iso
 from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.engine.storage import BoardTask
+from sequencer.stores.codec import encode_id
 
 __all__ = ["event_document", "register", "show_enrollment", "state", "status"]
 
@@ -41,10 +43,21 @@ def register(commands: Commands) -> None:
         example="sequencer list --db crm.db --state blocked\nsequencer list --db crm.db --resource lead 42 --json",
     )
     parser.add_argument("--state", choices=[each.value for each in EnrollmentState], help="only these")
-    parser.add_argument("--sequence", metavar="KEY", help="only those in this sequence")
+    parser.add_argument(
+        "--sequence", metavar="KEY", help="only those in this sequence; `sequencer sequences` has the keys"
+    )
     parser.add_argument("--resource", nargs=2, metavar=("TYPE", "ID"), help="only those of this lead or contact")
     parser.add_argument("--after", metavar="ID", type=to_after, help="go on after this enrollment")
     parser.add_argument("--limit", metavar="N", type=positive(10_000), default=100, help="at most so many (100)")
+
+    add_command(
+        commands,
+        "sequences",
+        _sequences,
+        "list the sequences of a store, and how their enrollments stand",
+        example="sequencer sequences --db crm.db",
+        more="The reply rate is the share of those that replied among those that replied or ran to the end.",
+    )
 
     parser = add_command(
         commands, "show", _show, "show an enrollment and its steps", example="sequencer show 17 --db crm.db"
@@ -121,6 +134,38 @@ def _list(arguments: argparse.Namespace, out: Output) -> int:
     if more is not None:
         out.say(f"There are more: --after {more}", "dim")
     return 0
+
+
+def _sequences(arguments: argparse.Namespace, out: Output) -> int:
+    account = None if arguments.account is None else identifier(arguments.account, "--account")
+    with opened(arguments) as engine, closing(connected(store_file(arguments.db))) as connection:
+        # The engine asks for a sequence by its key; which keys there are, only the tables know.
+        kept = connection.execute(_SEQUENCES, (encode_id(account),)).fetchall()
+        found = [(key, json.loads(content)["name"], version, engine.statistics(key)) for key, content, version in kept]
+    out.document(
+        {"sequences": [{"key": key, "name": name, "version": n, **each.to_dict()} for key, name, n, each in found]}
+    )
+    table = Table(["key", "?name", ">version", ">total", ">active", ">blocked", ">finished", ">reply rate"])
+    for key, name, version, each in found:
+        blocked, rate = sum(each.blocked.values()), each.reply_rate
+        table.add(
+            strong(key),
+            name,
+            version,
+            each.total,
+            each.active,
+            bad(blocked) if blocked else blocked,
+            sum(each.finished.values()),
+            "" if rate is None else f"{rate:.1%}",
+        )
+    out.table(table, empty="No sequences.")
+    return 0
+
+
+_SEQUENCES = """
+SELECT s.key, v.content, v.version FROM sequencer_sequences s JOIN sequencer_versions v ON v.id = s.version_id
+WHERE s.account = ? ORDER BY s.id
+"""
 
 
 def _next(enrollment: Enrollment, now: datetime) -> Styled:

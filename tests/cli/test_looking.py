@@ -26,6 +26,23 @@ def test_list(run, started):
     assert "contact c-3" in lines[4]
 
 
+def test_sequences(run, db):
+    """Each sequence is listed with the key that `list --sequence` wants, and with how its enrollments stand."""
+    assert run("finish", 2, "--db", db, "--reason", "replied").status == 0
+    assert run("block", 3, "--db", db).status == 0
+
+    (found,) = run("sequences", "--db", db, "--json").document["sequences"]
+
+    assert found == {
+        "key": "Inbound follow-up", "name": "Inbound follow-up", "version": 1, "total": 3,
+        "active": 1, "blocked": {"paused": 1}, "finished": {"replied": 1}, "reply_rate": 1.0,
+    }  # fmt: skip
+    assert run("sequences", "--db", db).out.splitlines()[2].split()[-6:] == ["1", "3", "1", "1", "1", "100.0%"]
+    listed = run("list", "--db", db, "--sequence", found["key"], "--json").document["enrollments"]
+    assert len(listed) == found["total"]
+    assert run("sequences", "--db", db, "--account", "other").out == "No sequences.\n"
+
+
 def test_pages(run, db):
     """A page ends at its limit and says where the next begins; the last one says nothing."""
     first = run("list", "--db", db, "--limit", 2, "--json").document
