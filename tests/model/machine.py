@@ -548,10 +548,11 @@ class Machine(RuleBasedStateMachine):
         assert all(step.cancel_after > now for step in each.steps if step.cancel_task), "a task stays on the board"
 
     def reasons_to_wait(self, each: Any) -> list[Any]:
-        """Until its estimate; and a mail that found the calendar closed until what was then the next open moment."""
+        """Its estimate; what was the next open moment when it was looked at; the next try to take a task off the board."""
         looked = [event.at for event in self.world.host.history(each.id)]
         opened = [each.calendar.next_open(at, email=True) for at in [*looked, self.now] if each.current.step.is_email]
-        return [each.current.estimated_execute_at, *opened]
+        cancels = [step.cancel_after for step in each.steps if step.cancel_task]
+        return [each.current.estimated_execute_at, *opened, *cancels]
 
     # -- what always holds
 
