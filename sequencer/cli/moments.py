@@ -6,11 +6,12 @@ from datetime import date, datetime
 
 from pendulum import DateTime
 
+from sequencer.core.calendar import Calendar
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import to_date, to_instant, to_zone
 from sequencer.definitions import to_moment as to_exact_moment
 
-__all__ = ["clock_time", "to_moment", "to_return"]
+__all__ = ["clock_time", "odd_clock", "to_moment", "to_return"]
 
 _HOW = "like 2026-03-27T16:30 (local time in the zone), 2026-03-27T15:30:00Z or 2026-03-27 (its beginning)"
 
@@ -26,6 +27,21 @@ def to_moment(text: str, timezone: str, path: str) -> DateTime:
         if error.code != "not_an_instant":
             raise
         raise InvalidInput(f"needs a moment {_HOW}, got {text!r}", path=path, code=error.code) from None
+
+
+def odd_clock(text: str, timezone: str, moment: DateTime) -> str | None:
+    """What to say where the zone's clocks never show the local time that was typed as this moment, or show it twice."""
+    typed = datetime.fromisoformat(text)
+    if typed.tzinfo is not None:
+        return None
+    local = Calendar(timezone).local(moment)
+    when = f"{typed:%H:%M} on {typed:%Y-%m-%d}"
+    if local.replace(tzinfo=None) != typed:
+        later = clock_time(moment, timezone)
+        return f"{when} does not exist in {timezone}, where the clocks go forward over it: it is taken as {later}"
+    if local.replace(fold=1).utcoffset() != local.utcoffset():
+        return f"{when} comes twice in {timezone}, where the clocks go back over it: it is taken as the first"
+    return None
 
 
 def to_return(text: str, timezone: str, path: str) -> DateTime | date:

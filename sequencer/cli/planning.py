@@ -7,8 +7,10 @@ import csv
 import io
 from typing import Any
 
+import attrs
+
 from sequencer.cli.files import read_definition
-from sequencer.cli.moments import clock_time, to_moment
+from sequencer.cli.moments import clock_time, odd_clock, to_moment
 from sequencer.cli.options import Commands, add_command, zone_option
 from sequencer.cli.output import Output, Table, dim, strong
 from sequencer.core.calendar import Calendar
@@ -16,6 +18,7 @@ from sequencer.core.errors import DefinitionError
 from sequencer.core.instants import to_iso, to_local_iso, to_zone
 from sequencer.core.sequence import Sequence, Step, Task
 from sequencer.core.timeline import PlannedStep, Timeline, plan
+from sequencer.engine.clock import SystemClock
 
 __all__ = ["register", "what"]
 
@@ -36,7 +39,7 @@ def register(commands: Commands) -> None:
     )
     parser.add_argument("file", metavar="FILE", help="a definition, YAML or JSON")
     parser.add_argument(
-        "--start", metavar="WHEN", required=True, help="ISO 8601; without an offset it is local time in the zone"
+        "--start", metavar="WHEN", help="ISO 8601; without an offset it is local time in the zone (default: now)"
     )
     zone_option(parser, "on the clock of this zone (default: the definition's)")
     parser.add_argument("--why", action="store_true", help="give the reasons behind each moment")
@@ -69,8 +72,17 @@ def _plan(arguments: argparse.Namespace, out: Output) -> int:
         raise Refusal("--csv and --json are two answers; ask for one of them")
     sequence = read_definition(arguments.file)
     calendar = sequence.calendar if arguments.timezone is None else sequence.calendar.in_zone(arguments.timezone)
-    start = to_moment(arguments.start, calendar.timezone, "--start")
+    note = None
+    if arguments.start is None:
+        start = SystemClock().now().replace(microsecond=0)
+    else:
+        start = to_moment(arguments.start, calendar.timezone, "--start")
+        note = odd_clock(arguments.start, calendar.timezone, start)
     timeline = plan(sequence, start, timezone=calendar.timezone)
+    if note is not None:
+        out.aside(f"sequencer plan: --start: {note}")
+        first, *others = timeline
+        timeline = attrs.evolve(timeline, steps=(attrs.evolve(first, reasons=(note, *first.reasons)), *others))
     if arguments.json:
         document = timeline.to_dict()
         for planned, step in zip(timeline, document["steps"], strict=True):

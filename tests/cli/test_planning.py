@@ -9,6 +9,8 @@ import json
 import pytest
 
 from sequencer.core.diagrams import MACHINES, edges_of
+from sequencer.core.instants import to_iso
+from sequencer.engine.clock import SystemClock
 from sequencer.examples import path
 
 FRIDAY = ("--start", "2026-03-27T16:30", "--timezone", "Europe/Berlin")
@@ -81,6 +83,39 @@ def test_moments(run, inbound, start, started_at):
     document = run("plan", inbound, "--start", start, "--timezone", "Europe/Berlin", "--json").document
 
     assert document["started_at"] == started_at
+
+
+@pytest.mark.parametrize(
+    ("start", "note"),
+    [
+        ("2026-03-29T02:30", "02:30 on 2026-03-29 does not exist in Europe/Berlin"),
+        ("2026-10-25T02:30", "02:30 on 2026-10-25 comes twice in Europe/Berlin"),
+        ("2026-03-29T02:30+01:00", None),
+        ("2026-03-29T01:30", None),
+        ("2026-03-29", None),
+    ],
+    ids=["skipped", "twice", "offset", "plain", "date"],
+)
+def test_a_start_that_is_read_otherwise_is_said(run, inbound, start, note):
+    """Where the clocks never show the start, or show it twice, standard error and the reasons say what is taken."""
+    done = run("plan", inbound, "--start", start, "--timezone", "Europe/Berlin", "--json")
+
+    reasons = done.document["steps"][0]["reasons"]
+    if note is None:
+        assert done.err == ""
+        assert reasons[0].startswith("counts from the start")
+    else:
+        assert done.err.startswith(f"sequencer plan: --start: {note}")
+        assert reasons[0].startswith(note)
+
+
+def test_without_a_start_it_is_now(run, inbound):
+    """A plan without --start begins at this moment."""
+    before = SystemClock().now().replace(microsecond=0)
+    document = run("plan", inbound, "--json").document
+
+    assert to_iso(before) <= document["started_at"] <= to_iso(SystemClock().now().replace(microsecond=0))
+    assert "." not in document["started_at"]
 
 
 @pytest.mark.parametrize("start", ["2026-03-28T10:00", "2026-03-29T10:00"], ids=["Saturday", "Sunday"])
