@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -78,6 +79,7 @@ class _Enrolled:
 def _enroll(arguments: argparse.Namespace, out: Output) -> int:
     sequence = read_definition(arguments.file)
     leads = read_leads(arguments.leads, timezone=sequence.calendar.timezone)
+    _warn_without_addresses(arguments.leads, leads, out)
     actor_id = None if arguments.actor is None else identifier(arguments.actor, "--actor")
     given = _given(arguments.leads, sequence, leads, actor_id, SystemClock().now())
     enrolled = _Enrolled()
@@ -89,6 +91,19 @@ def _enroll(arguments: argparse.Namespace, out: Output) -> int:
             progress.advance(len(batch))
     _answer(out, sequence, leads, enrolled, now)
     return 1 if enrolled.refused else 0
+
+
+def _warn_without_addresses(file: str, leads: list[Lead], out: Output) -> None:
+    """A column that looks as if it held the addresses is a merge field like any other; say so where none is `email`."""
+    if any(lead.email for lead in leads):
+        return
+    columns = dict.fromkeys(name for lead in leads for name in lead.fields)
+    for name in columns:
+        if re.sub(r"[\W_]", "", name.casefold()) in _LIKE_EMAIL:
+            out.aside(f"{file}: {name} is a merge field, and nobody has an address; did you mean email?")
+
+
+_LIKE_EMAIL = {"email", "mail", "emailaddress", "mailaddress"}
 
 
 def _given(

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from sequencer.cli.output import Output
 from sequencer.core.errors import InvalidInput
+from sequencer.core.problems import nearest
 from sequencer.core.values import Identifier, to_identifier
 
 __all__ = ["Commands", "Refusal", "Run", "add_command", "identifier", "positive", "to_id", "zone_option"]
@@ -34,6 +35,11 @@ class Parser(argparse.ArgumentParser):
         keywords.setdefault("allow_abbrev", False)
         keywords.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*args, **keywords)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        # The parser's own words list every choice; a mistyped one is mostly a neighbour of one of them.
+        if action.choices is not None and value not in action.choices:
+            raise argparse.ArgumentError(action, f"there is no {value!r}; {nearest(value, action.choices)}")
 
     def error(self, message: str) -> NoReturn:
         """The message and where help is, without the whole usage."""

@@ -49,12 +49,12 @@ def register(commands: Commands) -> None:
         commands,
         "check",
         _check,
-        "whether a definition is valid",
-        example="sequencer check inbound-follow-up.yaml",
+        "whether definitions are valid",
+        example="sequencer check inbound-follow-up.yaml\nsequencer check *.yaml",
         more="All that is wrong is listed at once, as file:line:col: code: message.",
         db=False,
     )
-    parser.add_argument("file", metavar="FILE", help="a definition, YAML or JSON")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a definition, YAML or JSON")
 
 
 def what(step: Step) -> str:
@@ -152,19 +152,30 @@ def _csv(calendar: Calendar, timeline: Timeline, *, why: bool) -> str:
 
 
 def _check(arguments: argparse.Namespace, out: Output) -> int:
+    documents = [_checked(file, out) for file in arguments.files]
+    valid = all(each["valid"] for each in documents)
+    if len(documents) == 1:
+        out.document(documents[0])
+    else:
+        files = [{"file": file, **each} for file, each in zip(arguments.files, documents, strict=True)]
+        out.document({"valid": valid, "files": files})
+    return 0 if valid else 2
+
+
+def _checked(file: str, out: Output) -> dict[str, Any]:
+    """Whether a definition is valid, for people at once and as plain data. That it is not is an answer, too."""
     document: dict[str, Any] = {"valid": True, "findings": [], "expectations": []}
     try:
-        sequence = read_definition(arguments.file)
+        sequence = read_definition(file)
     except DefinitionError as error:
-        # The question was whether it is valid, so this is an answer, too.
+        for problem in error.problems:
+            out.aside(problem)
         fields = ("code", "message", "path", "file", "line", "column")
         problems = [{name: getattr(problem, name) for name in fields} for problem in error.problems]
-        out.document({**document, "valid": False, "problems": problems})
-        raise
-    out.document(document)
+        return {**document, "valid": False, "problems": problems}
     emails = sum(step.is_email for step in sequence.steps)
     tasks = len(sequence.steps) - emails
-    out.say(f"{arguments.file}: valid", "green")
+    out.say(f"{file}: valid", "green")
     out.say(f"{sequence.name}: {emails} {'mail' if emails == 1 else 'mails'}, {tasks} "
             f"{'task' if tasks == 1 else 'tasks'}, on the clock of {sequence.calendar.timezone}")  # fmt: skip
-    return 0
+    return document

@@ -32,6 +32,8 @@ MOST_BYTES = 64 * 1024 * 1024
 
 _REQUIRED = ("resource_type", "resource_id")
 _KNOWN = (*_REQUIRED, "email", "timezone", "actor_id", "account", "start_at", "enrolled_at", "idempotency_key")
+# What other products call these columns.
+_ALSO_CALLED = {"resource_type": ("type", "kind", "resource"), "resource_id": ("id", "lead_id", "contact_id")}
 _LONGEST_FIELD = 10_000
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _MOMENT = re.compile(
@@ -130,6 +132,12 @@ def _read(text: str, builder: Builder, timezone: str, leads: list[Lead]) -> None
 
 def _header(header: list[Cell], builder: Builder) -> list[str]:
     names: dict[str, Cell] = {}
+    for separator, called in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and separator in header[0].text:
+            builder.note(
+                0, "wrong_separator", f"the cells are separated by {called}: save the file with commas instead"
+            )
+            raise EnoughProblems
     for cell in header:
         try:
             name = to_line(cell.text, "header", longest=64)
@@ -142,7 +150,11 @@ def _header(header: list[Cell], builder: Builder) -> list[str]:
             builder.note(cell.offset, "duplicate_column", f"the column {name} is there twice: remove one")
         names[name] = cell
     for name in _REQUIRED:
-        if name not in names:
+        also = next((each for each in names if each.casefold() in _ALSO_CALLED[name]), None)
+        if name not in names and also is not None:
+            message = f"{also} is not what this column is called: did you mean {name}?"
+            builder.note(names[also].offset, "missing_column", message)
+        elif name not in names:
             close = nearest(name, [each for each in names if each not in _KNOWN] or _REQUIRED)
             hint = f"; {close}" if close.startswith("did") and not close.endswith(f"{name}?") else ""
             builder.note(0, "missing_column", f"the header needs the column {name}{hint}")

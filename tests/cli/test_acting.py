@@ -422,3 +422,15 @@ def test_what_explain_says_about_an_unknown_outcome_works_as_typed(run, db):
 
     assert run(*command.split()).out == f"changed: enrollment {id}\n"
     assert run("show", id, "--db", db, "--json").document["steps"][0]["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("column", "asked"), [("e-mail", True), ("Mail", True), ("E-Mail Address", True), ("city", False)]
+)
+def test_leads_whose_addresses_are_in_another_column(run, inbound, column, asked):
+    """Where nobody has an address and a column looks like one, standard error asks whether email was meant."""
+    Path("leads.csv").write_text(f"resource_type,resource_id,{column}\nlead,1,ada@example.com\n", encoding="utf-8")
+
+    done = run("enroll", inbound, "--leads", "leads.csv", "--db", "crm.db")
+
+    assert (f"{column} is a merge field, and nobody has an address; did you mean email?" in done.err) == asked

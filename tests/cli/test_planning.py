@@ -164,6 +164,32 @@ def test_an_invalid_definition_as_json(run, tmp_path):
     assert done.document["problems"][0]["file"] == "bad.yaml"
 
 
+def test_several_definitions(run, tmp_path, inbound):
+    """Each file gets its answer, the valid ones after a broken one, too; one of them makes it status 2."""
+    (tmp_path / "bad.yaml").write_text("name: Bad\n", encoding="utf-8")
+
+    done = run("check", "bad.yaml", inbound)
+    assert done.status == 2
+    assert f"{inbound}: valid" in done.out
+    assert done.err.startswith("bad.yaml:")
+
+    document = run("check", "bad.yaml", inbound, "--json").document
+    assert document["valid"] is False
+    assert [(each["file"], each["valid"]) for each in document["files"]] == [("bad.yaml", False), (str(inbound), True)]
+    assert run("check", inbound, path("renewal.yaml"), "--json").document["valid"] is True
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("enrol", "enroll"), ("histroy", "history"), ("xyz", None)], ids=["enrol", "histroy", "xyz"]
+)
+def test_a_mistyped_command(run, typed, meant):
+    """What is nearly a command is asked back; for anything else there is the list."""
+    done = run(typed)
+
+    assert done.status == 2
+    assert (f"did you mean {meant}?" if meant else "use demo, ") in done.err
+
+
 @pytest.mark.parametrize("name", sorted(MACHINES))
 def test_diagrams_of_the_machines(run, name):
     """The drawing of a machine has every edge of the machine."""

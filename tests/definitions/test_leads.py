@@ -148,13 +148,13 @@ def test_quotes_and_line_ends():
 MALFORMED = {
     "an empty file": ("§", "empty"),
     "blank lines only": ("§\n\n", "empty"),
-    "no column for the id": ("§resource_type,id\nlead,1\n", "missing_column"),
+    "no column for the id": ("resource_type,§id\nlead,1\n", "missing_column"),
     "no header at all": ("§lead,1\n", "missing_column"),
     "a column twice": ("resource_type,resource_id,a,§a\n", "duplicate_column"),
     "a column without a name": ("resource_type,resource_id,§,b\n", "blank"),
     "a column with blanks around it": ("resource_type,resource_id,§ email\n", "surrounding_blanks"),
     "a column of two lines": ('resource_type,resource_id,§"a\nb"\n', "invalid_text"),
-    "semicolons": ("§resource_type;resource_id\nlead;1\n", "missing_column"),
+    "semicolons": ("§resource_type;resource_id\nlead;1\n", "wrong_separator"),
     "a cell too few": ("resource_type,resource_id,a\n§lead,1\n", "wrong_field_count"),
     "a cell too many": ("resource_type,resource_id\n§lead,1,\n", "wrong_field_count"),
     "a blank line between": ("resource_type,resource_id\nlead,1\n§\nlead,2\n", "wrong_field_count"),
@@ -251,3 +251,21 @@ def test_cells_come_back(cells):
     (lead,) = parse_leads(f"{header}\nlead,1,{','.join(quoted)}\n")
 
     assert lead.fields == {f"c{i}": cell for i, cell in enumerate(cells) if cell.strip()}
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("resource_type;resource_id;email", "separated by semicolons"),
+        ("resource_type\tresource_id", "separated by tabs"),
+        ("type,resource_id", "did you mean resource_type?"),
+        ("resource_type,Lead_ID", "did you mean resource_id?"),
+    ],
+)
+def test_headers_of_other_products(header, said):
+    """A separator that is no comma, and the names that others give the two columns, are met with a hint."""
+    with pytest.raises(DefinitionError) as caught:
+        parse_leads(f"{header}\nlead,1\n")
+
+    (problem,) = caught.value.problems
+    assert said in problem.message
