@@ -1,20 +1,24 @@
-"""`complete`, `skip`, `block`, `resume`, `finish`: the verbs of a person, one enrollment at a time."""
+"""`complete`, `skip`, `block`, `resume`, `update`, `finish`: the verbs of a person."""
 
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from sequencer.cli.files import opened
 from sequencer.cli.looking import show_enrollment
 from sequencer.cli.moments import to_moment
-from sequencer.cli.options import Commands, add_command, identifier, positive, to_id, zone_option
+from sequencer.cli.options import Commands, Refusal, add_command, identifier, positive, to_id, zone_option
 from sequencer.cli.output import Output
+from sequencer.core.enrollment import Resource
 from sequencer.core.errors import InvalidInput
 from sequencer.core.sequence import MOST_STEPS
+from sequencer.core.statuses import EnrollmentState
 from sequencer.engine.results import Outcome
 
 __all__ = ["register"]
 
+_BATCH = 500
 _ALREADY = "Exit status 0 also when it was so already."
 
 
@@ -61,18 +65,43 @@ def register(commands: Commands) -> None:
         "resume",
         _resume,
         "go on with a blocked enrollment",
-        example="sequencer resume 17 --db crm.db --timeline keep",
+        example=(
+            "sequencer resume 17 --db crm.db --timeline keep\n"
+            "sequencer resume --blocked mail_settings --db crm.db --sequence 'Inbound follow-up'"
+        ),
         more=(
             "shift: what was left of the delay is waited out. keep: the planned moment, if it is still ahead.\n"
             "restart: the whole delay again. A failed step is tried again at the next open moment; --skip passes\n"
-            "over it instead."
+            "over it instead.\n"
+            "\n"
+            "--blocked goes on with all that are blocked for one reason, each of them once, also where a mistake that\n"
+            "is not mended yet blocks them again. With --skip, what is handed over and not answered stays blocked."
         ),
     )
-    parser.add_argument("id", metavar="ID", help="the enrollment's number")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("id", metavar="ID", nargs="?", help="the enrollment's number")
+    which.add_argument("--blocked", metavar="REASON", help="all that are blocked for this reason, as `list` shows it")
+    parser.add_argument("--sequence", metavar="KEY", help="with --blocked, only those in this sequence")
     parser.add_argument(
         "--timeline", choices=["shift", "keep", "restart"], default="shift", help="what becomes of it (shift)"
     )
     parser.add_argument("--skip", action="store_true", help="pass over the current step")
+
+    parser = add_command(
+        commands,
+        "update",
+        _update,
+        "correct the address or the merge fields of a lead or contact",
+        example="sequencer update lead 42 --db crm.db --email ada@example.com --field company=Acme",
+        more=(
+            "Holds for all its ongoing enrollments. --email replaces the address; --field replaces a field or adds\n"
+            "it, and the other fields stay. What is blocked stays so until it is resumed."
+        ),
+    )
+    parser.add_argument("type", metavar="TYPE", help="lead, contact")
+    parser.add_argument("id", metavar="ID", help="its id")
+    parser.add_argument("--email", metavar="ADDR", help="the new address")
+    parser.add_argument("--field", metavar="NAME=VALUE", action="append", default=[], help="a merge field; repeatable")
 
     parser = add_command(
         commands,
@@ -114,9 +143,91 @@ def _block(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _resume(arguments: argparse.Namespace, out: Output) -> int:
+    if arguments.blocked is not None:
+        return _resume_blocked(arguments, out)
+    if arguments.sequence is not None:
+        raise InvalidInput("is for --blocked, which is not there", path="--sequence")
     with opened(arguments) as engine:
         outcome = engine.resume(to_id(arguments.id), timeline=arguments.timeline, skip=arguments.skip)
         return _answer(out, outcome, "resumed")
+
+
+def _resume_blocked(arguments: argparse.Namespace, out: Output) -> int:
+    resumed: list[int] = []
+    with opened(arguments) as engine, out.progress("resuming") as progress:
+        while True:
+            # In batches, so that a worker beside it need not wait for all of them; and from the last one on, so that
+            # what it blocks again meanwhile is not resumed for ever.
+            outcomes = engine.resume_blocked(
+                arguments.blocked,
+                sequence=arguments.sequence,
+                timeline=arguments.timeline,
+                skip=arguments.skip,
+                after=resumed[-1] if resumed else None,
+                limit=_BATCH,
+            )
+            resumed += [outcome.enrollment.id for outcome in outcomes]
+            progress.advance(len(outcomes))
+            if len(outcomes) < _BATCH:
+                break
+    out.document({"blocked_reason": arguments.blocked, "resumed": len(resumed), "enrollments": resumed})
+    many = f"{len(resumed)} {'enrollment' if len(resumed) == 1 else 'enrollments'}"
+    if resumed:
+        out.say(f"resumed {many} blocked for {arguments.blocked}", "green")
+    else:
+        out.say(f"nothing is blocked for {arguments.blocked}, or can be resumed so; nothing changed", "yellow")
+    return 0
+
+
+def _update(arguments: argparse.Namespace, out: Output) -> int:
+    if arguments.email is None and not arguments.field:
+        raise InvalidInput("give --email, or --field, or both", path="--email")
+    if arguments.email is not None and not arguments.email.strip():
+        raise InvalidInput("needs an address", path="--email", code="blank")
+    given = dict(_field(text) for text in arguments.field)
+    who = Resource(arguments.type, identifier(arguments.id, "ID"), arguments.email)
+    with opened(arguments) as engine:
+        stored = [each for each in engine.enrollments(who, limit=10_000) if not each.is_finished]
+        resource = _merged(who, given, [each.resource for each in stored])
+        updated = engine.update_person(resource)
+    blocked = [each.id for each in stored if each.state is EnrollmentState.BLOCKED]
+    out.document(
+        {
+            "resource_type": resource.type,
+            "resource_id": resource.id,
+            "email": resource.email,
+            "fields": dict(resource.fields),
+            "enrollments": updated,
+            "blocked": blocked,
+        }
+    )
+    many = f"{updated} {'enrollment' if updated == 1 else 'enrollments'}"
+    out.say(f"updated {resource.type} {resource.id}, in {many}", "green")
+    for id in blocked:
+        out.say(f"enrollment {id} stays blocked until `sequencer resume {id}`", "yellow")
+    return 0
+
+
+def _field(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise InvalidInput(f"needs NAME=VALUE, got {text!r}", path="--field")
+    return name.strip(), value
+
+
+def _merged(who: Resource, given: dict[str, str], stored: list[Resource]) -> Resource:
+    """What is typed, over what is stored. Where enrollments differ in what is not typed, the user has to say it."""
+    emails = {each.email for each in stored}
+    if who.email is None and len(emails) > 1:
+        raise Refusal("its enrollments have different addresses; say with --email which it is", 1)
+    fields: dict[str, Any] = {}
+    for name, value in ((name, value) for each in stored for name, value in each.fields.items() if name not in given):
+        if fields.setdefault(name, value) != value:
+            raise Refusal(f"its enrollments differ in {name!r}; say with --field {name}=... which it is", 1)
+    zones = [each.timezone for each in stored if each.timezone is not None]
+    email = next(iter(emails), None) if who.email is None else who.email
+    # The newest zone is the likeliest; the enrollments' own clocks do not change with it.
+    return Resource(who.type, who.id, email, {**fields, **given}, zones[-1] if zones else None)
 
 
 def _finish(arguments: argparse.Namespace, out: Output) -> int:

@@ -14,8 +14,10 @@ import pytest
 from sequencer.adapters.maildir import MaildirMailer
 from sequencer.adapters.recording import RecordingMailer
 from sequencer.cli.running import to_host
+from sequencer.core.enrollment import Resource
 from sequencer.core.errors import InvalidInput, StoreError
 from sequencer.core.instants import later_by
+from sequencer.core.sequence import Sequence, Step, Task
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.engine import Engine
 from sequencer.engine.enrolling import enroll_one
@@ -294,6 +296,86 @@ def test_block_and_resume(run, started):
     assert (
         run("resume", 1, "--db", started, "--skip", "--json").document["enrollment"]["steps"][1]["status"] == "skipped"
     )
+
+
+def test_update_adds_what_was_missing(run, inbound):
+    """A lead without a name is blocked; with the name given and resumed, its mail leaves; the other fields stay."""
+    Path("leads.csv").write_text("resource_type,resource_id,email,company\nlead,1,a@example.com,Acme\n", "utf-8")
+    run("enroll", inbound, "--leads", "leads.csv", "--db", "crm.db")
+    run("run", "--db", "crm.db", "--once", "--maildir", "outbox")
+    assert "missing_merge_data" in run("list", "--db", "crm.db").out
+
+    done = run("update", "lead", 1, "--db", "crm.db", "--email", "b@example.com", "--field", "first_name=A=B")
+
+    assert done.status == 0
+    assert "updated lead 1, in 1 enrollment\nenrollment 1 stays blocked until `sequencer resume 1`" in done.out
+    again = run("update", "lead", 1, "--db", "crm.db", "--field", "first_name=Ada", "--json").document
+    assert again == {
+        "resource_type": "lead", "resource_id": 1, "email": "b@example.com",
+        "fields": {"company": "Acme", "first_name": "Ada"}, "enrollments": 1, "blocked": [1],
+    }  # fmt: skip
+    run("resume", 1, "--db", "crm.db")
+    run("run", "--db", "crm.db", "--once", "--maildir", "outbox")
+    (mail,) = mailbox.Maildir("outbox", create=False)
+    assert (mail["To"], mail["Subject"]) == ("b@example.com", "Your request, Ada")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["lead", 1], 2, "give --email"),
+        (["lead", 1, "--email", " "], 2, "needs an address"),
+        (["lead", 1, "--field", "company"], 2, "NAME=VALUE"),
+        (["lead", 1, "--field", "=Acme"], 2, "NAME=VALUE"),
+        (["lead", 99, "--email", "a@example.com"], 1, "no ongoing enrollment of 'lead 99'"),
+        (["lead", 1, "--email", "BEN@example.com"], 1, "(enrollment 2, active)"),
+    ],
+)
+def test_an_update_that_is_refused(run, db, words, status, said):
+    """What is not said, nobody, and an address that another lead has there are refused with the reason (L9, S6)."""
+    done = run("update", *words, "--db", db)
+
+    assert (done.status, done.out) == (status, "")
+    assert said in done.err
+
+
+def test_an_update_decides_nothing_that_was_not_said(run, db):
+    """Where a lead's enrollments hold different addresses or values, the one that is meant has to be typed."""
+    store = SQLiteStore(db)
+    engine = Engine(store=store)
+    other = Sequence("Other", [Step(Task("Call"))])
+    engine.enroll(other, Resource("lead", 1, "new@example.com", {"company": "New", "city": "Oslo"}))
+    words = ("update", "lead", 1, "--db", db)
+
+    assert "say with --email which" in run(*words, "--field", "company=Acme").err
+    assert "say with --field company=..." in run(*words, "--email", "new@example.com").err
+    assert run(*words, "--email", "new@example.com", "--field", "company=Acme").status == 0
+
+    persons = [each.resource for each in engine.enrollments(Resource("lead", 1))]
+    store.close()
+    assert persons[0] == persons[1]
+    assert dict(persons[0].fields) == {"first_name": "Ada", "company": "Acme", "city": "Oslo"}
+    assert persons[0].timezone == "Europe/Warsaw"
+
+
+def test_resume_all_that_are_blocked_for_one_reason(run, started, monkeypatch):
+    """All go on, batch by batch, and then none is left; another reason's stay; a sequence narrows it."""
+    monkeypatch.setattr("sequencer.cli.acting._BATCH", 1)
+    for id, reason in ((1, "paused"), (2, "holiday"), (3, "paused")):
+        run("block", id, "--db", started, "--reason", reason)
+    words = ("resume", "--blocked", "paused", "--db", started)
+
+    assert "no sequence 'nothing'" in run(*words, "--sequence", "nothing").err
+    done = run(*words, "--sequence", "Inbound follow-up", "--json")
+    assert done.document == {"blocked_reason": "paused", "resumed": 2, "enrollments": [1, 3]}
+    assert "nothing is blocked for paused" in run(*words).out
+    assert run("resume", "--blocked", "holiday", "--db", started, "--skip").out == (
+        "resumed 1 enrollment blocked for holiday\n"
+    )
+    assert run("show", 2, "--db", started, "--json").document["steps"][1]["status"] == "skipped"
+    assert run("resume", "--db", started).status == 2
+    assert run("resume", 1, "--blocked", "paused", "--db", started).status == 2
+    assert run("resume", 1, "--sequence", "Inbound follow-up", "--db", started).status == 2
 
 
 def test_finish(run, started):
