@@ -22,6 +22,7 @@ from sequencer.cli.moments import clock_time, to_moment
 from sequencer.cli.options import Commands, Refusal, add_command, zone_option
 from sequencer.cli.output import Output
 from sequencer.core.errors import InvalidInput
+from sequencer.core.events import Event
 from sequencer.core.instants import to_iso
 from sequencer.engine.engine import Engine
 from sequencer.engine.ports import Mailer
@@ -82,7 +83,12 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
 
     with (
         opened(
-            arguments, mailer=mailer, templates=templates, unsubscribe_url=_unsubscribe_url(arguments.unsubscribe_url)
+            arguments,
+            mailer=mailer,
+            templates=templates,
+            unsubscribe_url=_unsubscribe_url(arguments.unsubscribe_url),
+            listener=lambda event: _say_failure(event, out),
+            listener_name="sequencer run",  # not the host's own, whose progress must not move
         ) as engine,
         _stopped_by_signals() as stop,
         mailer if isinstance(mailer, SmtpMailer) else contextlib.nullcontext(),
@@ -98,6 +104,17 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
         + (f"next due {clock_time(next_due_at, 'UTC')} UTC" if next_due_at else "nothing is waiting")
     )
     return 0
+
+
+def _say_failure(event: Event, out: Output) -> None:
+    """A line on standard error for each hand-over that failed: which, what the port said, and what comes next."""
+    if event.type not in ("attempt_failed", "step_failed") or event.position is None:
+        return
+    step = event.steps.get(event.position, {})
+    detail, again = step.get("failure_detail") or event.facts.get("detail"), step.get("estimated_execute_at")
+    said = f"{event.facts['reason']}: {detail}" if detail else event.facts["reason"]
+    following = f"next try {clock_time(again, 'UTC')} UTC" if again else "blocked until somebody resumes it"
+    out.aside(f"enrollment {event.enrollment_id}, step {event.position} failed: {said}; {following}")
 
 
 def _once(engine: Engine, stop: threading.Event, each: Any) -> None:

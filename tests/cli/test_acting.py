@@ -21,6 +21,7 @@ from sequencer.core.sequence import Sequence, Step, Task
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.engine import Engine
 from sequencer.engine.enrolling import enroll_one
+from sequencer.engine.ports import Rejected
 from sequencer.simulation.clock import ManualClock
 from sequencer.stores.sqlite import SQLiteStore
 from tests.cli.conftest import LEADS
@@ -170,6 +171,22 @@ def test_run_prints_mails_beside_a_document(run, db):
 
     assert done.document["handed_over"] == 3
     assert "mail to ada@example.com: Your request, Ada" in done.err
+
+
+@pytest.mark.parametrize("permanent", [True, False], ids=["for good", "for now"])
+def test_run_says_what_failed(run, db, monkeypatch, permanent):
+    """Each hand-over that fails is a line on standard error: which, what the port said, what is next."""
+    rejected = Rejected("come back later", permanent=permanent)
+    monkeypatch.setattr(MaildirMailer, "send", lambda *_, **__: rejected)
+
+    done = run("run", "--db", db, "--once", "--maildir", "outbox", "--json")
+
+    assert done.document["failed"] == 3
+    following = "blocked until somebody resumes it" if permanent else "next try "
+    lines = done.err.splitlines()
+    assert len(lines) == 3
+    for id, line in enumerate(lines, 1):
+        assert line.startswith(f"enrollment {id}, step 0 failed: delivery_failed: come back later; {following}")
 
 
 def test_run_prints_mails(run, db):
