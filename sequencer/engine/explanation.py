@@ -15,8 +15,14 @@ __all__ = ["explained"]
 
 _LONGEST_TEXT = 60
 _ADVICE = {
-    "missing_merge_data": "Give the person what is missing, then resume the enrollment, or resume and skip the step.",
-    "mail_settings": "Mend the settings of the mailer, then resume the enrollment.",
+    "missing_merge_data": (
+        "Give the person what is missing (sequencer update, where nobody else is asked for it), then resume the "
+        "enrollment, or resume and skip the step."
+    ),
+    "mail_settings": (
+        "Mend the settings of the mailer, then resume the enrollment, or all at once (sequencer resume --blocked "
+        "mail_settings)."
+    ),
     "quota_reached": "Resume the enrollment when the mailer takes mail again.",
     "task_deleted": "Resume the enrollment to have the task made anew, or resume it and skip the step.",
 }
@@ -140,7 +146,7 @@ def _advice(enrollment: Enrollment, step: EnrollmentStep) -> str:
             "does not, resume the enrollment, and it is asked for again."
         )
     if enrollment.blocked_reason == "bounced":
-        return "Correct the person's address, then resume the enrollment."
+        return "Correct the person's address (sequencer update), then resume the enrollment."
     return _ADVICE.get(reason or "", "Resume the enrollment to try again or to skip it.")
 
 

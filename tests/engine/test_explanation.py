@@ -50,7 +50,10 @@ def after_a_tick(step: Step, mailer: RecordingMailer, clock: ManualClock) -> tup
 @pytest.mark.parametrize(
     ("answer", "advice"),
     [
-        (Rejected("550 no such user", permanent=True, recipient_fault=True), "Correct the person's address, then"),
+        (
+            Rejected("550 no such user", permanent=True, recipient_fault=True),
+            "Correct the person's address (sequencer update)",
+        ),
         (Rejected("no password", permanent=True, reason="mail_settings"), "(no password). Mend the settings"),
         (Rejected("no name", permanent=True, reason="missing_merge_data"), "(no name). Give the person what is"),
         (Rejected("500 a day", permanent=True, reason="quota_reached"), "when the mailer takes mail again"),
