@@ -39,6 +39,7 @@ _LAST_ORDINAL = date(9000, 12, 31).toordinal()
 # Most delays are short, and making a timedelta costs as much as everything else here.
 _SHORT_SPANS = tuple(timedelta(days) for days in range(800))
 _CLOCK = re.compile(r"(?P<minutes>(?P<hour>[0-9]{2}):[0-5][0-9])(:(?P<second>[0-5][0-9]))?")
+_MOST_HOLIDAYS = 5
 _MACHINES_OWN = ("localtime", "posixrules")
 _add = datetime.__add__
 _subtract = datetime.__sub__
@@ -438,10 +439,13 @@ class Calendar:
         passed = []
         if others:
             weekend = {(day - 1) % 7 for day in skipped if day not in holidays} <= {5, 6}
-            passed.append("the weekend" if weekend and others <= 2 else f"{others} days that are no {kind}")
-        passed += [f"the holiday {date.fromordinal(day).isoformat()}" for day in holidays[:5]]
-        if len(holidays) > 5:
-            passed.append(f"{len(holidays) - 5} more holidays")
+            days_that_are = "1 day that is" if others == 1 else f"{others} days that are"
+            passed.append("the weekend" if weekend and others <= 2 else f"{days_that_are} no {kind}")
+        dates = [date.fromordinal(day).isoformat() for day in holidays[:_MOST_HOLIDAYS]]
+        if len(holidays) > _MOST_HOLIDAYS:
+            dates.append(f"{len(holidays) - _MOST_HOLIDAYS} more")
+        if dates:
+            passed.append(f"the holiday{'' if len(dates) == 1 else 's'} {_listed(dates)}")
         where = f"; the next {kind} is {self._show(later)}" if n == 0 else ""
         reasons.append(f"passes over {' and '.join(passed)}{where}")
 
@@ -473,6 +477,10 @@ class Calendar:
             if opens <= clock < closes:
                 return f"{_clock_text(opens)}-{_clock_text(closes)}"
         raise AssertionError("an open moment lies in no window")
+
+
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 def _clock_of(local: datetime) -> timedelta:

@@ -68,8 +68,13 @@ def estimate(
         at = not_before
         if reasons is not None:
             why = _NOT_BEFORE.get(not_before_reason or "", not_before_reason or "deferred")
-            reasons.append(f"not before {to_local_iso(at, calendar.timezone)}: {why}")
+            reasons.append(f"not before {_read(at, calendar.timezone)}: {why}")
     return calendar.next_open(at, email=type(step.action) is AutomatedEmail, reasons=reasons)
+
+
+def _read(at: DateTime, timezone: str) -> str:
+    """An instant as a reason shows it: on the zone's clock, in whole seconds."""
+    return to_local_iso(at.replace(microsecond=0), timezone)
 
 
 # -- plans ----------------------------------------------------------------------------------------------------
@@ -155,7 +160,7 @@ def plan(sequence: Sequence, start: datetime, *, timezone: str | None = None, re
     for position, step in enumerate(sequence.steps):
         if reasons:
             origin = "the start" if position == 0 else f"step {position - 1}"
-            why = [f"counts from {origin}, {to_local_iso(base, calendar.timezone)}"]
+            why = [f"counts from {origin}, {_read(base, calendar.timezone)}"]
         base = estimate(calendar, step, base, reasons=why)
         planned.append(PlannedStep(position, step, base, calendar.timezone, tuple(why or ())))
     return Timeline(sequence.name, calendar.timezone, started_at, tuple(planned))
@@ -285,7 +290,7 @@ def explain_current(enrollment: Enrollment, now: DateTime) -> tuple[str, ...]:
         return ()
     base = base_of(enrollment, step.position, now)
     origin = "the start of the enrollment" if step.position == 0 else f"the end of step {step.position - 1}"
-    reasons = [f"counts from {origin}, {to_local_iso(base, enrollment.timezone)}"]
+    reasons = [f"counts from {origin}, {_read(base, enrollment.timezone)}"]
     estimate(
         enrollment.calendar,
         step.step,

@@ -104,6 +104,18 @@ def reasons_of(calendar: Calendar, step: Step, start: str, **options) -> str:
             Step(TASK, Weekdays(1)), "2026-03-06T10:00",
             ["1 working day later", "the weekend and the holiday 2026-03-09"],
         ),
+        (
+            Calendar("Europe/Warsaw", holidays=["2026-03-10", "2026-03-11"]),
+            Step(TASK, Weekdays(1)), "2026-03-09T10:00", ["passes over the holidays 2026-03-10 and 2026-03-11"],
+        ),
+        (
+            Calendar("Europe/Warsaw", working_days=["mon", "tue", "thu", "fri"]),
+            Step(TASK, Weekdays(1)), "2026-03-10T10:00", ["passes over 1 day that is no working day"],
+        ),
+        (
+            Calendar("Europe/Warsaw"), Step(TASK, Hours(24)), "2026-03-06T10:00:00.123456",
+            ["24 hours later: Sat 2026-03-07 10:00:00+01:00", "weekend"],
+        ),
         (Calendar("Europe/Warsaw"), Step(TASK, Hours(24)), "2026-03-06T10:00", ["24 hours later", "weekend"]),
         (
             Calendar("Europe/Warsaw", send_windows=[Window(["mon"], "09:00", "10:00")]),
@@ -163,5 +175,15 @@ def test_t10_many_holidays_are_counted():
     text = reasons_of(Calendar("Europe/Warsaw", holidays=year), Step(TASK, Weekdays(1)), "2026-12-31T10:00")
 
     assert "2027-01-01" in text
-    assert "more holidays" in text
+    assert "and 256 more" in text
     assert len(text) < 400
+
+
+def test_t10_reasons_show_whole_seconds():
+    """T10: an instant with a fraction of a second is shown without it; what is computed keeps it."""
+    start = pendulum.datetime(2026, 3, 6, 10, 0, 5, 123456)
+    (step,) = plan(Sequence("One", [Step(TASK, Hours(1))]), start)
+
+    assert step.estimated_execute_at.microsecond == 123456
+    assert step.reasons[0] == "counts from the start, 2026-03-06T10:00:05+00:00"
+    assert not any(".123" in reason for reason in step.reasons)
