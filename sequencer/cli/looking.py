@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from contextlib import closing
 from datetime import date, datetime
 from typing import Any
 
-from sequencer.cli.files import connected, opened, store_file
+from sequencer.cli.files import opened
 from sequencer.cli.moments import clock_time
 from sequencer.cli.options import Commands, add_command, identifier, positive, to_id
 from sequencer.cli.output import Output, Styled, Table, bad, dim, good, strong, warn
@@ -19,7 +18,6 @@ from sequencer.core.events import EVENT_TYPES, Event
 from sequencer.core.instants import to_instant, to_iso
 from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.engine.storage import BoardTask
-from sequencer.stores.codec import encode_id
 
 __all__ = ["event_document", "register", "show_enrollment", "state", "status"]
 
@@ -137,11 +135,10 @@ def _list(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _sequences(arguments: argparse.Namespace, out: Output) -> int:
-    account = None if arguments.account is None else identifier(arguments.account, "--account")
-    with opened(arguments) as engine, closing(connected(store_file(arguments.db))) as connection:
-        # The engine asks for a sequence by its key; which keys there are, only the tables know.
-        kept = connection.execute(_SEQUENCES, (encode_id(account),)).fetchall()
-        found = [(key, json.loads(content)["name"], version, engine.statistics(key)) for key, content, version in kept]
+    with opened(arguments) as engine:
+        found = [
+            (each.key, each.sequence.name, each.version, engine.statistics(each.key)) for each in engine.sequences()
+        ]
     out.document(
         {"sequences": [{"key": key, "name": name, "version": n, **each.to_dict()} for key, name, n, each in found]}
     )
@@ -160,12 +157,6 @@ def _sequences(arguments: argparse.Namespace, out: Output) -> int:
         )
     out.table(table, empty="No sequences.")
     return 0
-
-
-_SEQUENCES = """
-SELECT s.key, v.content, v.version FROM sequencer_sequences s JOIN sequencer_versions v ON v.id = s.version_id
-WHERE s.account = ? ORDER BY s.id
-"""
 
 
 def _next(enrollment: Enrollment, now: datetime) -> Styled:
