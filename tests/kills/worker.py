@@ -41,7 +41,7 @@ def lead(number: int) -> Resource:
 
 def engine(path: str, port: int, delivery: str) -> Engine:
     mailer = SmtpMailer("127.0.0.1", port, sender="us@example.com", security="none", delivery=delivery)
-    return Engine(store=SQLiteStore(path), mailer=mailer, port_timeout=2, lease=4)
+    return Engine(store=SQLiteStore(path), mailer=mailer, port_timeout=1, lease=5)
 
 
 def main(what: str, path: str, port: str = "1", delivery: str = "at_most_once") -> None:
