@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sequencer.core.calendar import Calendar, Window
 from sequencer.core.days import WEEKDAYS
 from sequencer.core.delays import Hours, Weekdays
+from sequencer.core.merge import problems_of
 from sequencer.core.policy import REPORT_KINDS, Policy, Reaction, Retry, Unsubscribe
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task, Template
 
@@ -32,6 +33,12 @@ def lines(longest: int):
     )
 
 
+def is_well_formed(text: str) -> bool:
+    """Whether every brace in a text belongs to a merge field."""
+    return not problems_of(text)
+
+
+TEXTS = BODIES.filter(is_well_formed) | st.just("Hello {{ first_name }}, of {{company}}\n")
 IDS = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(0, 9), st.integers(0, 9).map(str), lines(64))
 HOURS = st.one_of(st.integers(0, 87_600), st.integers(0, 876_000_000).map(lambda n: n / 10_000)).map(Hours)
 DELAYS = HOURS | st.integers(0, 2_610).map(Weekdays)
@@ -87,7 +94,7 @@ POLICIES = st.builds(
     unsubscribe=st.builds(Unsubscribe, enabled=st.booleans(), locale=lines(35)),
 )
 EMAILS = st.builds(AutomatedEmail, IDS, is_reply=st.booleans())
-TASKS = st.builds(Task, BODIES.filter(lambda text: bool(text.strip())), due_after=DELAYS, skip_after=st.none() | DELAYS)
+TASKS = st.builds(Task, TEXTS.filter(lambda text: bool(text.strip())), due_after=DELAYS, skip_after=st.none() | DELAYS)
 STEPS = st.builds(Step, EMAILS | TASKS, DELAYS, metadata=METADATA)
 DURATIONS = DELAYS.map(lambda delay: {delay.unit: delay.n})
 ENROLLED = SPANS.map(lambda span: {"from": span[0], "to": span[1]})
@@ -115,7 +122,7 @@ def sequences(draw):
         key=draw(st.none() | lines(255)),
         policy=draw(POLICIES),
         metadata=draw(METADATA),
-        templates=draw(st.dictionaries(IDS, st.builds(Template, lines(200), BODIES), max_size=4)),
+        templates=draw(st.dictionaries(IDS, st.builds(Template, lines(200).filter(is_well_formed), TEXTS), max_size=4)),
         assume=draw(ASSUMPTIONS),
         expect=draw(st.lists(EXPECTATIONS, max_size=3)),
     )
