@@ -10,6 +10,7 @@ from transitions import Machine
 from benchmarks.measuring import Figure, Question, in_turn
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
+from sequencer.core.effects import CancelTask
 from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.instants import to_instant
 from sequencer.core.lifecycle import advance, enroll
@@ -96,6 +97,7 @@ def walk() -> list[tuple[Enrollment, Signal, Any]]:
         walked.append((enrollment, due, now))
         decision = advance(enrollment, due, now)
         (effect,) = decision.effects
+        assert not isinstance(effect, CancelTask)
         signals: list[Signal] = [EmailSent(effect_key=effect.key, attempt=1, message_id="m")]
         if enrollment.current is not None and not enrollment.current.step.is_email:
             signals = [TaskCreated(effect_key=effect.key, attempt=1, task_id=5), TaskCompleted(task_id=5)]

@@ -9,7 +9,7 @@ expectations do not run.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -174,6 +174,18 @@ def _to_templates(value: Any) -> Mapping[Identifier, Template]:
     )
 
 
+# These say to type checkers what may be passed; what is kept is settled with everything else, so that all that is
+# wrong is reported at once.
+
+
+def _as_steps(value: Iterable[Step]) -> tuple[Step, ...]:
+    return cast("tuple[Step, ...]", value)
+
+
+def _as_key(value: str | None) -> str:
+    return cast("str", value)
+
+
 @attrs.frozen(slots=False)
 class Sequence:
     """A list of steps with the calendar and the policy that they run under. Valid, or not built.
@@ -183,9 +195,9 @@ class Sequence:
     """
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = attrs.field(converter=_as_steps)
     calendar: Calendar = attrs.field(default=None, kw_only=True)
-    key: str = attrs.field(default=None, kw_only=True)
+    key: str = attrs.field(default=None, converter=_as_key, kw_only=True)
     policy: Policy = attrs.field(default=Policy(), kw_only=True)
     metadata: Mapping[str, Any] = attrs.field(default=EMPTY, kw_only=True)
     templates: Mapping[Identifier, Template] = attrs.field(default=EMPTY, kw_only=True)
@@ -253,7 +265,7 @@ class Sequence:
         return f"Sequence({', '.join(parts)})"
 
 
-_PLAIN = Sequence("plain", [Step(Task("plain"))])  # type: ignore[arg-type]
+_PLAIN = Sequence("plain", [Step(Task("plain"))])
 
 
 @attrs.frozen(slots=False)

@@ -148,7 +148,7 @@ def test_l8_an_address_that_has_opted_out_is_refused(engine):
 def test_a_mail_that_was_put_together_already_is_put_together_anew(store, clock, deduplicates):
     """Once the update has returned, no mail is handed over to the old address, also by a worker that had claimed it."""
     mailer = RecordingMailer(deduplicates=deduplicates)
-    done = []
+    done: list[bool] = []
 
     def texts(template_id, account):
         if not done:

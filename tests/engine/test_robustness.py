@@ -117,7 +117,7 @@ def test_e3_deaths_are_not_held_against_mails_that_were_never_called():
 
     for _ in range(8):
         dying = Engine(store, mailer=mailer, clock=clock)
-        dying._worker.ports.calls.watch = lambda *_: die(Death())
+        dying._worker.ports.calls.watch = lambda *_: die(Death())  # type: ignore[method-assign]
         with pytest.raises(Death):
             dying.tick()
         clock.move(hours=24 * 40)
