@@ -26,7 +26,7 @@ from sequencer.core.signals import (
     TaskCreated,
     TaskDeleted,
 )
-from tests.core.driving import KNOWS_KEYS, MONDAY, Run, mail, task
+from tests.core.driving import AT_LEAST_ONCE, KNOWS_KEYS, MONDAY, PLAIN, Run, mail, task
 
 
 def test_an_answer_for_a_step_that_was_never_handed_over_is_noted():
@@ -242,3 +242,17 @@ def test_a_mailer_that_says_later_too_late_is_still_found():
     assert run[0].status.value == "failed"
     run.do(EmailSent(provider_id="p-1"))
     assert run[0].status.value == "completed"
+
+
+@pytest.mark.parametrize("handling", [PLAIN, KNOWS_KEYS, AT_LEAST_ONCE])
+def test_what_the_mailer_has_taken_is_not_sent_again_unasked(handling):
+    """A mailer that took a mail and never said more is not given it again, whatever it recognises: it is parked (E3)."""
+    run = Run(mail(), handling=handling).hand_over().pend().later(hours=72).due()
+    assert (run.why, run.statuses) == ("outcome_unknown", ["failed"])
+
+
+def test_what_comes_due_on_a_closed_day_waits_without_being_requested():
+    """On a Sunday a mail that is overdue is not even asked for: it waits for the next open moment (T9)."""
+    run = Run(mail()).at(MONDAY.add(days=6)).due()
+    assert (run.told, run.statuses) == (["deferred"], ["pending"])
+    assert run.enrollment.wake_at == MONDAY.add(days=7)
