@@ -246,7 +246,7 @@ def test_a_mailer_that_says_later_too_late_is_still_found():
 
 @pytest.mark.parametrize("handling", [PLAIN, KNOWS_KEYS, AT_LEAST_ONCE])
 def test_what_the_mailer_has_taken_is_not_sent_again_unasked(handling):
-    """A mailer that took a mail and never said more is not given it again, whatever it recognises: it is parked (E3)."""
+    """A mailer that took a mail and never said more is not given it again, whatever it recognises, but parked (E3)."""
     run = Run(mail(), handling=handling).hand_over().pend().later(hours=72).due()
     assert (run.why, run.statuses) == ("outcome_unknown", ["failed"])
 
