@@ -248,11 +248,19 @@ class Draft:
         self.record("step_cancelled", of.position, steps={of.position: fields})
 
     def try_again(
-        self, type: str, of: EnrollmentStep, facts: _Fields, *, pause: timedelta | None, detail: str | None = None
+        self,
+        type: str,
+        of: EnrollmentStep,
+        facts: _Fields,
+        *,
+        pause: timedelta | None,
+        detail: str | None = None,
+        counts: bool = True,
     ) -> None:
         """A hand-over comes back to pending: withdrawn, or to be repeated after a pause, under the same key.
 
-        `detail` is what the port said; it is kept until there is an answer of another kind.
+        `detail` is what the port said; it is kept until there is an answer of another kind. `counts` says whether it
+        is one of the attempts that the policy allows.
         """
         fields: dict[str, Any] = {
             "status": self.status(of, "retry"),
@@ -262,7 +270,7 @@ class Draft:
         if pause is not None:
             not_before = later_by(self.now, pause)
             fields |= {
-                "failures": of.failures + 1,
+                "failures": of.failures + counts,
                 "failure_detail": detail,
                 "not_before": not_before,
                 "not_before_reason": "retry",

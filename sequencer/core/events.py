@@ -2,7 +2,8 @@
 
 An event is both the record for people and the change itself: the core never alters an enrollment but through
 `applied`, so replaying the events of an enrollment gives the same enrollment, by construction. Events hold no
-addresses, merge fields or bodies (law S8); what a port said in its own words is not kept in them either.
+addresses, merge fields or bodies (law S8); of what a port said in its own words they keep the first 300 characters,
+without the addresses in it.
 """
 
 from __future__ import annotations

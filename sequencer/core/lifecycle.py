@@ -197,11 +197,11 @@ def _still_requested(draft: Draft, current: EnrollmentStep, handling: Handling) 
         else:
             draft.try_again("hand_over_withdrawn", current, {}, pause=None)
     elif handling.repeatable:
-        # Repeated under the same key, after pauses that grow. It is not held against the step, however often a worker
+        # Repeated under the same key, after pauses that grow. It is no attempt that failed, however often a worker
         # dies: of a whole batch that is left behind, most was never called.
         facts = {"reason": "outcome_unknown", "attempt": current.attempt, "detail": "its worker was lost"}
-        pause = draft.pause_before_retry(current, current.failures + 1)
-        draft.try_again("attempt_failed", current, facts, pause=pause)
+        pause = draft.pause_before_retry(current, current.attempt)
+        draft.try_again("attempt_failed", current, facts, pause=pause, counts=False)
     else:
         draft.fail(current, "outcome_unknown", refused=False)
 

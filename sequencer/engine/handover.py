@@ -7,6 +7,7 @@ that is wrong with them comes back as the answer that the port would have given,
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 
@@ -87,17 +88,9 @@ class HandOvers:
                 subject, body = fill(template.subject, fields), fill(template.body, fields)
             except MissingMergeData as error:
                 return missing(str(error))
-        sequence = enrollment.version.sequence
-        unsubscribe = sequence.policy.unsubscribe
+        unsubscribe = enrollment.version.sequence.policy.unsubscribe
         return Email(
-            account=enrollment.account,
-            enrollment_id=enrollment.id,
-            position=step.position,
-            attempt=effect.attempt,
-            sequence_key=sequence.key,
-            sequence_name=sequence.name,
-            actor_id=enrollment.actor_id,
-            resource=enrollment.resource,
+            **_common(enrollment, step, effect.attempt),
             person=person,
             to=person.email.strip(),
             template_id=action.template_id,
@@ -109,7 +102,6 @@ class HandOvers:
             unsubscribe_url=self._unsubscribe_url(effect.key) if unsubscribe.enabled else None,
             locale=unsubscribe.locale,
             at=step.requested_at,
-            metadata=_metadata(enrollment, step),
         )
 
     def task(self, enrollment: Enrollment, effect: CreateTask) -> TaskRequest | TaskFailed:
@@ -131,20 +123,11 @@ class HandOvers:
                 permanent=True,
                 reason="missing_merge_data",
             )
-        sequence = enrollment.version.sequence
         return TaskRequest(
-            account=enrollment.account,
-            enrollment_id=enrollment.id,
-            position=step.position,
-            attempt=effect.attempt,
-            sequence_key=sequence.key,
-            sequence_name=sequence.name,
-            actor_id=enrollment.actor_id,
-            resource=enrollment.resource,
+            **_common(enrollment, step, effect.attempt),
             person=person,
             task_content=content,
             due_at=due_at(enrollment.calendar, step.step, step.estimated_execute_at),
-            metadata=_metadata(enrollment, step),
         )
 
     def _unsubscribe_url(self, key: str) -> str | None:
@@ -153,5 +136,17 @@ class HandOvers:
         return None if self.unsubscribe_url is None else self.unsubscribe_url.replace("{key}", key)
 
 
-def _metadata(enrollment: Enrollment, step: EnrollmentStep) -> dict[str, object]:
-    return {**enrollment.version.sequence.metadata, **step.step.metadata}
+def _common(enrollment: Enrollment, step: EnrollmentStep, attempt: int) -> dict[str, Any]:
+    """What a mail and a task say alike: of which step of whose enrollment they are."""
+    sequence = enrollment.version.sequence
+    return {
+        "account": enrollment.account,
+        "enrollment_id": enrollment.id,
+        "position": step.position,
+        "attempt": attempt,
+        "sequence_key": sequence.key,
+        "sequence_name": sequence.name,
+        "actor_id": enrollment.actor_id,
+        "resource": enrollment.resource,
+        "metadata": {**sequence.metadata, **step.step.metadata},
+    }
