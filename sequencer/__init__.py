@@ -44,6 +44,7 @@ from sequencer.core.signals import (
 from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.core.timeline import PlannedStep, Timeline, plan
 from sequencer.engine.clock import SystemClock
+from sequencer.engine.counters import Counters
 from sequencer.engine.engine import Engine
 from sequencer.engine.ports import (
     Accepted,
@@ -84,6 +85,7 @@ __all__ = [
     "Conflict",
     "ConsoleMailer",
     "Converted",
+    "Counters",
     "DefinitionError",
     "Email",
     "EmailFailed",

@@ -51,6 +51,7 @@ from sequencer.core.values import Identifier
 from sequencer.engine.answers import Answer, Answers, Work
 from sequencer.engine.board import Board
 from sequencer.engine.calls import PortCalls, TimedOut, Watch
+from sequencer.engine.counters import Done, Tally
 from sequencer.engine.handover import HandOvers
 from sequencer.engine.ports import Accepted, Email, Mailer, Pending, Rejected, TaskId, TaskRequest
 from sequencer.engine.storage import Transaction
@@ -92,8 +93,9 @@ class Ports:
 class HandOverPass:
     """The hand-overs of one pass, and the answers that are still to be brought back."""
 
-    def __init__(self, ports: Ports, answers: Answers, due: Due, lease_until: DateTime) -> None:
+    def __init__(self, ports: Ports, answers: Answers, due: Due, lease_until: DateTime, tally: Tally) -> None:
         self.ports = ports
+        self.tally = tally
         self.store = answers.store
         self.clock = answers.clock
         self.bringing = answers
@@ -155,7 +157,7 @@ class HandOverPass:
     def _hung(self, error: TimedOut) -> None:
         work = self._under_way
         if isinstance(work.effect, CancelTask):
-            self.failed += 1
+            self._count(work, "failed")
             self._answer(work, TaskCancelled(task_id=work.effect.task_id, done=False))
         else:
             self._refuse(work, work.effect, error, known=not self._marked)
@@ -199,6 +201,13 @@ class HandOverPass:
             self.answers = answers + self.answers
             raise
 
+    def _count(self, work: Work, done: Done) -> None:
+        if done == "failed":
+            self.failed += 1
+        else:
+            self.handed_over += 1
+        self.tally.add(done, work.enrollment.account)
+
     def _answer(self, work: Work, signal: Signal, task: TaskRequest | None = None) -> None:
         called = self._marked or isinstance(work.effect, CancelTask)
         self.answers.append(Answer(work, signal, self.clock.now(), task, called))
@@ -223,7 +232,7 @@ class HandOverPass:
         elif isinstance(prepared, TaskRequest) and isinstance(work.effect, CreateTask):
             self._create_task(work, work.effect, prepared)
         elif isinstance(prepared, (EmailFailed, TaskFailed)):
-            self.failed += 1
+            self._count(work, "failed")
             self._answer(work, prepared)
 
     def _prepare(self, work: Work) -> Email | EmailFailed | TaskRequest | TaskFailed:
@@ -250,9 +259,9 @@ class HandOverPass:
             self._refuse(work, effect, error, known=False)
             return
         if isinstance(signal, EmailFailed):
-            self.failed += 1
+            self._count(work, "failed")
         else:
-            self.handed_over += 1
+            self._count(work, "handed_over")
         self._answer(work, signal)
 
     def _create_task(self, work: Work, effect: CreateTask, task: TaskRequest) -> None:
@@ -260,7 +269,7 @@ class HandOverPass:
         if board is None:
             if not self._is_due(work, effect):
                 return
-            self.handed_over += 1
+            self._count(work, "handed_over")
             self._answer(work, TaskCreated(effect_key=effect.key, attempt=effect.attempt), task)
             return
         if not self._mark(work, effect, self.due.task):
@@ -275,7 +284,7 @@ class HandOverPass:
         except Exception as error:
             self._refuse(work, effect, error, known=False)
             return
-        self.handed_over += 1
+        self._count(work, "handed_over")
         self._answer(work, signal)
 
     def _cancel_task(self, work: Work, effect: CancelTask) -> None:
@@ -286,7 +295,7 @@ class HandOverPass:
             self._call(lambda: board.cancel(effect.task_id))
             signal = TaskCancelled(task_id=effect.task_id)
         except Exception as error:
-            self.failed += 1
+            self._count(work, "failed")
             logger.warning("task %r could not be taken off the board: %s", effect.task_id, _said(error))
             signal = TaskCancelled(task_id=effect.task_id, done=False)
         self._answer(work, signal)
@@ -294,7 +303,7 @@ class HandOverPass:
     def _refuse(self, work: Work, effect: SendEmail | CreateTask, error: Exception, *, known: bool) -> None:
         """A port raised, or did not come back: not an answer. Repeat it where that is safe, else park it (E3)."""
         logger.warning("hand-over %s failed: %s", effect.key, _said(error))
-        self.failed += 1
+        self._count(work, "failed")
         of_mail = isinstance(effect, SendEmail)
         handling = self.due.email if of_mail else self.due.task
         kind = EmailFailed if of_mail else TaskFailed

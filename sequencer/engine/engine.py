@@ -40,6 +40,7 @@ from sequencer.core.timeline import seen_at
 from sequencer.core.values import Identifier, to_identifier, to_line, to_whole
 from sequencer.engine.board import Board
 from sequencer.engine.clock import SystemClock
+from sequencer.engine.counters import MOST, Counters, counted
 from sequencer.engine.delivery import patience
 from sequencer.engine.enrolling import enroll_one, refuse_out_of_range, update_person
 from sequencer.engine.explanation import explained
@@ -469,6 +470,17 @@ class Engine:
         return Statistics(
             active=sum(by_state["active"].values()), blocked=by_state["blocked"], finished=by_state["finished"]
         )
+
+    def counters(self, *, connection: Any = None) -> Counters:
+        """How much is due, claimed, active and blocked now, and what this engine has handed over: to be watched.
+
+        Cheap enough to be asked every few seconds (S4). An engine counts for every account, as it ticks for all of
+        them; one bound to an account only for that.
+        """
+        now = self._now()
+        with self._reading(connection) as transaction:
+            counts = transaction.counts(now, MOST, self._scope)
+        return counted(counts, self._worker.tally, now, self._scope)
 
     def tasks(
         self,

@@ -9,7 +9,7 @@ A store finds, stores and counts. It decides nothing: no rule of the engine stan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -22,7 +22,7 @@ from sequencer.core.sequence import Sequence as Definition
 from sequencer.core.sequence import SequenceVersion, Template
 from sequencer.core.values import Identifier
 
-__all__ = ["ALL_ACCOUNTS", "BoardTask", "Held", "Store", "StoredReport", "Suppression", "Transaction"]
+__all__ = ["ALL_ACCOUNTS", "BoardTask", "Counts", "Held", "Store", "StoredReport", "Suppression", "Transaction"]
 
 
 class _AllAccounts:
@@ -79,6 +79,23 @@ class BoardTask:
     created_at: DateTime
     status: str = "open"
     closed_at: DateTime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Counts:
+    """How much waits, runs and stands still at an instant; none of the numbers is above the `most` that was asked for.
+
+    `due` waits for a worker, the longest since `oldest_due_at`; `claimed` is under a lease that is in force, and
+    `abandoned` under one that has ended; `oldest_lease_until` is the end of whichever ends, or ended, first.
+    """
+
+    due: int
+    oldest_due_at: DateTime | None
+    claimed: int
+    abandoned: int
+    oldest_lease_until: DateTime | None
+    active: int
+    blocked: Mapping[str, int]
 
 
 class Transaction(Protocol):
@@ -213,6 +230,14 @@ class Transaction(Protocol):
 
     def statistics(self, account: Account, sequence_id: int) -> dict[tuple[str, str | None], int]:
         """How many enrollments of a sequence stand how: (state, blocked or finished reason) to a count."""
+        ...
+
+    def counts(self, now: DateTime, most: int, account: Any = ALL_ACCOUNTS) -> Counts:
+        """How much waits, runs and stands still at `now`, each counted up to `most`.
+
+        Costs what is due and claimed, the sequences there are, and at most `most` enrollments in each state; not what
+        is stored (S4).
+        """
         ...
 
     # -- events ------------------------------------------------------------------------------------------------

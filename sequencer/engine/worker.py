@@ -23,6 +23,7 @@ from sequencer.core.signals import Due
 from sequencer.engine.answers import Answers, Work
 from sequencer.engine.board import Board
 from sequencer.engine.calls import PortCalls
+from sequencer.engine.counters import Tally
 from sequencer.engine.delivery import HandOverPass, Ports
 from sequencer.engine.handover import HandOvers
 from sequencer.engine.ports import Clock, Mailer
@@ -54,6 +55,7 @@ class Worker:
         self.clock = clock
         self.ports = Ports(mailer, board, hand_overs, PortCalls(threads=threads), port_timeout, lease)
         self.answers = Answers(store, board, clock)
+        self.tally = Tally()
 
     def tick(
         self, limit: int, max_seconds: float | None, account: Any, stop: threading.Event | None = None
@@ -67,7 +69,7 @@ class Worker:
             held = transaction.claim(now, limit, self.ports.lease, account)
             work = [each for one in held for each in self._decide(transaction, one, due, now)]
         lease_until = later_by(now, timedelta(seconds=self.ports.lease))
-        counted = HandOverPass(self.ports, self.answers, due, lease_until).run(work, until, stop)
+        counted = HandOverPass(self.ports, self.answers, due, lease_until, self.tally).run(work, until, stop)
         now = self.clock.now()
         with self.store.transaction(write=False) as transaction:
             next_due_at = transaction.next_wake(account)

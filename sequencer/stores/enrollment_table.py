@@ -229,6 +229,18 @@ class EnrollmentTable(Journal):
         found = Counter((row[STATE], row[REASON]) for row in self._listed(account, 0, None, sequence_id))
         return [(*standing, count) for standing, count in found.items()]
 
+    def count_waiting(self, at: int, most: int, account: str | None) -> Rows:
+        return [(len(self._waiting.first(most, up_to=at, where=self._of(account))),)]
+
+    def count_leases(self, after: int, up_to: int, most: int, account: str | None) -> Rows:
+        of = self._of(account)
+        found = self._claimed.first(len(self._rows), up_to=up_to, where=of)
+        return [(min(most, sum(until > after for until, _ in found)),)]
+
+    def count_standing(self, state: str, most: int, account: str | None) -> Rows:
+        found = (row[REASON] for row in self._rows.values() if row[STATE] == state and account in (None, row[ACCOUNT]))
+        return list(Counter(itertools.islice(found, most)).items())
+
     def of_resource(self, account: str, type: str, id: str) -> Rows:
         return [(row[ID],) for row in self._found(self._by_resource.get((account, type, id), _NONE), None)]
 

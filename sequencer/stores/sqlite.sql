@@ -219,6 +219,28 @@ SELECT state, reason, count(*) FROM sequencer_enrollments
 WHERE sequence_id = (SELECT id FROM sequencer_sequences WHERE id = ?2 AND account = ?1)
 GROUP BY state, reason
 
+-- count_waiting --
+-- How many are not claimed and have to be looked at by now; no more than so many are counted.
+SELECT count(*) FROM (
+    SELECT 1 FROM sequencer_enrollments INDEXED BY sequencer_enrollments_next
+    WHERE lease_until IS NULL AND wake_at <= ?1 AND (?3 IS NULL OR account = ?3) LIMIT ?2
+)
+
+-- count_leases --
+-- How many are claimed with a lease that ends after an instant, and not after another; no more than so many are counted.
+SELECT count(*) FROM (
+    SELECT 1 FROM sequencer_enrollments INDEXED BY sequencer_enrollments_next
+    WHERE lease_until > ?1 AND lease_until <= ?2 AND (?4 IS NULL OR account = ?4) LIMIT ?3
+)
+
+-- count_standing --
+-- How many are in a state, by their reasons, sequence by sequence; no more than so many are counted in all.
+SELECT reason, count(*) FROM (
+    SELECT e.reason FROM sequencer_sequences s
+    CROSS JOIN sequencer_enrollments e INDEXED BY sequencer_enrollments_standing ON e.sequence_id = s.id
+    WHERE e.state = ?1 AND (?3 IS NULL OR s.account = ?3) LIMIT ?2
+) GROUP BY reason
+
 -- -- references --------------------------------------------------------------------------------------------------
 
 -- find --

@@ -19,7 +19,7 @@ from sequencer.core.events import Event
 from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.sequence import Sequence, SequenceVersion, Template
 from sequencer.core.values import Identifier
-from sequencer.engine.storage import ALL_ACCOUNTS, Account, Held
+from sequencer.engine.storage import ALL_ACCOUNTS, Account, Counts, Held
 from sequencer.stores.codec import Row, decode_held, encode_enrollment, encode_id, encode_personal, encode_progress
 from sequencer.stores.contents import content_of, sequence_of
 from sequencer.stores.records import MOST, Database, Known, Records, fits
@@ -292,3 +292,24 @@ class StoreTransaction(Records):
         """How many enrollments of a sequence stand how: (state, reason) to a count."""
         rows = self._database.rows("statistics", encode_id(account), sequence_id)
         return {(state, reason): count for state, reason, count in rows}
+
+    def counts(self, now: DateTime, most: int, account: Any = ALL_ACCOUNTS) -> Counts:
+        """How much waits, runs and stands still at `now`, each counted up to `most`."""
+        database, whose = self._database, _whose(account)
+        at, most = to_microseconds(now), min(max(most, 0), MOST)
+
+        def count(name: str, *values: int) -> int:
+            ((found,),) = database.rows(name, *values, most, whose)
+            return int(found)
+
+        waiting, lease = (database.row(name, whose) for name in ("next_waiting", "next_lease"))
+        active, blocked = (database.rows("count_standing", state, most, whose) for state in ("active", "blocked"))
+        return Counts(
+            due=count("count_waiting", at),
+            oldest_due_at=None if waiting is None or waiting[0] > at else from_microseconds(waiting[0]),
+            claimed=count("count_leases", at, MOST),
+            abandoned=count("count_leases", -MOST, at),
+            oldest_lease_until=None if lease is None else from_microseconds(lease[0]),
+            active=sum(number for _, number in active),
+            blocked={reason or "": number for reason, number in sorted(blocked, key=str)},
+        )

@@ -16,7 +16,7 @@ from sequencer.core.events import replay
 from sequencer.core.lifecycle import advance
 from sequencer.core.sequence import Template
 from sequencer.core.signals import Block, Reassign, Replied, Skip
-from sequencer.engine.storage import StoredReport, Suppression
+from sequencer.engine.storage import Counts, StoredReport, Suppression
 from tests.stores.workbench import (
     DUE,
     LEASE,
@@ -644,6 +644,48 @@ class StoreContract:
                 ("finished", "replied"): 2,
             }
             assert transaction.statistics("acme", sequence_id) == {}
+
+    # -- counts
+
+    def test_counts(self, store):
+        """Each enrollment is counted where it stands: due, claimed, abandoned, active, blocked by its reason."""
+        ids = [begun(store, n, sequence=sequence_named(f"s-{n % 2}")).id for n in range(8)]
+        theirs = begun(store, 9, account="acme")
+        with store.transaction() as transaction:
+            do(transaction, transaction.get(ids[4]).enrollment, Block())
+            do(transaction, transaction.get(ids[5]).enrollment, Block("bounced"))
+            finish(transaction, transaction.get(ids[6]).enrollment)
+            send(transaction, transaction.get(ids[7]).enrollment, later(minutes=1))
+            assert transaction.counts(later(seconds=-1), 99, None) == Counts(
+                due=0, oldest_due_at=None, claimed=0, abandoned=0, oldest_lease_until=None,
+                active=5, blocked={"bounced": 1, "paused": 1},
+            )  # fmt: skip
+            assert transaction.counts(later(hours=1), 99).due == 5
+        with store.transaction() as transaction:
+            first, second = transaction.claim(later(hours=1), 2, LEASE, None)
+        with store.transaction(write=False) as transaction:
+            until = later(hours=1, seconds=LEASE)
+            counts = transaction.counts(later(hours=1), 99, None)
+            assert (counts.due, counts.oldest_due_at) == (2, NOW)
+            assert (counts.claimed, counts.abandoned, counts.oldest_lease_until) == (2, 0, until)
+            counts = transaction.counts(until, 99, None)
+            assert (counts.due, counts.claimed, counts.abandoned, counts.oldest_lease_until) == (2, 0, 2, until)
+            acme = transaction.counts(later(hours=1), 99, "acme")
+            assert (acme.due, acme.oldest_due_at, acme.claimed, acme.active, acme.blocked) == (1, NOW, 0, 1, {})
+            assert transaction.counts(later(hours=1), 99, "nobody").active == 0
+        assert first.enrollment.id != second.enrollment.id != theirs.id
+
+    def test_counting_ends_somewhere(self, store):
+        """No count goes beyond the number that was asked for, however many there are (S4)."""
+        ids = [begun(store, n).id for n in range(9)]
+        with store.transaction() as transaction:
+            for n, id in enumerate(ids[6:]):
+                do(transaction, transaction.get(id).enrollment, Block(f"reason-{n}"))
+            transaction.claim(NOW, 3, LEASE)
+            counts = transaction.counts(NOW, 2)
+            assert (counts.due, counts.claimed, counts.active, sum(counts.blocked.values())) == (2, 2, 2, 2)
+            assert transaction.counts(later(hours=1), 2).abandoned == 2
+            assert transaction.counts(NOW, 0).blocked == {}
 
     # -- events
 
