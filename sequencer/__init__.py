@@ -22,7 +22,7 @@ from sequencer.core.errors import (
     StoreError,
     Suppressed,
 )
-from sequencer.core.events import Event, replay
+from sequencer.core.events import Event, Subject, replay
 from sequencer.core.policy import Policy, Reaction, Retry, Unsubscribe
 from sequencer.core.sequence import AutomatedEmail, Sequence, SequenceVersion, Step, Task, Template
 from sequencer.core.signals import (
@@ -59,7 +59,17 @@ from sequencer.engine.ports import (
     TaskBoard,
     TaskRequest,
 )
-from sequencer.engine.results import BulkResult, Explanation, Handled, Outcome, Refused, Row, Statistics, TickReport
+from sequencer.engine.results import (
+    BulkResult,
+    EventPage,
+    Explanation,
+    Handled,
+    Outcome,
+    Refused,
+    Row,
+    Statistics,
+    TickReport,
+)
 from sequencer.engine.storage import BoardTask, Suppression
 from sequencer.simulation.clock import ManualClock
 
@@ -95,6 +105,7 @@ __all__ = [
     "EnrollmentState",
     "EnrollmentStep",
     "Event",
+    "EventPage",
     "Explanation",
     "FolderTemplates",
     "Handled",
@@ -140,6 +151,7 @@ __all__ = [
     "Step",
     "StepStatus",
     "StoreError",
+    "Subject",
     "Suppressed",
     "Suppression",
     "SystemClock",

@@ -16,8 +16,9 @@ from pendulum import DateTime
 
 from sequencer.core.enrollment import Enrollment, Resource, changed, initial_steps
 from sequencer.core.sequence import SequenceVersion
+from sequencer.core.values import Identifier
 
-__all__ = ["EVENT_TYPES", "Event", "applied", "replay"]
+__all__ = ["EVENT_TYPES", "Event", "Subject", "applied", "replay", "subject_of"]
 
 EVENT_TYPES: Mapping[str, str] = {
     "enrolled": "the enrollment began",
@@ -48,11 +49,35 @@ EVENT_TYPES: Mapping[str, str] = {
 }
 
 
+@attrs.frozen
+class Subject:
+    """Whose an event is: the account, sequence, resource and actor of its enrollment, as stored when it was read.
+
+    These are the host's own ids, kept as given, and nothing personal (S8); `actor_id` is the actor of now.
+    """
+
+    account: Identifier | None
+    sequence_key: str
+    version: int
+    resource_type: str
+    resource_id: Identifier
+    actor_id: Identifier | None
+
+
+def subject_of(enrollment: Enrollment) -> Subject:
+    """Whose the events of an enrollment are."""
+    resource, version = enrollment.resource, enrollment.version
+    return Subject(enrollment.account, version.key, version.version, resource.type, resource.id, enrollment.actor_id)
+
+
 @attrs.frozen(slots=False)
 class Event:
     """One fact: of which enrollment, its number there (from 1), when (UTC), what, and at which step.
 
     `facts` are for the reader; `own` and `steps` are the fields of the enrollment and of its steps that it changed.
+
+    What the engine hands out says whose it is (`subject`), and where it was read among the events of all enrollments,
+    what to go on after (`cursor`). Neither is a part of the fact: an event equals itself wherever it was read.
     """
 
     enrollment_id: int
@@ -63,6 +88,8 @@ class Event:
     facts: Mapping[str, Any] = attrs.Factory(dict)
     own: Mapping[str, Any] = attrs.Factory(dict)
     steps: Mapping[int, Mapping[str, Any]] = attrs.Factory(dict)
+    subject: Subject | None = attrs.field(default=None, eq=False)
+    cursor: int | None = attrs.field(default=None, eq=False)
 
 
 def applied(enrollment: Enrollment, event: Event) -> Enrollment:

@@ -27,10 +27,9 @@ from sequencer.core.errors import (
     InvalidInput,
     KeyReused,
     NotFound,
-    SequencerError,
     Suppressed,
 )
-from sequencer.core.events import Event
+from sequencer.core.events import Event, subject_of
 from sequencer.core.instants import later_by, to_instant
 from sequencer.core.lifecycle import advance
 from sequencer.core.sequence import Sequence, SequenceVersion, Template
@@ -44,10 +43,21 @@ from sequencer.engine.counters import MOST, Counters, counted
 from sequencer.engine.delivery import patience
 from sequencer.engine.enrolling import enroll_one, refuse_out_of_range, update_person
 from sequencer.engine.explanation import explained
+from sequencer.engine.feeding import Feed, Listener
 from sequencer.engine.handover import HandOvers
 from sequencer.engine.ports import Clock, Mailer, People, TaskBoard, TaskId
 from sequencer.engine.reports import handle, is_own
-from sequencer.engine.results import BulkResult, Explanation, Handled, Outcome, Refused, Row, Statistics, TickReport
+from sequencer.engine.results import (
+    BulkResult,
+    EventPage,
+    Explanation,
+    Handled,
+    Outcome,
+    Refused,
+    Row,
+    Statistics,
+    TickReport,
+)
 from sequencer.engine.storage import ALL_ACCOUNTS, BoardTask, Held, Store, Suppression, Transaction
 from sequencer.engine.worker import Worker
 
@@ -57,7 +67,6 @@ logger = logging.getLogger("sequencer")
 # What is logged goes where the host sends it, and nowhere by itself.
 logger.addHandler(logging.NullHandler())
 
-Listener = Callable[[Event], None]
 _BULK = 500
 
 
@@ -77,14 +86,17 @@ class Engine:
 
     - `store`: where enrollments live. `mailer`: sends mail. `tasks`: a task board; None for the embedded one.
     - `people`: asked at each hand-over who stands behind a resource; None for what was given at enrolling.
-    - `clock`: None for the system's. `listener`: called with every event after its commit, at least once, in order.
+    - `clock`: None for the system's. `listener`: called with every event after its commit, at least once, in order;
+      `event.subject` says whose it is. What a joined verb did is told after the caller's commit, with the next verb or
+      tick of the engine's own.
     - `templates`: asked for texts that a sequence does not bring itself: `(template_id, account) -> Template | None`.
     - `unsubscribe_url`: a text with `{key}` in it, or a callable from an effect's key, for mails of sequences that ask
       for a way to opt out.
     - `lease`: for how many seconds a worker owns what it has claimed. `port_timeout`: how many seconds a port has.
     - `port_threads`: call ports on a thread of their own, so that one that hangs does not hold the worker (E4); False
       where ports need the caller's thread.
-    - `listener_name`: under which the listener's progress is kept in the store.
+    - `listener_name`: under which the listener's progress is kept in the store. Of several processes that listen under
+      one name, one tells at a time.
     """
 
     def __init__(
@@ -123,10 +135,6 @@ class Engine:
         self._scope: Any = ALL_ACCOUNTS
         self._board = Board(tasks)
         self._host_templates = templates
-        self._listener = listener
-        self._listener_name = listener_name
-        self._feeding = threading.Lock()
-        self._news = threading.Event()
         hand_overs = HandOvers(people, self._template, unsubscribe_url)
         self._worker = Worker(
             store,
@@ -138,10 +146,7 @@ class Engine:
             port_timeout=port_timeout,
             threads=port_threads,
         )
-        if listener is not None:
-            with store.transaction() as transaction:
-                # A new listener hears what happens from now on.
-                transaction.set_cursor(listener_name, transaction.cursor(listener_name))
+        self._feed = None if listener is None else Feed(store, self.clock, listener, listener_name, lease)
 
     def account(self, account: Identifier) -> Engine:
         """The same verbs for one tenant: it sees, changes and ticks only what belongs to it (S7)."""
@@ -451,7 +456,26 @@ class Engine:
     def history(self, id: int, *, connection: Any = None) -> tuple[Event, ...]:
         """Everything that has happened to an enrollment, in order; `replay` makes the same enrollment of it."""
         with self._reading(connection) as transaction:
-            return tuple(transaction.events(self._held(transaction, id).enrollment.id))
+            enrollment = self._held(transaction, id).enrollment
+            subject = subject_of(enrollment)
+            return tuple(attrs.evolve(event, subject=subject) for event in transaction.events(enrollment.id))
+
+    def events(self, *, after: int = 0, limit: int = 100, connection: Any = None) -> EventPage:
+        """What has happened to all enrollments, in the order of the commits, from the one after a cursor: a page of it.
+
+        For who would rather ask than be told, such as an outbox that notes its cursor in its own transaction. Begins
+        with the first event by default; to go on, pass the page's `cursor` as `after`, for as long as there are `more`.
+
+        Looks at `limit` (1 to 10 000) events of the store. An engine shows those of every account, as it ticks for all
+        of them; one bound to an account only its own, so that a page may have few events, or none, and more follow.
+        """
+        to_whole(after, "after", least=0, most=2**63 - 1)
+        to_whole(limit, "limit", least=1, most=10_000)
+        with self._reading(connection) as transaction:
+            found = transaction.events_after(after, limit)
+        cursor = (found[-1].cursor or after) if found else after
+        own = [event for event in found if self._scope is ALL_ACCOUNTS or is_own(event.subject, self._account)]
+        return EventPage(tuple(own), cursor, more=len(found) == limit)
 
     def explain(self, id: int, *, connection: Any = None) -> Explanation:
         """Why each step is where it is, in sentences (T10)."""
@@ -511,7 +535,7 @@ class Engine:
         """
         to_whole(limit, "limit", least=1, most=100_000)
         report = self._worker.tick(limit, max_seconds, self._scope, stop)
-        self._feed()
+        self._tell()
         return report
 
     def run_until(self, when: datetime, *, limit: int = 1000) -> TickReport:
@@ -578,7 +602,11 @@ class Engine:
         with self.store.transaction(connection) as transaction:
             yield transaction
         if connection is None:
-            self._feed()
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._feed is not None:
+            self._feed.tell()
 
     def _reading(self, connection: Any) -> AbstractContextManager[Transaction]:
         return self.store.transaction(connection, write=False)
@@ -641,39 +669,6 @@ class Engine:
         if found is None and self._host_templates is not None:
             found = self._host_templates(template_id, enrollment.account)
         return found
-
-    def _feed(self) -> None:
-        """Tell the listener what has been committed since it was told last: at least once, and in order (S2)."""
-        if self._listener is None:
-            return
-        self._news.set()
-        # Whoever is feeding already looks for news once more when it is done, so nothing waits for the next verb.
-        while self._news.is_set() and self._feeding.acquire(blocking=False):
-            try:
-                self._news.clear()
-                self._tell(self._listener)
-            except SequencerError as error:
-                # What the verb did is committed: a store that is busy now must not make a failure of it.
-                logger.warning("the listener is told later: %s", error)
-                return
-            finally:
-                self._feeding.release()
-
-    def _tell(self, listener: Listener) -> None:
-        while True:
-            with self.store.transaction() as transaction:
-                cursor = transaction.cursor(self._listener_name)
-                found = transaction.events_after(cursor, _BULK)
-            if not found:
-                return
-            for number, event in found:
-                try:
-                    listener(event)
-                except Exception:
-                    # A listener's trouble is not the engine's; it is told the next event all the same.
-                    logger.exception("the listener failed on event %s", number)
-            with self.store.transaction() as transaction:
-                transaction.set_cursor(self._listener_name, found[-1][0])
 
 
 def _must_have(port: Any, path: str, *names: str) -> None:

@@ -15,6 +15,7 @@ from pendulum import DateTime
 
 from sequencer.core.enrollment import Enrollment, Resource, fold_address
 from sequencer.core.errors import Conflict, InvalidInput, KeyReused
+from sequencer.core.events import Subject
 from sequencer.core.lifecycle import advance
 from sequencer.core.signals import OUTSIDE, Clicked, EmailSent, Opened, Outside, Report, SoftBounced, Unsubscribed
 from sequencer.core.values import Identifier
@@ -145,6 +146,6 @@ def _concerned(transaction: Transaction, account: Identifier | None, report: Out
     return [found[id] for id in sorted(found)]
 
 
-def is_own(enrollment: Enrollment, account: Identifier | None) -> bool:
-    """Whether an enrollment belongs to an account (S7)."""
-    return _same(enrollment.account, account)
+def is_own(whose: Enrollment | Subject | None, account: Identifier | None) -> bool:
+    """Whether an enrollment, or the subject of an event, belongs to an account (S7)."""
+    return whose is not None and _same(whose.account, account)

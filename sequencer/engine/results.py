@@ -10,10 +10,21 @@ from pendulum import DateTime
 
 from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource
 from sequencer.core.errors import SequencerError
+from sequencer.core.events import Event
 from sequencer.core.instants import to_iso
 from sequencer.core.values import Identifier
 
-__all__ = ["BulkResult", "Explanation", "Handled", "Outcome", "Refused", "Row", "Statistics", "TickReport"]
+__all__ = [
+    "BulkResult",
+    "EventPage",
+    "Explanation",
+    "Handled",
+    "Outcome",
+    "Refused",
+    "Row",
+    "Statistics",
+    "TickReport",
+]
 
 
 @attrs.frozen
@@ -67,6 +78,15 @@ class BulkResult:
 
     enrolled: tuple[Enrollment, ...]
     refused: tuple[Refused, ...]
+
+
+@attrs.frozen
+class EventPage:
+    """Some of what has happened to all enrollments, in order; `cursor` is what to go on after, `more` whether to."""
+
+    events: tuple[Event, ...]
+    cursor: int
+    more: bool
 
 
 @attrs.frozen(kw_only=True)

@@ -246,8 +246,11 @@ class Transaction(Protocol):
         """The history of an enrollment, in order."""
         ...
 
-    def events_after(self, cursor: int, limit: int) -> list[tuple[int, Event]]:
-        """Events of all enrollments, in the order of their commits, from the one after a cursor."""
+    def events_after(self, cursor: int, limit: int) -> list[Event]:
+        """Events of all enrollments, in the order of their commits, from the one after a cursor.
+
+        Each with its `cursor` and its `subject`.
+        """
         ...
 
     def cursor(self, name: str) -> int:
@@ -256,6 +259,18 @@ class Transaction(Protocol):
 
     def set_cursor(self, name: str, cursor: int) -> None:
         """Note how far a listener has come."""
+        ...
+
+    def lease_feed(self, name: str, now: DateTime, lease_seconds: float, token: int | None = None) -> int | None:
+        """Take the events of a listener's name until now + lease, or with a `token` keep them; None: not one's own.
+
+        One owner at a time (S3): whoever has the token of the last lease. Who asks waits for the end of a transaction
+        that has asked before, so of one that commits an event and one that leaves the feed at least one sees the other.
+        """
+        ...
+
+    def leave_feed(self, name: str, token: int) -> None:
+        """End a lease of `lease_feed`, if it is still in force."""
         ...
 
     # -- reports and suppression -------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ __all__ = [
     "COLUMNS",
     "FORMAT",
     "Row",
+    "actor_of",
     "decode_held",
     "decode_id",
     "encode_enrollment",
@@ -249,6 +250,18 @@ def encode_personal(resource: Resource) -> str | None:
     if resource.email is None and resource.timezone is None and not resource.fields:
         return None
     return _dumps([FORMAT, resource.email, resource.timezone, resource.fields])
+
+
+def actor_of(id: int, doc: str) -> Any:
+    """The actor of a stored enrollment, without reading all of it. Raises `StoreError` as `decode_held` does."""
+    try:
+        fixed, standing, *_ = doc.split("\n", 2)
+        format, _ = _scan(fixed, 0)
+        if format != FORMAT:
+            raise wrong_format(f"enrollment {id}", format)
+        return _scan(standing, 0)[0]
+    except (StopIteration, ValueError, TypeError) as error:
+        raise unreadable(f"enrollment {id}", doc) from error
 
 
 def decode_held(row: Row, version: SequenceVersion, claim: tuple[int, int] | None = None) -> Held:

@@ -122,11 +122,6 @@ class Records:
             return []
         return [decode_event(row) for row in self._database.rows("events", enrollment_id)]
 
-    def events_after(self, cursor: int, limit: int) -> list[tuple[int, Event]]:
-        """Events of all enrollments, in the order of their commits, from the one after a cursor."""
-        rows = self._database.rows("events_after", cursor, min(max(limit, 0), MOST))
-        return [(row[0], decode_event(row[1:])) for row in rows]
-
     def cursor(self, name: str) -> int:
         """How far a listener has come; a new one starts at the end of what is stored."""
         found = self._database.row("get_counter", f"listener {name}")
@@ -139,6 +134,25 @@ class Records:
     def set_cursor(self, name: str, cursor: int) -> None:
         """Note how far a listener has come."""
         self._database.run("set_counter", f"listener {name}", cursor)
+
+    def lease_feed(self, name: str, now: DateTime, lease_seconds: float, token: int | None = None) -> int | None:
+        """Take the events of a listener's name until now + lease, or with a `token` keep them; None: not one's own."""
+        # The token is the end of the lease; 0, a lease that has ended. Adding nothing makes a second one wait here.
+        database, counter = self._database, f"feed {name}"
+        database.run("advance_counter", counter, 0)
+        ((held,),) = database.rows("get_counter", counter)
+        at, lease = to_microseconds(now), round(lease_seconds * 1_000_000)
+        # As with claims: a lease that could not have been taken by a clock that is right is not believed (E6).
+        free = held <= at or held > at + 2 * lease
+        if held != token if token is not None else not free:
+            return None
+        database.run("set_counter", counter, at + lease)
+        return at + lease
+
+    def leave_feed(self, name: str, token: int) -> None:
+        """End a lease of `lease_feed`, if it is still in force."""
+        if self._database.row("get_counter", f"feed {name}") == (token,):
+            self._database.run("set_counter", f"feed {name}", 0)
 
     # -- reports and suppression -------------------------------------------------------------------------------
 

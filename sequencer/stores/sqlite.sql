@@ -271,8 +271,11 @@ INSERT INTO sequencer_events (enrollment_id, number, at, type, body) VALUES (?1,
 SELECT enrollment_id, number, at, type, body FROM sequencer_events WHERE enrollment_id = ?1 ORDER BY number
 
 -- events_after --
--- What has happened to all enrollments since.
-SELECT id, enrollment_id, number, at, type, body FROM sequencer_events WHERE id > ?1 ORDER BY id LIMIT ?2
+-- What has happened to all enrollments since, and whose it is.
+SELECT e.id, e.enrollment_id, e.number, e.at, e.type, e.body,
+    n.account, n.version_id, n.resource_type, n.resource_id, n.doc
+FROM sequencer_events e CROSS JOIN sequencer_enrollments n ON n.id = e.enrollment_id
+WHERE e.id > ?1 ORDER BY e.id LIMIT ?2
 
 -- last_event --
 -- The number of the last event, also if it was purged.

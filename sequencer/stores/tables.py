@@ -13,7 +13,7 @@ from typing import Any
 
 from sequencer.core.errors import Conflict
 from sequencer.stores.codec import Row
-from sequencer.stores.enrollment_table import EnrollmentTable, Rows
+from sequencer.stores.enrollment_table import ACCOUNT, DOC, RESOURCE, TYPE, VERSION, EnrollmentTable, Rows
 from sequencer.stores.journal import MISSING
 
 __all__ = ["Tables"]
@@ -141,7 +141,11 @@ class Tables(EnrollmentTable):
     def events_after(self, cursor: int, limit: int) -> Rows:
         serials = range(max(cursor, 0) + 1, self._serials["events"] + 1)
         found = ((serial, *self._events[serial]) for serial in serials if serial in self._events)
-        return list(itertools.islice(found, limit))
+        return [(*event, *self._whose(event[1])) for event in itertools.islice(found, limit)]
+
+    def _whose(self, id: int) -> Row:
+        row = self._rows[id]
+        return row[ACCOUNT], row[VERSION], row[TYPE], row[RESOURCE], row[DOC]
 
     def last_event(self) -> Rows:
         return [(self._serials["events"],)]

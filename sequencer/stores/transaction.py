@@ -11,19 +11,29 @@ from collections.abc import Iterable
 from collections.abc import Sequence as Several
 from typing import Any
 
+import attrs
 from pendulum import DateTime
 
 from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.errors import StoreError
-from sequencer.core.events import Event
+from sequencer.core.events import Event, Subject
 from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.sequence import Sequence, SequenceVersion, Template
 from sequencer.core.values import Identifier
 from sequencer.engine.storage import ALL_ACCOUNTS, Account, Counts, Held
-from sequencer.stores.codec import Row, decode_held, encode_enrollment, encode_id, encode_personal, encode_progress
+from sequencer.stores.codec import (
+    Row,
+    actor_of,
+    decode_held,
+    decode_id,
+    encode_enrollment,
+    encode_id,
+    encode_personal,
+    encode_progress,
+)
 from sequencer.stores.contents import content_of, sequence_of
 from sequencer.stores.records import MOST, Database, Known, Records, fits
-from sequencer.stores.records_codec import changes_state
+from sequencer.stores.records_codec import changes_state, decode_event
 
 __all__ = ["StoreTransaction", "claim_key"]
 
@@ -313,3 +323,17 @@ class StoreTransaction(Records):
             active=sum(number for _, number in active),
             blocked={reason or "": number for reason, number in sorted(blocked, key=str)},
         )
+
+    # -- events ------------------------------------------------------------------------------------------------
+
+    def events_after(self, cursor: int, limit: int) -> list[Event]:
+        """Events of all enrollments, in the order of their commits, from the one after a cursor."""
+        rows = self._database.rows("events_after", cursor, min(max(limit, 0), MOST))
+        return [self._told(*row) for row in rows]
+
+    def _told(self, cursor: int, *row: Any) -> Event:
+        *event, account, version_id, resource_type, resource_id, doc = row
+        version = self._known.versions.get(version_id) or self._version(version_id)
+        id, actor_id = decode_id(resource_id), actor_of(event[0], doc)
+        subject = Subject(decode_id(account), version.key, version.version, resource_type, id, actor_id)
+        return attrs.evolve(decode_event(tuple(event)), subject=subject, cursor=cursor)

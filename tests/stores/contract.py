@@ -12,7 +12,7 @@ import pytest
 from sequencer.core.delays import Hours
 from sequencer.core.enrollment import Resource
 from sequencer.core.errors import Conflict, InvalidInput, StoreError
-from sequencer.core.events import replay
+from sequencer.core.events import Subject, replay
 from sequencer.core.lifecycle import advance
 from sequencer.core.sequence import Template
 from sequencer.core.signals import Block, Reassign, Replied, Skip
@@ -698,18 +698,18 @@ class StoreContract:
 
         with store.transaction() as transaction:
             found = transaction.events_after(0, 100)
-            assert [(event.enrollment_id, event.number) for _, event in found] == [
+            assert [(event.enrollment_id, event.number) for event in found] == [
                 (one.id, 1),
                 (other.id, 1),
                 (other.id, 2),
                 (other.id, 3),
                 (one.id, 2),
             ]
-            cursors = [cursor for cursor, _ in found]
+            cursors = [event.cursor for event in found]
             assert cursors == sorted(set(cursors))
             assert transaction.events_after(cursors[1], 2) == found[2:4]
             assert transaction.events_after(cursors[-1], 9) == []
-            assert [event for _, event in found if event.enrollment_id == other.id] == transaction.events(other.id)
+            assert [event for event in found if event.enrollment_id == other.id] == transaction.events(other.id)
         assert sent.revision == 3
 
     def test_a_new_listener_starts_at_the_end(self, store):
@@ -721,11 +721,53 @@ class StoreContract:
 
         with store.transaction() as transaction:
             assert transaction.cursor("crm") == start
-            ((cursor, event),) = transaction.events_after(start, 9)
-            transaction.set_cursor("crm", cursor)
+            (event,) = transaction.events_after(start, 9)
+            transaction.set_cursor("crm", event.cursor)
             assert event.type == "enrolled"
         with store.transaction() as transaction:
-            assert transaction.cursor("crm") == cursor == transaction.cursor("another")
+            assert transaction.cursor("crm") == event.cursor == transaction.cursor("another")
+
+    @pytest.mark.parametrize("account", [None, 0, "acme"])
+    @pytest.mark.parametrize("resource_id", [42, "42"])
+    def test_events_say_whose_they_are(self, store, account, resource_id):
+        """An event that is read from all of them names account, sequence, resource and actor as they were given."""
+        begun(store, 1, account="somebody else")
+        enrollment = begun(store, resource_id, account=account)
+        with store.transaction() as transaction:
+            do(transaction, enrollment, Reassign('the "other"'))
+
+        with store.transaction(write=False) as transaction:
+            theirs, first, second = transaction.events_after(0, 9)
+            subject = Subject(account, "outreach", 1, "lead", resource_id, 'the "other"')
+            assert first.subject == second.subject == subject
+            assert (type(first.subject.account), type(first.subject.resource_id)) == (type(account), type(resource_id))
+            assert theirs.subject.account == "somebody else"
+            assert [first, second] == transaction.events(enrollment.id)
+
+    def test_one_tells_at_a_time(self, store):
+        """The feed of a name is leased to one owner, who keeps it by a token; left or run out, it is free (S3)."""
+        with store.transaction() as transaction:
+            token = transaction.lease_feed("crm", NOW, LEASE)
+            assert token is not None
+            assert transaction.lease_feed("other", NOW, LEASE) is not None
+        with store.transaction() as transaction:
+            assert transaction.lease_feed("crm", later(seconds=LEASE - 1), LEASE) is None
+            kept = transaction.lease_feed("crm", later(seconds=30), LEASE, token)
+            assert transaction.lease_feed("crm", later(seconds=LEASE + 1), LEASE) is None
+            assert transaction.lease_feed("crm", later(seconds=31), LEASE, token) is None
+            transaction.leave_feed("crm", token)
+            assert transaction.lease_feed("crm", later(seconds=31), LEASE) is None
+        with store.transaction() as transaction:
+            taken_over = transaction.lease_feed("crm", later(seconds=30 + LEASE), LEASE)
+            assert taken_over not in (None, kept)
+            assert transaction.lease_feed("crm", later(hours=9), LEASE, kept) is None
+            transaction.leave_feed("crm", taken_over)
+            assert transaction.lease_feed("crm", later(hours=9), LEASE, taken_over) is None
+        with store.transaction() as transaction:
+            assert transaction.lease_feed("crm", NOW, LEASE) == token
+            # A clock that was ahead by more than a lease is not believed (E6).
+            assert transaction.lease_feed("other", later(seconds=-LEASE), LEASE) is None
+            assert transaction.lease_feed("other", later(seconds=-LEASE - 1), LEASE) is not None
 
     # -- reports and suppression
 
@@ -859,8 +901,8 @@ class StoreContract:
             assert transaction.cursor("another") == end
         begun(store, 0, key="key-0")
         with store.transaction() as transaction:
-            ((cursor, _),) = transaction.events_after(end, 9)
-            assert cursor > end
+            (event,) = transaction.events_after(end, 9)
+            assert event.cursor > end
 
     def test_one_account_does_not_see_another(self, store):
         """Whatever is asked for an account, the answer has nothing of another one (S7)."""

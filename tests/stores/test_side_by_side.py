@@ -19,7 +19,7 @@ from sequencer.core.signals import Block, Due, EmailSent, Finish, Handling, Resu
 from sequencer.engine.storage import ALL_ACCOUNTS, StoredReport
 from sequencer.stores.memory import MemoryStore
 from sequencer.stores.sqlite import SQLiteStore
-from tests.stores.workbench import NOW, Refusal, board_task, sequence_named
+from tests.stores.workbench import LEASE, NOW, Refusal, board_task, sequence_named
 
 ACCOUNTS = st.sampled_from([None, 7, "7"])
 SEQUENCES = st.builds(
@@ -52,6 +52,7 @@ class SideBySide(RuleBasedStateMachine):
     def open(self) -> None:
         self.stores: list[Any] = [MemoryStore(), SQLiteStore(":memory:")]
         self.now = NOW
+        self.tokens: dict[str, int] = {}
 
     def teardown(self) -> None:
         for store in getattr(self, "stores", ()):
@@ -200,10 +201,22 @@ class SideBySide(RuleBasedStateMachine):
         def work(transaction):
             found = transaction.events_after(transaction.cursor(name), by)
             if found:
-                transaction.set_cursor(name, found[-1][0])
-            return found
+                transaction.set_cursor(name, found[-1].cursor)
+            return [(event, event.cursor, event.subject) for event in found]
 
         self.both(work)
+
+    @rule(name=KEYS, again=st.booleans(), leave=st.booleans(), fails=FAILS)
+    def feed(self, name, again, leave, fails):
+        def work(transaction):
+            found = transaction.lease_feed(name, self.now, LEASE, self.tokens.get(name) if again else None)
+            if found is not None and leave:
+                transaction.leave_feed(name, found)
+            return found
+
+        found = self.both(work, fails=fails)
+        if found is not None:
+            self.tokens[name] = found
 
     @rule(account=ACCOUNTS, resource=RESOURCES, fails=FAILS)
     def erase(self, account, resource, fails):
@@ -259,6 +272,7 @@ class SideBySide(RuleBasedStateMachine):
                         transaction.suppressions(account),
                         transaction.tasks(account, status=None),
                         transaction.next_wake(account),
+                        transaction.counts(self.now, 1000, account),
                         [transaction.report(account, f"k-{n}") for n in (1, 2, 3)],
                         [transaction.find(account, "idempotency", f"k-{n}") for n in (1, 2, 3)],
                         [transaction.find(account, "message", f"<origin-{n}-0-0@x>") for n in (1, 2, 3)],
@@ -266,7 +280,8 @@ class SideBySide(RuleBasedStateMachine):
                         [transaction.is_suppressed(account, each) for each in ("ada@example.com", "bob@example.com")],
                     )
                 )
-            return found, transaction.next_wake(), transaction.events_after(0, 1000)
+            told = [(event, event.cursor, event.subject) for event in transaction.events_after(0, 1000)]
+            return found, transaction.next_wake(), transaction.counts(self.now, 1000), told
 
         if hasattr(self, "stores"):
             self.both(everything)
