@@ -7,11 +7,13 @@ import json
 import platform
 import sys
 
-from benchmarks import deciding, importing, planning, storing
+from benchmarks import comparing, deciding, importing, planning, storing
 from benchmarks.measuring import Question
 
 QUESTIONS: dict[str, Question] = {
-    question.name: question for module in (planning, deciding, storing, importing) for question in module.QUESTIONS
+    question.name: question
+    for module in (planning, deciding, storing, importing, comparing)
+    for question in module.QUESTIONS
 }
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import planning
+from benchmarks import comparing, planning
 from benchmarks.__main__ import QUESTIONS
 from benchmarks.deciding import walk
 from benchmarks.measuring import Figure, Question
+from benchmarks.peers import install
+from benchmarks.peers.running import run
+from benchmarks.peers.work import Post, mailed
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Weekdays
 from sequencer.core.instants import to_instant
@@ -52,3 +58,84 @@ def test_a_missed_bar_says_so():
     assert not Question("most", "", 2, lambda: figure).answer()["holds"]
     assert Question("most", "", 3, lambda: figure).answer()["holds"]
     assert not Question("least", "", 4, lambda: figure, at_least=True).answer()["holds"]
+
+
+def test_every_peer_is_a_program_with_a_promise():
+    """All five peers are asked, each has its program beside the others, and each says what it guarantees."""
+    folder = Path(install.__file__).parent
+
+    assert {peer.name for peer in comparing.PEERS} == {
+        "procrastinate",
+        "DBOS",
+        "Celery",
+        "APScheduler",
+        "SpiffWorkflow",
+    }
+    assert {peer.module for peer in comparing.PEERS} | {"on_sequencer"} == {
+        path.stem for path in folder.glob("on_*.py")
+    }
+    assert all(peer.guarantees and peer.choices for peer in comparing.PEERS)
+    assert {question.name for question in comparing.QUESTIONS if question.slow} == {"peers", "peers-batch"}
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=20))
+def test_the_post_sees_what_went_wrong(tmp_path_factory, sent):
+    """What was lost, doubled or came too early is read from the file of mails, whatever was sent in whatever order."""
+    path = tmp_path_factory.mktemp("post") / "mails"
+    post = Post(str(path))
+    for enrollment, position in sent:
+        post.send(enrollment, position)
+    found = mailed(path, enrollments=4, steps=3)
+
+    first = list(dict.fromkeys(sent))
+    assert found.mails == len(sent)
+    assert found.lost == 12 - len(first)
+    assert found.doubled == len(sent) - len(first)
+    in_order = all(
+        [p for e, p in first if e == each] == list(range(sum(e == each for e, _ in first))) for each in range(4)
+    )
+    assert (found.out_of_order == 0) == in_order
+
+
+@pytest.mark.parametrize("way", list(comparing.OURS))
+def test_ours_runs_as_it_is_measured(tmp_path, way):
+    """Both of our ways, in a process of their own: every mail once and in order, with its time and its memory."""
+    settings, _ = comparing.OURS[way]
+    place = f"sqlite:///{tmp_path / 'store.db'}"
+    done = run(sys.executable, "on_sequencer", place, settings, enrollments=30, steps=5)
+
+    assert (done.lost, done.doubled, done.out_of_order) == (0, 0, 0)
+    assert done.steps_per_second > 0
+    assert done.peak_mib > 1
+    json.dumps(done.to_dict())
+
+
+def test_a_run_that_stops_says_why(tmp_path):
+    """A program that does not come to its last mail is an error with what it said, not a figure."""
+    with pytest.raises(RuntimeError, match=r"came to a stop after 0 mails(.|\n)*unable to open"):
+        run(
+            sys.executable,
+            "on_sequencer",
+            f"sqlite:///{tmp_path / 'nowhere' / 'store.db'}",
+            {"limit": 1, "deduplicates": True},
+            enrollments=1,
+            steps=1,
+        )
+
+
+def test_a_peer_that_did_not_run_is_not_beaten():
+    """The figure is the least ratio of all peers; one that could not be run makes it 0, by name."""
+    ran = {"peer": "a", "store": "sqlite", "guarantees": "some", "ratios": dict.fromkeys(comparing.OURS, 3.0)}
+    faster = {**ran, "peer": "b", "ratios": dict.fromkeys(comparing.OURS, 2.0)}
+    failed = {"peer": "c", "store": "redis", "guarantees": "others", "failed": "RuntimeError: no Redis"}
+    way = next(iter(comparing.OURS))
+
+    assert comparing.least(way, ({"versions": {}}, ran, faster)).figure == 2
+    assert comparing.least(way, ({"versions": {}}, ran, failed, faster)).figure == 0
+    assert "| c | redis | did not run |" in comparing.table([failed])
+
+
+def test_ours_is_on_a_store_of_the_same_kind():
+    """Beside a peer on SQLite ours runs on SQLite; beside one on a server of another kind the slower of ours counts."""
+    assert comparing.stores_beside("sqlite") == ("sqlite",)
+    assert "sqlite" in comparing.stores_beside("redis")
