@@ -23,6 +23,7 @@ from sequencer.core.errors import (
     Suppressed,
 )
 from sequencer.core.events import Event, Subject, replay
+from sequencer.core.migration import EnrollmentMove, StepMove
 from sequencer.core.policy import Policy, Reaction, Retry, Unsubscribe
 from sequencer.core.sequence import AutomatedEmail, Sequence, SequenceVersion, Step, Task, Template
 from sequencer.core.signals import (
@@ -46,6 +47,7 @@ from sequencer.core.timeline import PlannedStep, Timeline, plan
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.counters import Counters
 from sequencer.engine.engine import Engine
+from sequencer.engine.migrating import MigrationPlan, MigrationResult
 from sequencer.engine.ports import (
     Accepted,
     Clock,
@@ -102,6 +104,7 @@ __all__ = [
     "EmailSent",
     "Engine",
     "Enrollment",
+    "EnrollmentMove",
     "EnrollmentState",
     "EnrollmentStep",
     "Event",
@@ -118,6 +121,8 @@ __all__ = [
     "ManualClock",
     "MeetingBooked",
     "MemoryStore",
+    "MigrationPlan",
+    "MigrationResult",
     "MissingMergeData",
     "NotFound",
     "Opened",
@@ -149,6 +154,7 @@ __all__ = [
     "SoftBounced",
     "Statistics",
     "Step",
+    "StepMove",
     "StepStatus",
     "StoreError",
     "Subject",

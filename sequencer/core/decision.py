@@ -19,6 +19,7 @@ from sequencer.core.effects import CancelTask, Effect
 from sequencer.core.enrollment import Enrollment, EnrollmentStep
 from sequencer.core.events import Event, applied
 from sequencer.core.instants import later_by
+from sequencer.core.sequence import Step
 from sequencer.core.statuses import EMAIL_TABLE, ENROLLMENT_TABLE, TASK_TABLE, EnrollmentState, StepStatus, step
 from sequencer.core.timeline import base_of, estimate, next_wake
 from sequencer.core.values import Identifier
@@ -91,6 +92,11 @@ class Draft:
     def status(self, of: EnrollmentStep, trigger: str) -> StepStatus:
         """The status of a step after a trigger, by its machine."""
         return step(EMAIL_TABLE if of.step.is_email else TASK_TABLE, of.status, trigger)  # type: ignore[return-value]
+
+    @staticmethod
+    def skipped(of: Step, status: StepStatus) -> StepStatus:
+        """The status of a step that is passed over, from this status of it, by its machine."""
+        return step(EMAIL_TABLE if of.is_email else TASK_TABLE, status, "skip")  # type: ignore[return-value]
 
     def state(self, trigger: str) -> EnrollmentState:
         """The state of the enrollment after a trigger, by its machine."""

@@ -126,7 +126,9 @@ class EnrollmentStep:
     `estimated_execute_at` of a step that is not over is stored for the current step and derived for the ones after
     it when the enrollment is read; `overdue` is always derived (laws T7, T9). `generation` rises when a person retries
     after a definite refusal, `attempt` with each hand-over under the same key (E2). `started_at` is the start mark
-    (E3); `awaits_report` says that the provider answers later.
+    (E3); `awaits_report` says that the provider answers later. `serial` and `base_at` are of an enrollment that was
+    moved to another version: the number by which keys know the step, where that is not its position, and what its
+    delay counts from, where that is not the end of the step before it.
     """
 
     position: int
@@ -152,7 +154,24 @@ class EnrollmentStep:
     cancel_task: bool = False
     cancel_failures: int = 0
     cancel_after: DateTime | None = None
+    serial: int | None = None
+    base_at: DateTime | None = None
     overdue: bool = False
+
+    @property
+    def number(self) -> int:
+        """By what keys know the step: it stays when the step moves to another position, and is nobody else's (E2)."""
+        return self.position if self.serial is None else self.serial
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it was handed over at least once and is not over, so that an answer may be on its way."""
+        return self.status not in OVER and (self.status is not StepStatus.PENDING or self.attempt > 0)
+
+    @property
+    def is_passed_over(self) -> bool:
+        """Whether it was skipped without ever having been the current step: by a move to another version."""
+        return self.status is StepStatus.SKIPPED and self.estimated_execute_at is None
 
     @property
     def action_type(self) -> str:
@@ -206,9 +225,10 @@ class EnrollmentStep:
 class Enrollment:
     """One resource's run through a snapshot: what it refers to, where it stands, and its steps. Instants are in UTC.
 
-    `origin` is the store's random id; with the enrollment's id, a position and a generation it makes the key of an
-    effect (E2). `started_at` is the base of step 0. `wake_at` is when the engine has to look at it next (None: not
-    before something is reported). `revision` counts the events recorded so far, so it rises with every decision:
+    `origin` is the store's random id; with the enrollment's id, a step's number and a generation it makes the key of
+    an effect (E2). `started_at` is the base of step 0. `wake_at` is when the engine has to look at it next (None: not
+    before something is reported). `past` has the marks of steps that were over when it was moved to a version without
+    them. `revision` counts the events recorded so far, so it rises with every decision:
     writers compare and set on it.
     """
 
@@ -234,6 +254,7 @@ class Enrollment:
     finished_at: DateTime | None = None
     finished_reason: str | None = None
     finished_actor_id: Identifier | None = None
+    past: tuple[str, ...] = ()
     revision: int = 0
 
     @property
@@ -262,19 +283,32 @@ class Enrollment:
         return tuple(step for step in self.steps if step.status is StepStatus.REQUESTED)
 
     def key_of(self, step: EnrollmentStep) -> str:
-        """The key of the step's effect: the store, the enrollment, the position, the generation (E2)."""
-        return f"{self.origin}-{self.id}-{step.position}-{step.generation}"
+        """The key of the step's effect: the store, the enrollment, the step's number, the generation (E2)."""
+        return f"{self.origin}-{self.id}-{step.number}-{step.generation}"
 
     def step_of_key(self, key: str) -> EnrollmentStep | None:
         """The step whose effect has, or in an earlier generation had, this key."""
         origin, _, rest = key.rpartition("-")
-        origin, _, position = origin.rpartition("-")
-        if origin != f"{self.origin}-{self.id}" or not (position.isdecimal() and rest.isdecimal()):
+        origin, _, number = origin.rpartition("-")
+        if origin != f"{self.origin}-{self.id}" or not (number.isdecimal() and rest.isdecimal()):
             return None
-        at = int(position)
-        if at >= len(self.steps) or int(rest) > self.steps[at].generation:
-            return None
-        return self.steps[at]
+        step = self.step_of_number(int(number))
+        return None if step is None or int(rest) > step.generation else step
+
+    def may_have_used(self, key: str) -> bool:
+        """Whether an effect has this key, or may have had it before a move to another version."""
+        if self.step_of_key(key) is not None:
+            return True
+        origin, _, rest = key.rpartition("-")
+        origin, _, number = origin.rpartition("-")
+        moved = bool(self.past) or any(step.serial is not None for step in self.steps)
+        return moved and origin == f"{self.origin}-{self.id}" and number.isdecimal() and rest.isdecimal()
+
+    def step_of_number(self, number: int) -> EnrollmentStep | None:
+        """The step that keys know by this number; None where there is none, or none in this version any more."""
+        if number < len(self.steps) and self.steps[number].serial is None:
+            return self.steps[number]
+        return next((step for step in self.steps if step.serial == number), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, instants as ISO 8601 in UTC with `Z`."""

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 from pendulum import DateTime
 
-from sequencer.core.enrollment import Enrollment, Resource, changed, initial_steps
+from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource, changed, initial_steps
 from sequencer.core.sequence import SequenceVersion
 from sequencer.core.values import Identifier
 
@@ -44,6 +44,7 @@ EVENT_TYPES: Mapping[str, str] = {
     "resumed": "the enrollment was resumed",
     "reassigned": "another user became the actor",
     "person_updated": "the stored address or merge fields were replaced",
+    "migrated": "the enrollment was moved to another version of its sequence",
     "finished": "the enrollment finished",
     "noted": "a report changed nothing and was noted",
 }
@@ -75,6 +76,8 @@ class Event:
     """One fact: of which enrollment, its number there (from 1), when (UTC), what, and at which step.
 
     `facts` are for the reader; `own` and `steps` are the fields of the enrollment and of its steps that it changed.
+    A move to another version has that `version` in `own`; its `steps` are those of the new version, and `was` says
+    which step of the old one, by its position, a step goes on as.
 
     What the engine hands out says whose it is (`subject`), and where it was read among the events of all enrollments,
     what to go on after (`cursor`). Neither is a part of the fact: an event equals itself wherever it was read.
@@ -95,7 +98,9 @@ class Event:
 def applied(enrollment: Enrollment, event: Event) -> Enrollment:
     """The enrollment after an event."""
     changes = {**event.own, "updated_at": event.at, "revision": event.number}
-    if event.steps:
+    if "version" in event.own:
+        changes["steps"] = _moved(enrollment, event)
+    elif event.steps:
         steps = list(enrollment.steps)
         for position, fields in event.steps.items():
             steps[position] = changed(steps[position], fields)
@@ -103,8 +108,25 @@ def applied(enrollment: Enrollment, event: Event) -> Enrollment:
     return changed(enrollment, changes)
 
 
+def _moved(enrollment: Enrollment, event: Event) -> tuple[EnrollmentStep, ...]:
+    steps = []
+    for initial in initial_steps(event.own["version"]):
+        fields = dict(event.steps.get(initial.position, {}))
+        was = fields.pop("was", None)
+        if was is not None:
+            # All that has happened to it stays; what it is, and where, is the new version's to say.
+            fields = {**enrollment.steps[was].__dict__, "position": initial.position, "step": initial.step, **fields}
+        step = changed(initial, fields) if fields else initial
+        # One that nothing has happened to is the version's own, as always.
+        steps.append(initial if step == initial else step)
+    return tuple(steps)
+
+
 def replay(version: SequenceVersion, events: Iterable[Event]) -> Enrollment:
-    """The enrollment that these events, in order, made; without what is personal, which events do not hold."""
+    """The enrollment that these events, in order, made; without what is personal, which events do not hold.
+
+    `version` is the one that it began in; a move to another brings that along.
+    """
     enrollment: Enrollment | None = None
     for event in events:
         if enrollment is None:

@@ -18,7 +18,8 @@ behind by a worker that died: without a mark it is simply handed over; with one,
 that, and parked as `outcome_unknown` where it does not (E3).
 
 What each signal does stands in three tables: the worker's and the requests in this file, the ports' answers in
-`answers.py`, what the outside reports in `reactions.py`. The moves they share are in `decision.py`.
+`answers.py`, what the outside reports in `reactions.py`. The moves they share are in `decision.py`; going on in another
+version is in `migration.py`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from sequencer.core.effects import hand_over_of
 from sequencer.core.enrollment import FAILURE_REASONS, Enrollment, EnrollmentStep, Resource, changed, initial_steps
 from sequencer.core.errors import IllegalTransition, InvalidInput
 from sequencer.core.instants import between, later_by, to_instant
+from sequencer.core.migration import migrate
 from sequencer.core.reactions import react
 from sequencer.core.sequence import SequenceVersion
 from sequencer.core.signals import (
@@ -45,6 +47,7 @@ from sequencer.core.signals import (
     Due,
     Finish,
     Handling,
+    Migrate,
     Reassign,
     Resume,
     Signal,
@@ -157,7 +160,7 @@ def _pending(draft: Draft, current: EnrollmentStep, handling: Handling) -> None:
     assert at is not None, "a current step has an estimate"
     if now < at:
         # Early: either nothing is due, or the clock was ahead when the step before was executed (E6).
-        if current.position and base_of(enrollment, current.position, now) == now:
+        if (current.position or current.base_at) and base_of(enrollment, current.position, now) == now:
             sooner = draft.estimated(current, current.not_before)
             if sooner < at:
                 draft.record(
@@ -399,6 +402,7 @@ _HANDLERS: dict[type, Any] = {
     CompleteTask: _complete_task,
     Reassign: _reassign,
     UpdatePerson: _update_person,
+    Migrate: lambda draft, signal: migrate(draft, signal.version),
     **dict.fromkeys(Answer.__args__, answer),
     **dict.fromkeys(OUTSIDE.values(), react),
 }

@@ -1,7 +1,7 @@
 """Signals: everything that `advance` can be told.
 
 - *Requests* are verbs that somebody calls: `Block`, `Resume`, `Finish`, `Skip`, `CompleteTask`, `Reassign`,
-  `UpdatePerson`. Each has one answer: done, already so, or `IllegalTransition` with nothing changed.
+  `UpdatePerson`, `Migrate`. Each has one answer: done, already so, or `IllegalTransition` with nothing changed.
 - *Reports* say what the outside did: the answers of the ports, and what happened to the person. A report never raises
   for what it says: it changes something or is noted (law L10).
 - *The worker's own*: `Due`, `Start`, `Withdraw`.
@@ -20,6 +20,7 @@ import attrs
 from sequencer.core.enrollment import Resource, to_address
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import to_date, to_instant
+from sequencer.core.sequence import SequenceVersion
 from sequencer.core.values import Identifier, to_identifier, to_line
 
 # -- the worker -----------------------------------------------------------------------------------------------
@@ -120,6 +121,13 @@ class UpdatePerson:
     """What is stored of the person is replaced by what this resource says; its type and id are the enrollment's."""
 
     resource: Resource
+
+
+@attrs.frozen
+class Migrate:
+    """Go on in another version of the sequence."""
+
+    version: SequenceVersion
 
 
 # -- reports --------------------------------------------------------------------------------------------------
@@ -417,5 +425,5 @@ OUTSIDE = {
     )
 }
 Report = Answer | Outside
-Request = Block | Resume | Finish | Skip | CompleteTask | Reassign | UpdatePerson
+Request = Block | Resume | Finish | Skip | CompleteTask | Reassign | UpdatePerson | Migrate
 Signal = Due | Start | Withdraw | Request | Report

@@ -50,6 +50,7 @@ _NOT_BEFORE = {
     "retried_by_person": "retried by a person, at the next open moment",
     "cap": "a cap of the sender",
     "catch_up": "spread out after downtime",
+    "moved": "moved to this version of its sequence then",
 }
 
 
@@ -171,10 +172,12 @@ def plan(sequence: Sequence, start: datetime, *, timezone: str | None = None, re
 
 def base_of(enrollment: Enrollment, position: int, now: DateTime) -> DateTime:
     """What the delay of a step counts from (T6); an execution in the future reads as now (E6)."""
-    if position == 0:
-        return enrollment.started_at
-    before = enrollment.steps[position - 1]
-    over_at = before.executed_at or before.skipped_at
+    over_at = enrollment.steps[position].base_at
+    if over_at is None:
+        if position == 0:
+            return enrollment.started_at
+        before = enrollment.steps[position - 1]
+        over_at = before.executed_at or before.skipped_at
     assert over_at is not None, "the step before the current one is over"
     return min(over_at, now)
 
@@ -290,6 +293,8 @@ def explain_current(enrollment: Enrollment, now: DateTime) -> tuple[str, ...]:
         return ()
     base = base_of(enrollment, step.position, now)
     origin = "the start of the enrollment" if step.position == 0 else f"the end of step {step.position - 1}"
+    if step.base_at is not None:
+        origin = "the end of what was over last when it was moved to this version"
     reasons = [f"counts from {origin}, {_read(base, enrollment.timezone)}"]
     estimate(
         enrollment.calendar,

@@ -89,7 +89,10 @@ class Answers:
         if answer.task is not None and isinstance(signal, TaskCreated) and signal.task_id is None:
             # The embedded board: the task is written together with the decision that it exists.
             step = enrollment.step_of_key(signal.effect_key or "")
-            if step is None or step.is_over or enrollment.state.value != "active" or step.attempt != signal.attempt:
+            # Put together in another version, it may be another task by now.
+            moved = enrollment.version.id != answer.work.enrollment.version.id
+            active = enrollment.state.value == "active"
+            if step is None or step.is_over or not active or moved or step.attempt != signal.attempt:
                 return advance(enrollment, Withdraw(signal.effect_key or "", signal.attempt or 0), answer.at)
             signal = attrs.evolve(signal, task_id=self.board.create(transaction, answer.task, signal, answer.at))
         return self.board.settle(transaction, advance(enrollment, signal, answer.at), answer.at)

@@ -45,6 +45,7 @@ from sequencer.engine.enrolling import enroll_one, refuse_out_of_range, update_p
 from sequencer.engine.explanation import explained
 from sequencer.engine.feeding import Feed, Listener
 from sequencer.engine.handover import HandOvers
+from sequencer.engine.migrating import MigrationPlan, MigrationResult, carried_out, planned
 from sequencer.engine.ports import Clock, Mailer, People, TaskBoard, TaskId
 from sequencer.engine.reports import handle, is_own
 from sequencer.engine.results import (
@@ -370,6 +371,50 @@ class Engine:
         now = self._now()
         with self._transaction(connection) as transaction:
             return update_person(transaction, self._account, _must_be_resource(resource), now)
+
+    # -- another version ---------------------------------------------------------------------------------------
+
+    def plan_migration(
+        self,
+        old: Sequence | SequenceVersion | str,
+        new: Sequence | SequenceVersion | str,
+        *,
+        after: int | None = None,
+        limit: int = 1000,
+        connection: Any = None,
+    ) -> MigrationPlan:
+        """What would become of those who are enrolled if they went on in another version; changes nothing (L1).
+
+        `old` is who: those in one `SequenceVersion`, or by a key or a `Sequence` (which stands for its key) those in
+        every version but the new one. `new` is where to: a `Sequence` with the same key, a version that is stored, or
+        the key for the current version. At most `limit` (1 to 10 000) of those who have not finished, in the order of
+        their ids, from the one after `after`; the plan's `next_after` is for the next page.
+
+        Raises `NotFound` for an unknown sequence or version, `InvalidInput` where the two are not the same sequence.
+        """
+        to_whole(limit, "limit", least=1, most=10_000)
+        after = None if after is None else to_whole(after, "after", least=0, most=2**63 - 1)
+        _key_of(new)
+        old = old if isinstance(old, SequenceVersion) else _key_of(old)
+        now = self._now()
+        with self._reading(connection) as transaction:
+            return planned(transaction, self._account, old, new, now, after=after, limit=limit)
+
+    def migrate(
+        self, plan: MigrationPlan, *, only: Iterable[int] | None = None, connection: Any = None
+    ) -> MigrationResult:
+        """Carry a plan out: move those whom it moves, or of them `only` those with these ids; each in one decision.
+
+        Nothing happens that the plan did not show: what has changed since it was made stays as it is, and the result
+        says what would become of it now. What is due already in the new version leaves at the next open moment. A new
+        version that is not stored yet is stored, as `save` does.
+        """
+        if not isinstance(plan, MigrationPlan):
+            raise InvalidInput(f"needs what plan_migration gave, got {plan!r}", path="plan", code="invalid_type")
+        now = self._now()
+        with self._transaction(connection) as transaction:
+            wanted = None if only is None else frozenset(only)
+            return carried_out(transaction, self._board, self._account, plan, wanted, now)
 
     # -- reports -----------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from pendulum import DateTime
 
 from sequencer.core.enrollment import Enrollment, EnrollmentStep
 from sequencer.core.instants import to_zone
+from sequencer.core.matching import name_of
 from sequencer.core.sequence import AutomatedEmail, Task
 from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.core.timeline import explain_current, opens_at, seen_at
@@ -13,7 +14,6 @@ from sequencer.engine.results import Explanation
 
 __all__ = ["explained"]
 
-_LONGEST_TEXT = 60
 _ADVICE = {
     "missing_merge_data": (
         "Give the person what is missing (sequencer update, where nobody else is asked for it), then resume the "
@@ -110,20 +110,15 @@ def _about_step(enrollment: Enrollment, step: EnrollmentStep, now: DateTime) -> 
 
 
 def _name(step: EnrollmentStep) -> str:
-    """Which step, and what it does: its key where it has one, the template of a mail, the text of a task."""
-    action = step.step.action
-    if isinstance(action, AutomatedEmail):
-        what = f"mail {action.template_id}"
-    else:
-        text = " ".join(action.task_content.split())
-        what = f"task: {text if len(text) <= _LONGEST_TEXT else f'{text[: _LONGEST_TEXT - 3].rstrip()}...'}"
-    key = f" {step.step.key}" if step.step.key else ""
-    return f"Step {step.position}{key} ({what})"
+    """Which step, and what it does."""
+    return f"Step {step.position} {name_of(step.step)}"
 
 
 def _why_skipped(enrollment: Enrollment, step: EnrollmentStep) -> str:
     action, at = step.step.action, step.estimated_execute_at
-    if isinstance(action, Task) and action.skip_after is not None and at is not None and step.skipped_at is not None:
+    if at is None:
+        return ", since it comes before what was over when the enrollment was moved to this version"
+    if isinstance(action, Task) and action.skip_after is not None and step.skipped_at is not None:
         over_at = enrollment.calendar.after(at, action.skip_after)
         if step.skipped_at >= over_at:
             return f", after its skip_after of {action.skip_after} was over"

@@ -91,7 +91,8 @@ def _answered(transaction: Transaction, account: Identifier | None, report: Any)
     if effect_key is not None:
         number = effect_key.split("-")[-3:-2]
         ids = [int(number[0])] if number and number[0].isdecimal() and len(number[0]) < 19 else []
-        return [held for held in _own(transaction, account, ids) if held.enrollment.step_of_key(effect_key) is not None]
+        # Also the key of a step that is not in the version any more, to which the enrollment was moved: that is noted.
+        return [held for held in _own(transaction, account, ids) if held.enrollment.may_have_used(effect_key)]
     for kind in ("task", "provider"):
         value = getattr(report, f"{kind}_id", None)
         if value is not None:
@@ -108,10 +109,14 @@ def _addressed(transaction: Transaction, enrollment: Enrollment, report: Report)
     provider_id = report.provider_id
     if any(step.provider_id == provider_id for step in enrollment.steps):
         return report
+    numbers: dict[int, int] = {}
     for event in transaction.events(enrollment.id):
+        if "version" in event.own:
+            numbers = {at: fields["serial"] for at, fields in event.steps.items() if fields.get("serial") is not None}
         for position, fields in event.steps.items():
             if fields.get("provider_id") == provider_id:
-                return attrs.evolve(report, effect_key=enrollment.key_of(enrollment.steps[position]))
+                step = enrollment.step_of_number(numbers.get(position, position))
+                return report if step is None else attrs.evolve(report, effect_key=enrollment.key_of(step))
     return report
 
 

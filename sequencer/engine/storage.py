@@ -115,6 +115,14 @@ class Transaction(Protocol):
         """The current version of a sequence; None for an unknown key."""
         ...
 
+    def find_version(self, account: Account, sequence: Definition) -> SequenceVersion | None:
+        """The stored version with this content under the sequence's key, current or not; None where there is none."""
+        ...
+
+    def last_version(self, version: SequenceVersion) -> int:
+        """The number of the newest version of a version's sequence."""
+        ...
+
     def sequences(self, account: Account) -> list[SequenceVersion]:
         """The current version of every sequence, by key."""
         ...
@@ -226,6 +234,15 @@ class Transaction(Protocol):
         self, account: Account, reason: str, *, sequence_id: int | None = None, after: int | None = None, limit: int
     ) -> list[Held]:
         """The enrollments that are blocked for this reason, in the order of their ids, from the one after `after`."""
+        ...
+
+    def in_other_versions(
+        self, account: Account, version: SequenceVersion, *, only: int | None = None, after: int | None, limit: int
+    ) -> list[Enrollment]:
+        """The enrollments, not finished, of a version's sequence that are in another version, by id after `after`.
+
+        With `only` those that are in the version with that id.
+        """
         ...
 
     def statistics(self, account: Account, sequence_id: int) -> dict[tuple[str, str | None], int]:

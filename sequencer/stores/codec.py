@@ -76,6 +76,8 @@ _SELDOM: Mapping[str, Any] = {
     "cancel_task": False,
     "cancel_failures": 0,
     "cancel_after": None,
+    "serial": None,
+    "base_at": None,
 }
 _seldom_of = operator.itemgetter(*_SELDOM)
 _USUAL = tuple(_SELDOM.values())
@@ -83,7 +85,7 @@ _hand_over_of = operator.itemgetter(
     "executed_at", "requested_at", "started_at", "attempt", "message_id", "provider_id", "task_id"
 )
 _NO_HAND_OVER = (None, None, None, 0, None, None, None)
-_SELDOM_INSTANTS = frozenset({"skipped_at", "not_before", "cancel_after"})
+_SELDOM_INSTANTS = frozenset({"skipped_at", "not_before", "cancel_after", "base_at"})
 
 
 def encoder(default: Callable[[Any], Any] | None = None) -> Callable[[Any], str]:
@@ -190,10 +192,12 @@ def encode_progress(enrollment: Enrollment) -> Row:
     )
 
 
-# A doc is a few lines of JSON: what never changes, what may, and a line for each step that something has happened to.
+# A doc is a few lines of JSON: what never changes, what may, and a line for each step that something has happened to;
+# before those, where there is one, a line with what is past, which begins with no position of a step.
 # An enrollment remembers the lines of its steps, as its version remembers the initial ones: most are written again
 # unchanged. A line is known by the very object that it was made of, so it cannot be stale. At -1 is the start's number.
 _LINES = "_stored_lines"
+_PAST = -1
 
 
 def _encode_doc(fields: dict[str, Any]) -> str:
@@ -212,6 +216,9 @@ def _encode_doc(fields: dict[str, Any]) -> str:
         f"{_text_of(fields['blocked_at'])},{_text_of(fields['blocked_until'])}"
     )
     lines = [fixed, standing]
+    past = fields["past"]
+    if past:
+        lines.append(_dumps([_PAST, *past]))
     initial = initial_steps(fields["version"])
     for position, step in enumerate(fields["steps"]):
         if step is not initial[position]:
@@ -293,8 +300,12 @@ def _decode_held(row: Row, version: SequenceVersion, claim: tuple[int, int] | No
     start = instant_of(started_at)
     known: dict[int, Any] = {-1: (start, started_at)}
     steps = list(initial_steps(version))
+    past: tuple[str, ...] = ()
     for at, encoded in enumerate(touched, 2):
         place = encoded[0]
+        if place == _PAST:
+            past = tuple(encoded[1:])
+            continue
         steps[place] = step = _decode_step(steps[place].__dict__.copy(), encoded)
         known[place] = (step, lines[at])
     # Made without the constructors: they take longer than everything else here, and what is stored was valid when it
@@ -326,6 +337,7 @@ def _decode_held(row: Row, version: SequenceVersion, claim: tuple[int, int] | No
             "finished_at": None if finished_at is None else instant_of(finished_at),
             "finished_reason": reason if state == "finished" else None,
             "finished_actor_id": finished_actor_id,
+            "past": past,
             "revision": revision,
             _LINES: known,
         },

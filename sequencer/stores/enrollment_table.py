@@ -117,6 +117,13 @@ class EnrollmentTable(Journal):
 
     save_with_state = save
 
+    def move(self, id: int, version_id: int) -> int:
+        row = self._rows.get(id)
+        if row is None:
+            return 0
+        self._write(id, (*row[:VERSION], version_id, *row[TYPE:]))
+        return 1
+
     def update_person(self, id: int, address: str | None, personal: str | None) -> int:
         row = self._rows.get(id)
         if row is None:
@@ -224,6 +231,16 @@ class EnrollmentTable(Journal):
         return list(itertools.islice((row for row in found if row[REASON] == reason), limit))
 
     blocked_of_sequence = blocked
+
+    def in_other_versions(
+        self, account: str, sequence_id: int, after: int, limit: int, version_id: int, only: int | None
+    ) -> Rows:
+        found = (
+            row
+            for row in self._listed(account, after, None, sequence_id)
+            if row[STATE] != "finished" and row[VERSION] != version_id and only in (None, row[VERSION])
+        )
+        return list(itertools.islice(found, limit))
 
     def statistics(self, account: str, sequence_id: int) -> Rows:
         found = Counter((row[STATE], row[REASON]) for row in self._listed(account, 0, None, sequence_id))

@@ -1,18 +1,20 @@
 """The stored form of what hangs on enrollments: events, the ids by which they name an enrollment, tasks on the board.
 
-An instant among the fields of an event is written as `{"@": microseconds}`, so it is known without knowing the field.
+An instant among the fields of an event is written as `{"@": microseconds}`, so it is known without knowing the field;
+the version that an enrollment was moved to as `{"version": id}`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pendulum import DateTime
 
 from sequencer.core.events import Event
 from sequencer.core.instants import to_microseconds
+from sequencer.core.sequence import SequenceVersion
 from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.engine.storage import BoardTask
 from sequencer.stores.codec import (
@@ -56,9 +58,11 @@ def _optional_instant(micros: int | None) -> DateTime | None:
 
 
 def _tagged(value: Any) -> dict[str, int]:
-    if value.__class__ is not DateTime:
-        raise TypeError(f"{value!r} has no stored form")
-    return {"@": micros_of(value)}
+    if value.__class__ is DateTime:
+        return {"@": micros_of(value)}
+    if value.__class__ is SequenceVersion:
+        return {"version": value.id}
+    raise TypeError(f"{value!r} has no stored form")
 
 
 _dumps = encoder(_tagged)
@@ -75,23 +79,34 @@ def encode_event(event: Event) -> Row:
     return fields["enrollment_id"], fields["number"], micros_of(fields["at"]), fields["type"], _dumps(body)
 
 
-def decode_event(row: Row) -> Event:
-    """The event of a row.
+def _no_version(id: int) -> SequenceVersion:
+    raise LookupError(f"version {id} is not at hand")
+
+
+def decode_event(row: Row, version_of: Callable[[int], SequenceVersion] = _no_version) -> Event:
+    """The event of a row; `version_of` knows the versions of sequences by their ids.
 
     Raises `StoreError` for a format that is not this release's, and for what nobody has written like that.
     """
     try:
-        return _decode_event(*row)
+        return _decode_event(version_of, *row)
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise unreadable(f"event {row[1]} of enrollment {row[0]}", row[-1]) from error
 
 
-def _decode_event(enrollment_id: int, number: int, at: int, type: str, body: str) -> Event:
+def _decode_event(
+    version_of: Callable[[int], SequenceVersion], enrollment_id: int, number: int, at: int, type: str, body: str
+) -> Event:
     format, position, *rest = json.loads(body)
     if format != FORMAT:
         raise wrong_format(f"event {number} of enrollment {enrollment_id}", format)
     facts, own, steps = rest + [{}, {}, {}][len(rest) :]
+    moved = own.pop("version", None)
     own = _decode_fields(own)
+    if moved is not None:
+        own["version"] = version_of(moved["version"])
+    if "past" in own:
+        own["past"] = tuple(own["past"])
     if "state" in own:
         own["state"] = EnrollmentState(own["state"])
     changes = {int(place): _decode_fields(fields) for place, fields in steps.items()}

@@ -81,6 +81,10 @@ SET wake_at = ?4, revision = ?5, updated_at = ?6, doc = ?7,
     state = ?11, reason = ?12, finished_at = ?13
 WHERE id = ?1 AND revision = ?2 AND (?3 IS NULL OR (fence = ?3 AND lease_until IS NOT NULL))
 
+-- move --
+-- It goes on in another version of its sequence.
+UPDATE sequencer_enrollments SET version_id = ?2 WHERE id = ?1
+
 -- update_person --
 -- What is stored of the person, anew.
 UPDATE sequencer_enrollments SET address = ?2, personal = ?3 WHERE id = ?1
@@ -211,6 +215,13 @@ ORDER BY id LIMIT ?4
 -- A page of those of a sequence that are blocked for a reason.
 SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_standing
 WHERE sequence_id = ?5 AND state = 'blocked' AND reason = ?2 AND id > ?3 AND account = ?1
+ORDER BY id LIMIT ?4
+
+-- in_other_versions --
+-- A page of those of a sequence, not finished, that are in another version than one; perhaps only those in a third.
+SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_standing
+WHERE sequence_id = ?2 AND state IN ('active', 'blocked') AND id > ?3 AND account = ?1
+    AND version_id <> ?5 AND (?6 IS NULL OR version_id = ?6)
 ORDER BY id LIMIT ?4
 
 -- statistics --

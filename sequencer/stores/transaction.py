@@ -92,6 +92,17 @@ class StoreTransaction(Records):
         found = self._database.row("find_sequence", encode_id(account), key)
         return None if found is None else self._version(found[1])
 
+    def find_version(self, account: Account, sequence: Sequence) -> SequenceVersion | None:
+        """The stored version with this content under the sequence's key."""
+        found = self._database.row("find_sequence", encode_id(account), sequence.key)
+        stored = None if found is None else self._database.row("find_version", found[0], content_of(sequence).digest)
+        return None if stored is None else self._version(stored[0])
+
+    def last_version(self, version: SequenceVersion) -> int:
+        """The number of the newest version of a version's sequence."""
+        ((last,),) = self._database.rows("last_version", version.sequence_id)
+        return int(last)
+
     def sequences(self, account: Account) -> list[SequenceVersion]:
         """The current version of every sequence, by key."""
         return [self._version(id) for (id,) in self._database.rows("list_sequences", encode_id(account))]
@@ -149,6 +160,8 @@ class StoreTransaction(Records):
             return False
         if claim is not None:
             del self._claims[id]
+        if any("version" in event.own for event in events):
+            self._at_once.run("move", id, enrollment.version.id)
         self._record(encode_id(enrollment.account), id, events)
         return True
 
@@ -298,6 +311,15 @@ class StoreTransaction(Records):
             rows = self._database.rows("blocked_of_sequence", *values, sequence_id)
         return [self._held(row) for row in rows]
 
+    def in_other_versions(
+        self, account: Account, version: SequenceVersion, *, only: int | None = None, after: int | None, limit: int
+    ) -> list[Enrollment]:
+        """The enrollments, not finished, of a version's sequence that are in another version than it."""
+        if not fits(after, only):
+            return []
+        values = (encode_id(account), version.sequence_id, after or 0, min(max(limit, 0), MOST), version.id, only)
+        return self._enrollments(self._database.rows("in_other_versions", *values))
+
     def statistics(self, account: Account, sequence_id: int) -> dict[tuple[str, str | None], int]:
         """How many enrollments of a sequence stand how: (state, reason) to a count."""
         rows = self._database.rows("statistics", encode_id(account), sequence_id)
@@ -336,4 +358,4 @@ class StoreTransaction(Records):
         version = self._known.versions.get(version_id) or self._version(version_id)
         id, actor_id = decode_id(resource_id), actor_of(event[0], doc)
         subject = Subject(decode_id(account), version.key, version.version, resource_type, id, actor_id)
-        return attrs.evolve(decode_event(tuple(event)), subject=subject, cursor=cursor)
+        return attrs.evolve(decode_event(tuple(event), self._version), subject=subject, cursor=cursor)

@@ -14,8 +14,8 @@ from sequencer.core.enrollment import Resource
 from sequencer.core.errors import Conflict, InvalidInput, StoreError
 from sequencer.core.events import Subject, replay
 from sequencer.core.lifecycle import advance
-from sequencer.core.sequence import Template
-from sequencer.core.signals import Block, Reassign, Replied, Skip
+from sequencer.core.sequence import Sequence, Template
+from sequencer.core.signals import Block, Migrate, Reassign, Replied, Skip
 from sequencer.engine.storage import Counts, StoredReport, Suppression
 from tests.stores.workbench import (
     DUE,
@@ -291,6 +291,71 @@ class StoreContract:
         with store.transaction() as transaction:
             assert transaction.get(enrollment.id).enrollment == blocked
             assert [event.type for event in transaction.events(enrollment.id)] == ["enrolled", "blocked"]
+
+    def test_a_move_to_another_version(self, store):
+        """A move is stored with the version that it leads to, in its event, too, and statistics count on (L1, S2)."""
+        enrollment, stays = begun(store, 1), begun(store, 2)
+        with store.transaction() as transaction:
+            sent = send(transaction, enrollment, later(minutes=5))
+            shorter = Sequence("Outreach", sent.version.sequence.steps[1:], key="outreach")
+            version = transaction.save_version(None, shorter, NOW)
+            moved = do(transaction, sent, Migrate(version), later(hours=1))
+            stale = advance(sent, Migrate(version), later(hours=2))
+            assert not transaction.save(stale.enrollment, stale.events)
+
+        assert (moved.position, len(moved.past), moved.current.base_at) == (0, 1, later(minutes=5))
+        with store.transaction() as transaction:
+            found = transaction.get(enrollment.id).enrollment
+            events = transaction.events(enrollment.id)
+            assert (found, found.version) == (moved, version)
+            assert replay(sent.version, events) == impersonal(found)
+            assert events[-1].own["version"] == version
+            assert [event for _, event in transaction.events_after(0, 99)][-1] == events[-1]
+            assert transaction.get(stays.id).enrollment.version == sent.version
+            assert transaction.statistics(None, version.sequence_id) == {("active", None): 2}
+        with failing(store) as transaction:
+            back = do(transaction, found, Migrate(sent.version), later(hours=3))
+            assert transaction.get(enrollment.id).enrollment == back
+        with store.transaction() as transaction:
+            assert transaction.get(enrollment.id).enrollment == found
+
+    def test_who_is_in_another_version(self, store):
+        """Those of a sequence that have not finished and are in another version, in pages, of one account."""
+        ids = [begun(store, n).id for n in range(5)]
+        begun(store, 0, sequence=sequence_named("other"))
+        begun(store, 0, account="acme")
+        with store.transaction() as transaction:
+            first = transaction.current_version(None, "outreach")
+            finish(transaction, transaction.get(ids[1]).enrollment)
+            do(transaction, transaction.get(ids[2]).enrollment, Block())
+            second = transaction.save_version(None, sequence_named(mails=3), NOW)
+            do(transaction, transaction.get(ids[3]).enrollment, Migrate(second))
+            assert transaction.last_version(first) == 2
+
+        def found(version, **page):
+            with store.transaction() as transaction:
+                page = {"only": None, "after": None, "limit": 9, **page}
+                return [each.id for each in transaction.in_other_versions(page.pop("account", None), version, **page)]
+
+        assert found(second) == [ids[0], ids[2], ids[4]]
+        assert found(second, limit=2) == [ids[0], ids[2]]
+        assert found(second, after=ids[0], limit=2) == [ids[2], ids[4]]
+        assert found(first) == [ids[3]]
+        assert found(second, only=first.id) == [ids[0], ids[2], ids[4]]
+        assert found(second, only=second.id) == found(second, after=BEYOND) == found(second, account="acme") == []
+
+    def test_a_version_is_found_by_its_content(self, store):
+        """The stored version of a content is found whatever its texts, current or not, and only for its account."""
+        with store.transaction() as transaction:
+            first = transaction.save_version(None, OUTREACH, NOW)
+            transaction.save_version(None, sequence_named(mails=3, templates=OUTREACH.templates), NOW)
+        with store.transaction() as transaction:
+            assert transaction.find_version(None, sequence_named()) == first
+            assert transaction.find_version(None, first.sequence) == first
+            assert transaction.find_version(None, sequence_named(mails=4)) is None
+            assert transaction.find_version(None, sequence_named("unknown")) is None
+            assert transaction.find_version("acme", OUTREACH) is None
+            assert transaction.template(first.sequence_id, 0) is not None
 
     def test_saving_who_is_gone(self, store):
         """A decision about an enrollment that is not stored is refused."""

@@ -15,7 +15,7 @@ from sequencer.core.enrollment import Resource
 from sequencer.core.errors import Conflict, IllegalTransition
 from sequencer.core.lifecycle import advance, enroll
 from sequencer.core.sequence import Template
-from sequencer.core.signals import Block, Due, EmailSent, Finish, Handling, Resume, Skip, TaskCreated
+from sequencer.core.signals import Block, Due, EmailSent, Finish, Handling, Migrate, Resume, Skip, TaskCreated
 from sequencer.engine.storage import ALL_ACCOUNTS, StoredReport
 from sequencer.stores.memory import MemoryStore
 from sequencer.stores.sqlite import SQLiteStore
@@ -131,6 +131,31 @@ class SideBySide(RuleBasedStateMachine):
             return transaction.save(decision.enrollment, decision.events, fence=fence, release=release)
 
         self.both(work, fails=fails)
+
+    @rule(id=ids, mails=st.integers(1, 3), fails=FAILS)
+    def move(self, id, mails, fails):
+        def work(transaction):
+            held = transaction.get(id)
+            if held is None:
+                return None
+            enrollment = held.enrollment
+            sequence = sequence_named(enrollment.version.key, mails=mails)
+            version = transaction.save_version(enrollment.account, sequence, self.now)
+            try:
+                decision = advance(enrollment, Migrate(version), self.now)
+            except IllegalTransition:
+                return "illegal"
+            return transaction.save(decision.enrollment, decision.events)
+
+        self.both(work, fails=fails)
+
+    @rule(account=ACCOUNTS, sequence=SEQUENCES, limit=LIMITS, after=st.none() | st.integers(0, 6))
+    def elsewhere(self, account, sequence, limit, after):
+        def work(transaction):
+            version = transaction.find_version(account, sequence)
+            return version and transaction.in_other_versions(account, version, after=after, limit=limit)
+
+        self.both(work)
 
     @rule(
         target=claims,

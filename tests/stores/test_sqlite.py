@@ -449,6 +449,7 @@ def test_no_statement_reads_a_whole_table(store):
         ("ongoing_of_resource", "sequencer_enrollments_resource (account=? AND resource_type=? AND resource_id=?)"),
         ("ongoing_of_address", "sequencer_enrollments_address (account=? AND address=?)"),
         ("ongoing_of_sequence", "sequencer_enrollments_standing (sequence_id=? AND state=?)"),
+        ("in_other_versions", "sequencer_enrollments_standing (sequence_id=? AND state=?)"),
         ("statistics", "COVERING INDEX sequencer_enrollments_standing (sequence_id=?)"),
         ("to_purge", "sequencer_enrollments_state (account=? AND state=? AND finished_at<?)"),
         ("blocked", "sequencer_enrollments_state (account=? AND state=? AND finished_at=? AND rowid>?)"),
