@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import timedelta
+from typing import Any
 
 import attrs
 import pytest
@@ -71,7 +72,7 @@ def begun(version, now=MONDAY):
 
 def run_on(enrollment, now, most=None):
     """Hand over and finish one step after another; returns the enrollment and what was done."""
-    done = []
+    done: list[str] = []
     while not enrollment.is_finished and (most is None or len(done) < most):
         current = enrollment.current
         now = max(now, enrollment.wake_at or now)
@@ -189,8 +190,8 @@ def migrations(said):
 def test_no_two_steps_of_an_enrollment_ever_have_one_key(life):
     """Over any number of moves a number means one step for ever, and a step has one number for ever (E2)."""
     _, said, _, _ = life
-    lineage, step_of, number_of = itertools.count(), {}, {}
-    known = []
+    lineage, step_of, number_of = itertools.count(), dict[int, int](), dict[int, int]()
+    known: list[int] = []
     for before, _, _, decision in said:
         if not known:
             known = [next(lineage) for _ in before.steps]
@@ -265,13 +266,13 @@ def test_the_plan_is_what_happens(life, which):
     """What a plan shows is what the move then does, step by step, and a refusal is one in both (L1)."""
     versions, said, enrollment, _ = life
     now = said[-1][2] if said else MONDAY
-    plan = plan_migration(enrollment, versions[which], now)
+    plan: Any = plan_migration(enrollment, versions[which], now)
     if plan.refused is not None:
         if enrollment.version is not versions[which]:
             with pytest.raises(IllegalTransition):
                 advance(enrollment, Migrate(versions[which]), now)
         return
-    after = advance(enrollment, Migrate(versions[which]), now).enrollment
+    after: Any = advance(enrollment, Migrate(versions[which]), now).enrollment
 
     assert plan.finishes == after.is_finished
     places = [each.position_after for each in (*plan.kept, *plan.retimed, *plan.added, *plan.passed_over)]
@@ -361,7 +362,7 @@ def test_over_any_number_of_moves_everybody_gets_each_step_once_and_in_order(mov
 # -- by hand --------------------------------------------------------------------------------------------------
 
 
-def after(enrollment, id, *steps, now, **fields):
+def after(enrollment: Any, id: int, *steps: Step, now: Any, **fields: Any) -> Any:
     return advance(enrollment, Migrate(version_of(id, *steps, **fields)), now).enrollment
 
 
@@ -417,7 +418,7 @@ def test_a_changed_delay_counts_from_the_same_base(hours):
     one, two = Step(AutomatedEmail(1), key="a"), Step(AutomatedEmail(2), Hours(48), key="b")
     enrollment, _, now = run_on(begun(version_of(1, one, two))[0], MONDAY, 1)
     later = now + timedelta(hours=10)
-    moved = after(enrollment, 2, one, attrs.evolve(two, after=Hours(hours)), now=later)
+    moved: Any = after(enrollment, 2, one, attrs.evolve(two, after=Hours(hours)), now=later)
 
     assert moved.current.estimated_execute_at == max(now + timedelta(hours=hours), later)
 
@@ -428,10 +429,15 @@ def test_a_deferral_holds_in_the_new_version():
     enrollment, _, now = run_on(begun(version_of(1, one, two))[0], MONDAY, 1)
     enrollment = advance(enrollment, Block(), now).enrollment
     enrollment = advance(enrollment, Resume(), now + timedelta(days=7)).enrollment
+    assert enrollment.current is not None
     planned = enrollment.current.estimated_execute_at
     for i, delay in enumerate([Hours(48), Hours(1)], start=2):
         moved = after(enrollment, i, one, attrs.evolve(two, after=delay), now=now + timedelta(days=7))
         assert moved.current.estimated_execute_at == planned
+
+
+def refusal(enrollment: Any, version: Any, now: Any) -> Any:
+    return plan_migration(enrollment, version, now).refused
 
 
 def test_while_blocked_a_past_estimate_is_for_the_resume_to_settle():
@@ -441,7 +447,7 @@ def test_while_blocked_a_past_estimate_is_for_the_resume_to_settle():
     enrollment = advance(enrollment, Block(), now + timedelta(hours=20)).enrollment
     moved = after(enrollment, 2, one, attrs.evolve(two, after=Hours(1)), now=now + timedelta(days=1))
     assert moved.state == "blocked"
-    resumed = advance(moved, Resume(), now + timedelta(days=2)).enrollment
+    resumed: Any = advance(moved, Resume(), now + timedelta(days=2)).enrollment
     assert resumed.current.estimated_execute_at == now + timedelta(days=2)
 
 
@@ -465,7 +471,7 @@ def test_what_has_begun_must_be_in_the_new_version(name):
     target = attrs.evolve(run.version, id=2, version=2, sequence=Sequence("Outreach", [LAST]))
     before = run.enrollment
 
-    assert REFUSED[name][1] in plan_migration(before, target, run.now).refused
+    assert REFUSED[name][1] in refusal(before, target, run.now)
     with pytest.raises(IllegalTransition, match="cannot migrate"):
         advance(before, Migrate(target), run.now)
     if name != "requested":
@@ -480,7 +486,7 @@ def test_a_task_that_is_still_on_the_board_is_not_forgotten():
     run = Run(Step(Task("Call"), key="x"), LAST).hand_over().accept().do(Skip())
     target = attrs.evolve(run.version, id=2, version=2, sequence=Sequence("Outreach", [LAST]))
 
-    assert "still being taken off the board" in plan_migration(run.enrollment, target, run.now).refused
+    assert "still being taken off the board" in refusal(run.enrollment, target, run.now)
 
 
 def test_what_has_begun_is_not_moved_behind_what_is_over():
@@ -488,7 +494,7 @@ def test_what_has_begun_is_not_moved_behind_what_is_over():
     enrollment, _, now = run_on(begun(keyed(1, "aBc"))[0], MONDAY, 1)
     now = max(now, enrollment.wake_at)
     enrollment = advance(enrollment, KNOWS_KEYS, now).enrollment
-    assert "comes before what is over" in plan_migration(enrollment, keyed(2, "Bac"), now).refused
+    assert "comes before what is over" in refusal(enrollment, keyed(2, "Bac"), now)
 
 
 def test_a_late_answer_reaches_its_step_after_a_move():

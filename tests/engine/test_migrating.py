@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,12 @@ from sequencer import (
     AutomatedEmail,
     EmailSent,
     Engine,
+    Event,
     Hours,
     InvalidInput,
     ManualClock,
     MemoryStore,
+    MigrationResult,
     NotFound,
     Person,
     RecordingMailer,
@@ -182,7 +185,7 @@ def test_what_is_refused_is_left_and_named(engine, clock):
 
 def test_a_history_with_moves_replays(engine, mailer, clock):
     """What is stored after moves is what its events replay to, and a listener is told of each move (S2, S8)."""
-    told = []
+    told: list[Event] = []
     (id,) = enrolled(engine, 1)
     began = engine.get(id).version
     other = Engine(engine.store, clock=clock, mailer=mailer, listener=told.append)
@@ -210,7 +213,7 @@ def test_a_move_while_the_mailer_is_being_called(store, clock, deduplicates):
             results.append(engine.migrate(engine.plan_migration("Outreach", target)))
         return Accepted(f"<{key}@x>")
 
-    results = []
+    results: list[MigrationResult] = []
     target = outreach(Step(AutomatedEmail(5), key="zero"), HELLO, Step(AutomatedEmail(4), key="x"), AGAIN, CALL, LAST)
     mailer = RecordingMailer(deduplicates=deduplicates, answer=answer)
     engine = Engine(store, mailer=mailer, clock=clock)
@@ -237,7 +240,7 @@ class MovesMeanwhile:
 
     def __init__(self, target):
         self.target = target
-        self.engine = None
+        self.engine: Any = None
         self.moved = []
 
     def __call__(self, resource):

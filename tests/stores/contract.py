@@ -303,14 +303,14 @@ class StoreContract:
             stale = advance(sent, Migrate(version), later(hours=2))
             assert not transaction.save(stale.enrollment, stale.events)
 
-        assert (moved.position, len(moved.past), moved.current.base_at) == (0, 1, later(minutes=5))
+        assert (moved.position, len(moved.past), moved.steps[0].base_at) == (0, 1, later(minutes=5))
         with store.transaction() as transaction:
             found = transaction.get(enrollment.id).enrollment
             events = transaction.events(enrollment.id)
             assert (found, found.version) == (moved, version)
             assert replay(sent.version, events) == impersonal(found)
             assert events[-1].own["version"] == version
-            assert [event for _, event in transaction.events_after(0, 99)][-1] == events[-1]
+            assert transaction.events_after(0, 99)[-1] == events[-1]
             assert transaction.get(stays.id).enrollment.version == sent.version
             assert transaction.statistics(None, version.sequence_id) == {("active", None): 2}
         with failing(store) as transaction:
