@@ -112,6 +112,8 @@ def test_layers(capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     # The linter puts the folder that it runs in first; the package that is tested must stay the one it looks at.
     monkeypatch.setattr(sys, "path", [*sys.path])
+    # It sets up logging as for a process of its own, and so silences the loggers that other tests listen to.
+    monkeypatch.setattr("importlinter.cli.logging_config.dictConfig", lambda config: None)
 
     status = lint_imports(config_filename="pyproject.toml", no_cache=True, no_logo=True)
 

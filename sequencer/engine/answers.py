@@ -8,7 +8,6 @@ say: whoever took over the claim may be calling the port at this moment.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -23,12 +22,11 @@ from sequencer.core.errors import Conflict, StoreError
 from sequencer.core.lifecycle import advance
 from sequencer.core.signals import EmailFailed, EmailPending, EmailSent, Signal, TaskCreated, Withdraw
 from sequencer.engine.board import Board
+from sequencer.engine.logs import WORKER, log_failures, log_raised, step_fields
 from sequencer.engine.ports import Clock, TaskRequest
 from sequencer.engine.storage import Store, Transaction
 
 __all__ = ["Answer", "Answers", "Work"]
-
-logger = logging.getLogger("sequencer")
 
 
 @attrs.define(slots=True)
@@ -70,6 +68,7 @@ class Answers:
             # These need nothing from the store, so what this worker knows will do, if it still is what is stored.
             decision = advance(work.enrollment, answer.signal, answer.at)
             if transaction.save(decision.enrollment, decision.events, fence=work.fence, release=True):
+                log_failures(decision.enrollment, decision.events)
                 return
         while (held := transaction.get(work.enrollment.id)) is not None:
             # Only the owner of the claim ends it; the answer to a call counts all the same.
@@ -82,6 +81,12 @@ class Answers:
                     transaction.release([(work.enrollment.id, work.fence)])
                 return
             if transaction.save(decision.enrollment, decision.events, release=owner):
+                log_failures(decision.enrollment, decision.events)
+                if not owner:
+                    fields = step_fields(work.enrollment, work.effect)
+                    WORKER.warning(
+                        "an answer for enrollment %d came after its claim was lost", work.enrollment.id, extra=fields
+                    )
                 return
 
     def _answered(self, transaction: Transaction, enrollment: Enrollment, answer: Answer) -> Decision:
@@ -105,7 +110,8 @@ class Answers:
                     self.bring_back(transaction, answer)
         except (StoreError, Conflict):
             raise
-        except Exception:  # noqa: BLE001 - whose it is shows when each is stored by itself
+        except Exception:
+            # Whose it is shows when each is stored by itself.
             for answer in answers:
                 self._bring_back_alone(answer)
 
@@ -115,9 +121,10 @@ class Answers:
                 self.bring_back(transaction, answer)
         except (StoreError, Conflict):
             raise
-        except Exception:
+        except Exception as error:
             # Its claim runs out, and then the step is treated as one whose answer was lost (E3).
-            logger.exception("an answer for enrollment %s could not be brought back", answer.work.enrollment.id)
+            message, work = "an answer for enrollment %d could not be brought back: %s", answer.work
+            log_raised(WORKER, message, work.enrollment.id, error, **step_fields(work.enrollment, work.effect))
 
     def late(self, work: Work, signal: Signal) -> None:
         """An answer has come after its time; it is brought back with the next pass."""

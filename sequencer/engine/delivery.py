@@ -12,7 +12,6 @@ Marks are bound to the claim and refused when it is no longer in force.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
@@ -53,12 +52,11 @@ from sequencer.engine.board import Board
 from sequencer.engine.calls import PortCalls, TimedOut, Watch
 from sequencer.engine.counters import Done, Tally
 from sequencer.engine.handover import HandOvers
+from sequencer.engine.logs import WORKER, step_fields
 from sequencer.engine.ports import Accepted, Email, Mailer, Pending, Rejected, TaskId, TaskRequest
 from sequencer.engine.storage import Transaction
 
 __all__ = ["HandOverPass", "Ports", "patience"]
-
-logger = logging.getLogger("sequencer")
 
 _FLUSH_SECONDS = 1.0
 _Result = TypeVar("_Result")
@@ -296,13 +294,13 @@ class HandOverPass:
             signal = TaskCancelled(task_id=effect.task_id)
         except Exception as error:
             self._count(work, "failed")
-            logger.warning("task %r could not be taken off the board: %s", effect.task_id, _said(error))
+            self._log_raised("taking the task of step %d of enrollment %d off the board failed: %s", work, error)
             signal = TaskCancelled(task_id=effect.task_id, done=False)
         self._answer(work, signal)
 
     def _refuse(self, work: Work, effect: SendEmail | CreateTask, error: Exception, *, known: bool) -> None:
         """A port raised, or did not come back: not an answer. Repeat it where that is safe, else park it (E3)."""
-        logger.warning("hand-over %s failed: %s", effect.key, _said(error))
+        self._log_raised("the hand-over of step %d of enrollment %d failed: %s", work, error)
         self._count(work, "failed")
         of_mail = isinstance(effect, SendEmail)
         handling = self.due.email if of_mail else self.due.task
@@ -315,6 +313,11 @@ class HandOverPass:
             known=known,
         )
         self._answer(work, signal)
+
+    def _log_raised(self, message: str, work: Work, error: Exception) -> None:
+        # Only what kind of error it was: what it says may quote an address or a merge field (S8).
+        fields = {**step_fields(work.enrollment, work.effect), "error": type(error).__name__}
+        WORKER.warning(message, work.effect.position, work.enrollment.id, fields["error"], extra=fields)
 
     def _mark(self, work: Work, effect: SendEmail | CreateTask, handling: Handling, address: str | None = None) -> bool:
         """The start mark; False when the call must not be made (E3)."""
@@ -330,7 +333,7 @@ class HandOverPass:
             if suppressed:
                 with self.store.transaction() as transaction:
                     self._unsubscribe(transaction, work)
-            self._answer(work, Withdraw(effect.key, effect.attempt))
+            self._withdraw(work, effect)
             return False
         answers, self.answers = self.answers, []
         with self._kept(answers), self.store.transaction() as transaction:
@@ -344,8 +347,16 @@ class HandOverPass:
                 work.enrollment = decision.enrollment
                 return True
         # Somebody was faster. If that was only a note, the next pass asks again, and does not wait for the lease.
-        self._answer(work, Withdraw(effect.key, effect.attempt))
+        self._withdraw(work, effect)
         return False
+
+    def _withdraw(self, work: Work, effect: SendEmail | CreateTask) -> None:
+        fields = step_fields(work.enrollment, effect)
+        WORKER.debug(
+            "step %d of enrollment %d is not handed over now: it is not what it was when it was claimed",
+            effect.position, work.enrollment.id, extra=fields,
+        )  # fmt: skip
+        self._answer(work, Withdraw(effect.key, effect.attempt))
 
     def _is_due(self, work: Work, effect: SendEmail | CreateTask) -> bool:
         """Whether it may still be handed over: since the claim its window may have closed, or the clock gone back."""
@@ -375,7 +386,7 @@ def patience(timeout: float) -> float:
 
 
 def _said(error: Exception) -> str:
-    """What a port raised, without addresses: logs go to more people than the data (S8)."""
+    """What a port raised, without addresses: histories go to more people than the data (S8)."""
     text = str(error) if isinstance(error, TimedOut) else f"{type(error).__name__}: {error}"
     return without_addresses(text) or type(error).__name__
 

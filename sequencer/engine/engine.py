@@ -7,7 +7,6 @@ only `tick` does, after the decision is committed (E1).
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -63,10 +62,6 @@ from sequencer.engine.storage import ALL_ACCOUNTS, BoardTask, Held, Store, Suppr
 from sequencer.engine.worker import Worker
 
 __all__ = ["Engine"]
-
-logger = logging.getLogger("sequencer")
-# What is logged goes where the host sends it, and nowhere by itself.
-logger.addHandler(logging.NullHandler())
 
 _BULK = 500
 

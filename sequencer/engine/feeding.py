@@ -10,7 +10,6 @@ for longer than the lease.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,12 +18,11 @@ from datetime import timedelta
 from sequencer.core.errors import SequencerError
 from sequencer.core.events import Event
 from sequencer.core.instants import between
+from sequencer.engine.logs import LISTENER, event_fields, log_raised
 from sequencer.engine.ports import Clock
 from sequencer.engine.storage import Store, Transaction
 
 __all__ = ["Feed", "Listener"]
-
-logger = logging.getLogger("sequencer")
 
 Listener = Callable[[Event], None]
 _BATCH = 500
@@ -55,7 +53,8 @@ class Feed:
                 self._tell()
             except SequencerError as error:
                 # What the verb did is committed: a store that is busy now must not make a failure of it.
-                logger.warning("the listener is told later: %s", error)
+                fields = {"listener_name": self.name, "error": type(error).__name__}
+                LISTENER.warning("the listener %r is told later: %s", self.name, fields["error"], extra=fields)
                 return
             finally:
                 self._telling.release()
@@ -89,9 +88,10 @@ class _Turn:
                     return
                 try:
                     self.feed.listener(event)
-                except Exception:
+                except Exception as error:
                     # A listener's trouble is not the engine's; it is told the next event all the same.
-                    logger.exception("the listener failed on event %s", event.cursor)
+                    message, fields = "the listener failed on event %d: %s", event_fields(event)
+                    log_raised(LISTENER, message, event.cursor, error, listener_name=self.feed.name, **fields)
                 self.told = event.cursor
 
     def _next(self) -> list[Event]:
@@ -114,8 +114,11 @@ class _Turn:
 
     def _keep(self, transaction: Transaction) -> bool:
         """Take the feed, or go on holding it, and note how far it was told; False when it is somebody else's."""
-        feed, self.kept_at = self.feed, self.feed.clock.now()
-        self.token = transaction.lease_feed(feed.name, self.kept_at, feed.lease, self.token)
+        feed, before, self.kept_at = self.feed, self.token, self.feed.clock.now()
+        self.token = transaction.lease_feed(feed.name, self.kept_at, feed.lease, before)
+        if self.token is None and before is not None:
+            message = "the listener %r took longer than its lease, and another process tells it now"
+            LISTENER.warning(message, feed.name, extra={"listener_name": feed.name})
         if self.token is not None and self.told is not None:
             transaction.set_cursor(feed.name, self.told)
         return self.token is not None

@@ -26,13 +26,12 @@ from sequencer.engine.calls import PortCalls
 from sequencer.engine.counters import Tally
 from sequencer.engine.delivery import HandOverPass, Ports
 from sequencer.engine.handover import HandOvers
+from sequencer.engine.logs import WORKER, log_failures, log_raised, subject_fields
 from sequencer.engine.ports import Clock, Mailer
 from sequencer.engine.results import TickReport
 from sequencer.engine.storage import Held, Store, Transaction
 
 __all__ = ["Worker"]
-
-logger = logging.getLogger("sequencer")
 
 
 class Worker:
@@ -74,22 +73,27 @@ class Worker:
         with self.store.transaction(write=False) as transaction:
             next_due_at = transaction.next_wake(account)
         more = next_due_at is not None and next_due_at <= now
-        return TickReport(
+        report = TickReport(
             claimed=len(held),
             handed_over=counted.handed_over,
             failed=counted.failed,
             more=more,
             next_due_at=next_due_at,
         )
+        if WORKER.isEnabledFor(logging.DEBUG):
+            done = (report.claimed, report.handed_over, report.failed)
+            WORKER.debug("a pass claimed %d, handed over %d, failed %d", *done, extra=report.to_dict())
+        return report
 
     def _decide(self, transaction: Transaction, held: Held, due: Due, now: DateTime) -> Iterable[Work]:
         try:
             decision = self.board.settle(transaction, advance(held.enrollment, due, now), now)
         except (StoreError, Conflict):
             raise
-        except Exception:
+        except Exception as error:
             # One enrollment that cannot be decided must not hold up the others; it is looked at again after its lease.
-            logger.exception("enrollment %s could not be decided", held.enrollment.id)
+            message, fields = "enrollment %d could not be decided: %s", subject_fields(held.enrollment)
+            log_raised(WORKER, message, held.enrollment.id, error, **fields)
             return []
         if decision.changed:
             stored = transaction.save(
@@ -97,6 +101,7 @@ class Worker:
             )
             if not stored:
                 return []
+            log_failures(decision.enrollment, decision.events)
         elif not decision.effects:
             transaction.release([(held.enrollment.id, held.fence)])
         # Tasks are taken off the board last: the answer ends the claim, which a hand-over needs for its mark.

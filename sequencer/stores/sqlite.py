@@ -27,7 +27,7 @@ from sequencer.engine.storage import Transaction
 from sequencer.stores.codec import COLUMNS, Row
 from sequencer.stores.records import Known
 from sequencer.stores.records_codec import TASK_COLUMNS
-from sequencer.stores.statements import migrations, read, split
+from sequencer.stores.statements import log_migrations, migrations, read, split
 from sequencer.stores.transaction import StoreTransaction
 
 __all__ = ["SCHEMA", "SQLiteStore"]
@@ -297,6 +297,8 @@ class SQLiteStore:
             if database.cursor.connection.in_transaction:
                 database.control("ROLLBACK")
             raise
+        if not dry_run:
+            log_migrations(applied)
         return [migration.sql for migration in applied]
 
 

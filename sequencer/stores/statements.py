@@ -8,16 +8,19 @@ statements.
 from __future__ import annotations
 
 import functools
+import logging
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 
 import attrs
 
 from sequencer.core.errors import StoreError
 
-__all__ = ["Migration", "migrations", "parse", "read", "split"]
+__all__ = ["Migration", "log_migrations", "migrations", "parse", "read", "split"]
+
+logger = logging.getLogger("sequencer.store")
 
 _NAME = re.compile(r"^-- (\w+) --$")
 
@@ -77,6 +80,13 @@ def migrations(dialect: str) -> tuple[Migration, ...]:
     ]
     assert [each.version for each in found] == list(range(1, len(found) + 1)), "migrations are numbered from 1"
     return tuple(found)
+
+
+def log_migrations(applied: Iterable[Migration]) -> None:
+    """Say which migrations were applied, once they are committed."""
+    for each in applied:
+        fields = {"schema": each.version, "migration": each.name}
+        logger.info("migration %s was applied", each.name, extra=fields)
 
 
 def split(sql: str) -> list[str]:

@@ -37,7 +37,7 @@ from sequencer.stores.records_codec import changes_state, decode_event
 
 __all__ = ["StoreTransaction", "claim_key"]
 
-logger = logging.getLogger("sequencer")
+logger = logging.getLogger("sequencer.store")
 
 
 def claim_key(row: Row) -> tuple[int, int]:
@@ -202,6 +202,9 @@ class StoreTransaction(Records):
         }
         rows = sorted(found.values(), key=claim_key)[:limit]
         claims = {row[0]: (until, row[11] + 1) for row in rows}
+        lost = sum(row[10] is not None for row in rows)
+        if lost:
+            logger.warning("%d claims are taken over from workers that did not come back", lost, extra={"claims": lost})
         if self._behind:
             self._claims.update(claims)
         else:
@@ -214,7 +217,8 @@ class StoreTransaction(Records):
                 # One row that cannot be read must not hold up the others; it stays under its lease, and is looked at
                 # again after it.
                 # What it holds may be personal, so it is not logged.
-                logger.error("enrollment %s cannot be read; it is left out", row[0])  # noqa: TRY400
+                fields = {"enrollment_id": row[0], "account": decode_id(row[1])}
+                logger.error("enrollment %d cannot be read; it is left out", row[0], extra=fields)  # noqa: TRY400
         return held
 
     def renew(self, claims: Iterable[tuple[int, int]], until: DateTime) -> None:
