@@ -19,6 +19,7 @@ from sequencer.cli.files import connected
 from sequencer.core.enrollment import Enrollment
 from sequencer.core.instants import from_microseconds, later_by, to_iso
 from sequencer.engine.clock import SystemClock
+from sequencer.engine.counters import MOST
 from sequencer.engine.engine import Engine
 from sequencer.engine.zonedata import packaged_version, version_in_use
 from sequencer.stores.codec import decode_id
@@ -146,52 +147,51 @@ def _contents(path: Path, now: DateTime) -> Iterator[Check]:
         yield Check("counts", counts)
         states = connection.execute("SELECT state, count(*) FROM sequencer_enrollments GROUP BY state ORDER BY state")
         yield Check("enrollments", dict(states.fetchall()))
-        reasons = connection.execute(
-            "SELECT reason, count(*) FROM sequencer_enrollments WHERE state = 'blocked' GROUP BY reason ORDER BY reason"
-        )
-        blocked = dict(reasons.fetchall())
-        yield Check(
-            "blocked", blocked, "look" if blocked else "ok", "sequencer list --state blocked" if blocked else ""
-        )
-        yield from _leases(connection, now)
-        yield from _times(connection, now)
+        yield from _last_change(connection, now)
         accounts = [row[0] for row in connection.execute("SELECT DISTINCT account FROM sequencer_enrollments")]
+    yield from _counters(path, now)
     yield from _enrollments(path, accounts)
 
 
-def _leases(connection: sqlite3.Connection, now: DateTime) -> Iterator[Check]:
-    lease = _one(connection, "SELECT min(lease_until) FROM sequencer_enrollments WHERE lease_until IS NOT NULL")
-    if lease is None:
-        yield Check("oldest lease", None)
-        return
-    until = from_microseconds(lease)
-    if later_by(until, _A_LEASE) < now:
-        remedy = "whoever claimed it has died; the next worker takes it over"
-        yield Check("oldest lease", f"ended {_shown(lease)}", "look", remedy)
-    else:
-        yield Check("oldest lease", f"until {_shown(lease)}")
-
-
-def _times(connection: sqlite3.Connection, now: DateTime) -> Iterator[Check]:
-    last = _one(connection, "SELECT max(updated_at) FROM sequencer_enrollments")
+def _last_change(connection: sqlite3.Connection, now: DateTime) -> Iterator[Check]:
+    found = _one(connection, "SELECT max(updated_at) FROM sequencer_enrollments")
+    last = None if found is None else from_microseconds(found)
     simulated = _one(connection, "SELECT count(*) FROM sequencer_meta WHERE name = 'made_by' AND value = 'demo'")
     if simulated:
         # Its instants are no clock's that anybody could set.
         yield Check("last change", f"{'never' if last is None else _shown(last)}, simulated: the demo made this store")
-    elif last is not None and from_microseconds(last) > later_by(now, timedelta(minutes=1)):
+    elif last is not None and last > later_by(now, timedelta(minutes=1)):
         remedy = "a clock was ahead when this was stored, or this machine's is behind: compare it with a time server"
         yield Check("last change", _shown(last), "look", remedy)
     else:
         yield Check("last change", None if last is None else _shown(last))
-    waiting = _one(
-        connection, "SELECT min(wake_at) FROM sequencer_enrollments WHERE wake_at IS NOT NULL AND lease_until IS NULL"
-    )
-    if waiting is None:
-        yield Check("next due", None)
-    elif later_by(from_microseconds(waiting), timedelta(hours=1)) < now:
-        yield Check("next due", _shown(waiting), "look", "is a worker running? sequencer run --db")
+
+
+def _counters(path: Path, now: DateTime) -> Iterator[Check]:
+    """How it stands with the work: what is blocked, what waits, and what workers have."""
+    with closing(SQLiteStore(str(path))) as store:
+        counters = Engine(store=store).counters()
+        with store.transaction(write=False) as transaction:
+            next_due_at = counters.oldest_due_at or transaction.next_wake()
+    blocked = dict(counters.blocked)
+    yield Check("blocked", blocked, "look" if blocked else "ok", "sequencer list --state blocked" if blocked else "")
+    yield Check("waiting", {name: getattr(counters, name) for name in ("due", "claimed", "abandoned")})
+    if counters.capped:
+        yield Check("counted in part", ", ".join(counters.capped), "look", f"there may be more than {MOST}")
+    until = counters.oldest_lease_until
+    if until is None:
+        yield Check("oldest lease", None)
+    elif later_by(until, _A_LEASE) < now:
+        remedy = "whoever claimed it has died; the next worker takes it over"
+        yield Check("oldest lease", f"ended {_shown(until)}", "look", remedy)
     else:
-        yield Check("next due", _shown(waiting))
+        yield Check("oldest lease", f"until {_shown(until)}")
+    if next_due_at is None:
+        yield Check("next due", None)
+    elif later_by(next_due_at, timedelta(hours=1)) < now:
+        yield Check("next due", _shown(next_due_at), "look", "is a worker running? sequencer run --db")
+    else:
+        yield Check("next due", _shown(next_due_at))
 
 
 def _enrollments(path: Path, accounts: list[str]) -> Iterator[Check]:
@@ -228,8 +228,8 @@ def _ongoing(path: Path, accounts: list[str]) -> Iterator[Enrollment]:
                     after = page[-1].id
 
 
-def _shown(microseconds: int) -> str:
-    return to_iso(from_microseconds(microseconds).replace(microsecond=0))
+def _shown(instant: DateTime) -> str:
+    return to_iso(instant.replace(microsecond=0))
 
 
 def _one(connection: sqlite3.Connection, sql: str) -> Any:

@@ -9,8 +9,10 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pendulum
 import pytest
 
+from sequencer import SQLiteStore
 from sequencer.cli.output import Output, Styled, Table, clean
 from sequencer.core.events import EVENT_TYPES
 
@@ -136,6 +138,22 @@ def test_doctor_names_what_is_blocked(run, started):
 
     blocked = next(check for check in done.document["checks"] if check["name"] == "blocked")
     assert (blocked["found"], blocked["verdict"]) == ({"holiday": 1}, "look")
+
+
+def test_doctor_sees_a_worker_that_died(run, started):
+    """What it had claimed long ago is counted as abandoned, and its lease is worth a look."""
+    with closing(SQLiteStore(started)) as store, store.transaction() as transaction:
+        (held,) = transaction.claim(pendulum.datetime(2125, 1, 1, tz="UTC"), 1, 60.0)
+        transaction.renew([(held.enrollment.id, held.fence)], pendulum.datetime(2026, 1, 1, tz="UTC"))
+
+    done = run("doctor", "--db", started, "--json")
+
+    checks = {check["name"]: check for check in done.document["checks"]}
+    assert (checks["waiting"]["found"]["abandoned"], checks["waiting"]["found"]["claimed"]) == (1, 0)
+    assert (checks["oldest lease"]["found"], checks["oldest lease"]["verdict"]) == (
+        "ended 2026-01-01T00:00:00Z",
+        "look",
+    )
 
 
 def test_doctor_finds_a_newer_schema(run, started):
