@@ -19,6 +19,7 @@ from sequencer.cli import (
     enrolling,
     forgetting,
     looking,
+    moving,
     planning,
     reporting,
     running,
@@ -39,7 +40,19 @@ Runs sales sequences: e-mails and tasks on a working calendar.
   sequencer run --db FILE --maildir DIR             the worker
 """
 # In the order in which a newcomer meets them.
-_GROUPS = (demonstrating, planning, enrolling, running, looking, acting, reporting, forgetting, diagrams, tending)
+_GROUPS = (
+    demonstrating,
+    planning,
+    enrolling,
+    running,
+    looking,
+    acting,
+    moving,
+    reporting,
+    forgetting,
+    diagrams,
+    tending,
+)
 _DONE, _REFUSED, _BAD_INPUT, _INTERRUPTED = 0, 1, 2, 130
 
 

@@ -76,8 +76,9 @@ class Event:
     """One fact: of which enrollment, its number there (from 1), when (UTC), what, and at which step.
 
     `facts` are for the reader; `own` and `steps` are the fields of the enrollment and of its steps that it changed.
-    A move to another version has that `version` in `own`; its `steps` are those of the new version, and `was` says
-    which step of the old one, by its position, a step goes on as.
+    Positions are those in the version that the enrollment was in then. A move to another one has that `version` in
+    `own`, and which it has `left`; its `steps` are those of the new version, and `was` says which step of the old one,
+    by its position, a step goes on as.
 
     What the engine hands out says whose it is (`subject`), and where it was read among the events of all enrollments,
     what to go on after (`cursor`). Neither is a part of the fact: an event equals itself wherever it was read.
@@ -99,6 +100,7 @@ def applied(enrollment: Enrollment, event: Event) -> Enrollment:
     """The enrollment after an event."""
     changes = {**event.own, "updated_at": event.at, "revision": event.number}
     if "version" in event.own:
+        del changes["left"]
         changes["steps"] = _moved(enrollment, event)
     elif event.steps:
         steps = list(enrollment.steps)
@@ -125,8 +127,10 @@ def _moved(enrollment: Enrollment, event: Event) -> tuple[EnrollmentStep, ...]:
 def replay(version: SequenceVersion, events: Iterable[Event]) -> Enrollment:
     """The enrollment that these events, in order, made; without what is personal, which events do not hold.
 
-    `version` is the one that it began in; a move to another brings that along.
+    `version` is the one that it is in, or began in: where it was moved, the history says which that was.
     """
+    events = list(events)
+    version = next((event.own["left"] for event in events if "left" in event.own), version)
     enrollment: Enrollment | None = None
     for event in events:
         if enrollment is None:

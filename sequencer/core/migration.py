@@ -144,7 +144,7 @@ def _move(draft: Draft, version: SequenceVersion, match: _Match) -> None:
             # What it counts from stays, also where the step before it is another now.
             timed["base_at"] = None if base == end else base
         steps[position] = steps.get(position, {}) | timed
-    own: dict[str, Any] = {"version": version, "position": position}
+    own: dict[str, Any] = {"version": version, "left": enrollment.version, "position": position}
     gone = [old for old in olds if old.is_over and not old.is_passed_over and match.place_of(old) is None]
     if gone:
         own["past"] = (*enrollment.past, *(mark_of(old.step) for old in gone))

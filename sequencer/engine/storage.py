@@ -64,7 +64,10 @@ class Suppression:
 
 @attrs.frozen(kw_only=True)
 class BoardTask:
-    """A task on the embedded board. `status` is `open`, `done`, `cancelled`; instants in UTC."""
+    """A task on the embedded board. `status` is `open`, `done`, `cancelled`; instants in UTC.
+
+    `position` is where its step stood when the task was made.
+    """
 
     id: int
     account: Account

@@ -1,7 +1,7 @@
 """The stored form of what hangs on enrollments: events, the ids by which they name an enrollment, tasks on the board.
 
 An instant among the fields of an event is written as `{"@": microseconds}`, so it is known without knowing the field;
-the version that an enrollment was moved to as `{"version": id}`.
+the versions between which an enrollment was moved as `{"version": id}`.
 """
 
 from __future__ import annotations
@@ -94,6 +94,9 @@ def decode_event(row: Row, version_of: Callable[[int], SequenceVersion] = _no_ve
         raise unreadable(f"event {row[1]} of enrollment {row[0]}", row[-1]) from error
 
 
+_VERSIONS = ("version", "left")
+
+
 def _decode_event(
     version_of: Callable[[int], SequenceVersion], enrollment_id: int, number: int, at: int, type: str, body: str
 ) -> Event:
@@ -101,10 +104,8 @@ def _decode_event(
     if format != FORMAT:
         raise wrong_format(f"event {number} of enrollment {enrollment_id}", format)
     facts, own, steps = rest + [{}, {}, {}][len(rest) :]
-    moved = own.pop("version", None)
-    own = _decode_fields(own)
-    if moved is not None:
-        own["version"] = version_of(moved["version"])
+    versions = {name: version_of(own.pop(name)["version"]) for name in _VERSIONS if name in own}
+    own = _decode_fields(own) | versions
     if "past" in own:
         own["past"] = tuple(own["past"])
     if "state" in own:
