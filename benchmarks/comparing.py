@@ -9,6 +9,8 @@ What is compared is not the same promise: beside the figures stands what each gu
 
 from __future__ import annotations
 
+import json
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,7 +28,7 @@ from benchmarks.peers.running import Run, run
 from benchmarks.peers.servers import Server, database, postgresql, redis
 from benchmarks.peers.work import ENROLLMENTS, STEPS
 
-__all__ = ["OURS", "PEERS", "QUESTIONS", "Peer", "table"]
+__all__ = ["OURS", "PEERS", "QUESTIONS", "Peer", "Way", "table"]
 
 
 @attrs.frozen
@@ -40,19 +42,34 @@ class Peer:
     guarantees: str
 
 
-_ONCE = (
-    "every step at most once, a call without an answer left to a person; a durable mark before each call; "
-    "order; leases with fencing tokens; events in the same commit"
-)
-_KEYED = (
-    "every step at least once under one key, which the mailer recognises; order; leases with fencing tokens; events"
-)
+@attrs.frozen
+class Way:
+    """One of our two ways: the settings of `on_sequencer` on each store, and what is guaranteed."""
 
-OURS: dict[str, tuple[dict[str, Any], str]] = {
-    "one commit a step": ({"limit": 1000, "deduplicates": False}, _ONCE),
-    "batches of 1000": ({"limit": 1000, "deduplicates": True}, _KEYED),
+    settings: dict[str, dict[str, Any]]
+    guarantees: str
+
+
+def _on_all(**settings: Any) -> dict[str, dict[str, Any]]:
+    return {"sqlite": settings, "postgresql": settings}
+
+
+OURS = {
+    "one commit a step": Way(
+        {
+            "sqlite": {"deduplicates": False, "limit": 1000, "workers": 1},
+            # Workers that wait for the disk can wait together; SQLite lets only one of them write.
+            "postgresql": {"deduplicates": False, "limit": 50, "workers": 8},
+        },
+        "every step at most once, a call without an answer left to a person; a durable mark before each call; order; "
+        "leases with fencing tokens; events in the same commit",
+    ),
+    "batches of 1000": Way(
+        _on_all(deduplicates=True, limit=1000, workers=1),
+        "every step at least once under one key, which the mailer recognises; order; leases with fencing tokens; "
+        "events in the same commit",
+    ),
 }
-"""Our two ways, by name: the settings of `on_sequencer`, and what is guaranteed."""
 
 _DBOS = (
     "a step at least once: its output is stored after it; goes on at the last stored step when its executor is started "
@@ -63,7 +80,6 @@ _APSCHEDULER = (
     "the sequence; one process to a store; no fencing"
 )
 _DBOS_CHOICES = (
-    {"workflow": "sequence", "concurrency": None},
     {"workflow": "sequence", "concurrency": 10},
     {"workflow": "sequence_async", "concurrency": None},
 )
@@ -75,7 +91,6 @@ PEERS = (
         "on_procrastinate",
         "postgresql",
         (
-            {"concurrency": 1, "connections": 4, "delete_jobs": "never"},
             {"concurrency": 30, "connections": 10, "delete_jobs": "never"},
             {"concurrency": 30, "connections": 30, "delete_jobs": "successful"},
         ),
@@ -153,8 +168,8 @@ def _fastest(peers: Peers, peer: Peer) -> dict[str, Any]:
 
 def _ours(peers: Peers, store: str) -> dict[str, Run]:
     return {
-        name: _run(peers, sys.executable, "on_sequencer", store, settings, ENROLLMENTS)
-        for name, (settings, _) in OURS.items()
+        name: _run(peers, sys.executable, "on_sequencer", store, way.settings[store], ENROLLMENTS)
+        for name, way in OURS.items()
     }
 
 
@@ -208,7 +223,8 @@ def least(way: str, measured: tuple[dict[str, Any], ...]) -> Figure:
             **about,
             "enrollments": ENROLLMENTS,
             "steps": STEPS,
-            "guarantees": OURS[way][1],
+            "guarantees": OURS[way].guarantees,
+            "ours": OURS[way].settings,
             "beside": beside,
         },
     )
@@ -239,22 +255,36 @@ QUESTIONS = (
 
 
 def table(beside: list[dict[str, Any]]) -> str:
-    """The answer as the table of the page, in Markdown."""
-    lines = [
-        "| who | store | steps/s | MiB | server MiB | ours, one commit | ours, batches | guarantees |",
-        "|---|---|---|---|---|---|---|---|",
+    """The answer as the table of the page, in Markdown: ours (the median of its runs) first, then the peers."""
+    rows: list[tuple[str, ...]] = [
+        ("who", "store", "steps/s", "MiB", "its server's", "ours, one commit", "ours, batches", "guarantees")
     ]
+    ran = [each for each in beside if "ratios" in each]
+    for name, way in OURS.items():
+        for store in ("sqlite", "postgresql"):
+            runs = [each["ours"][store][name] for each in ran if store in each["ours"]]
+            if runs:
+                figures = [statistics.median(run[figure] for run in runs) for figure in _FIGURES]
+                rows.append((f"**sequencer**, {name}", store, *(f"{f:.0f}" for f in figures), "", "", way.guarantees))
     for each in beside:
-        if "ratios" not in each:
-            lines.append(f"| {each['peer']} | {each['store']} | did not run | | | | | {each['guarantees']} |")
-            continue
-        one, batches = (
-            " / ".join(f"{runs[way]['steps_per_second']:.0f}" for runs in each["ours"].values())
-            + f" ({each['ratios'][way]:.1f} times)"
-            for way in OURS
-        )
-        lines.append(
-            f"| {each['peer']} | {each['store']} | {each['steps_per_second']:.0f} | {each['peak_mib']:.0f} "
-            f"| {each['server_mib']:.0f} | {one} | {batches} | {each['guarantees']} |"
-        )
-    return "\n".join(lines)
+        if "ratios" in each:
+            figures = [each[name] for name in _FIGURES]
+            ratios = (f"{each['ratios'][way]:.1f} times" for way in OURS)
+            rows.append((each["peer"], each["store"], *(f"{f:.0f}" for f in figures), *ratios, each["guarantees"]))
+        else:
+            rows.append((each["peer"], each["store"], "did not run", "", "", "", "", each["guarantees"]))
+    lines = [f"| {' | '.join(row)} |".replace("|  |", "| |").replace("|  |", "| |") for row in rows]
+    return "\n".join([lines[0], "|---|---|---|---|---|---|---|---|", *lines[1:]])
+
+
+_FIGURES = ("steps_per_second", "peak_mib", "server_mib")
+
+
+def main() -> None:
+    """Print the table of answers that `python -m benchmarks peers --json` printed into a file."""
+    answers = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    print(table(next(each["detail"]["beside"] for each in answers if each["question"] in ("peers", "peers-batch"))))
+
+
+if __name__ == "__main__":
+    main()

@@ -100,7 +100,7 @@ def test_the_post_sees_what_went_wrong(tmp_path_factory, sent):
 @pytest.mark.parametrize("way", list(comparing.OURS))
 def test_ours_runs_as_it_is_measured(tmp_path, way):
     """Both of our ways, in a process of their own: every mail once and in order, with its time and its memory."""
-    settings, _ = comparing.OURS[way]
+    settings = comparing.OURS[way].settings["sqlite"]
     place = f"sqlite:///{tmp_path / 'store.db'}"
     done = run(sys.executable, "on_sequencer", place, settings, enrollments=30, steps=5)
 
@@ -117,7 +117,7 @@ def test_a_run_that_stops_says_why(tmp_path):
             sys.executable,
             "on_sequencer",
             f"sqlite:///{tmp_path / 'nowhere' / 'store.db'}",
-            {"limit": 1, "deduplicates": True},
+            {"limit": 1, "deduplicates": True, "workers": 1},
             enrollments=1,
             steps=1,
         )

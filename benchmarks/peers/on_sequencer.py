@@ -3,7 +3,7 @@
 - `deduplicates` false: a mailer that does not recognise repeated keys, so every mail has a durable start mark of its
   own, whose commit also brings back the answer before it (law E3): one commit a step, and two a batch.
 - `deduplicates` true: a mailer that recognises them, so only a fresh look comes before each call: two commits a batch.
-- `limit`: how many enrollments a batch has.
+- `limit`: how many enrollments a batch has. `workers`: how many threads tick, in one process.
 
 Runs in the project's own environment. Unlike with the peers, all of it counts: from before the first tick until after
 the last, claiming and the search for more included.
@@ -12,6 +12,7 @@ the last, claiming and the search for more included.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import Any
 
@@ -51,6 +52,13 @@ def _store(place: str) -> Any:
     return PostgresStore(place)
 
 
+def work(engine: Engine, limit: int) -> None:
+    """One worker: tick after tick until nothing waits any more, also not in the hands of another worker."""
+    while (report := engine.tick(limit)).next_due_at is not None:
+        if not report.claimed:
+            time.sleep(0.005)
+
+
 def main() -> None:
     told = given()
     limit = told.settings["limit"]
@@ -66,8 +74,11 @@ def main() -> None:
     begun = time.perf_counter()
     engine.enroll_many(sequence, rows)
     enrolled = time.perf_counter()
-    while engine.tick(limit).next_due_at is not None:
-        pass
+    workers = [threading.Thread(target=work, args=(engine, limit)) for _ in range(told.settings["workers"])]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
     ended = time.perf_counter()
     counted = engine.statistics(sequence).to_dict()
     store.close()
