@@ -269,7 +269,8 @@ class Transaction(Protocol):
     def events_after(self, cursor: int, limit: int) -> list[Event]:
         """Events of all enrollments, in the order of their commits, from the one after a cursor.
 
-        Each with its `cursor` and its `subject`.
+        Each with its `cursor` and its `subject`. Ends before one that cannot be read; where that is the first, it is
+        the `StoreError`.
         """
         ...
 

@@ -27,6 +27,7 @@ from sequencer import (
     Sequence,
     SQLiteStore,
     Step,
+    StoreError,
     Subject,
 )
 
@@ -252,6 +253,35 @@ def test_everything_can_be_asked_for(accounts, limit):
         assert [event.enrollment_id for event in found] == [
             id for id, account in enumerate(accounts, 1) if account == own
         ]
+
+
+def test_no_event_is_passed_over(tmp_path, clock):
+    """One that cannot be read holds up those behind it until it can be, and nothing is missed (S2, S5)."""
+    heard: list[int | None] = []
+    store = SQLiteStore(tmp_path / "crm.db")
+    engine = Engine(store, clock=clock)
+    for number in range(5):
+        engine.enroll(MAIL, Resource("lead", number))
+    with store.transaction() as transaction:
+        transaction.set_cursor("crm", 0)
+    listening = Engine(store, clock=clock, listener=lambda event: heard.append(event.cursor), listener_name="crm")
+
+    def write(body):
+        with contextlib.closing(sqlite3.connect(tmp_path / "crm.db")) as connection, connection:
+            ((before,),) = connection.execute("SELECT body FROM sequencer_events WHERE id = 3")
+            connection.execute("UPDATE sequencer_events SET body = ? WHERE id = 3", (body,))
+        return before
+
+    before = write("[99,null]")
+    listening.block(1)
+    assert heard == [1, 2]
+    assert [event.cursor for event in engine.events().events] == [1, 2]
+    with pytest.raises(StoreError):
+        engine.events(after=2)
+    write(before)
+    listening.resume(1)
+    assert heard == [1, 2, 3, 4, 5, 6, 7]
+    store.close()
 
 
 def test_a_page_after_the_last_event_is_empty(clock):

@@ -30,6 +30,7 @@ from sequencer import (
     Sequence,
     SQLiteStore,
     Step,
+    StoreError,
     Task,
     Template,
 )
@@ -198,6 +199,11 @@ class World:
             connection.execute("UPDATE sequencer_enrollments SET doc = personal WHERE id = ?", (id,))
         connection.close()
         engine.tick()
+        with sqlite3.connect(self.folder / "crm.db") as connection:
+            connection.execute("UPDATE sequencer_events SET body = (SELECT personal FROM sequencer_enrollments)")
+        connection.close()
+        with pytest.raises(StoreError):
+            engine.events()
         store.close()
 
     def listeners_that_fail(self) -> None:
