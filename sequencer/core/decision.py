@@ -117,6 +117,16 @@ class Draft:
         seconds = min(retry.first * retry.factor ** min(failures - 1, 50), 30 * 86_400.0)
         return timedelta(seconds=round(seconds * (1 + hashed / 2**34), 3))
 
+    def pause_believed(self, of: EnrollmentStep) -> DateTime | None:
+        """Its `not_before`, but of a pause before a retry no more than that can be: the clock was ahead, then (E6)."""
+        if of.not_before is None or of.not_before_reason != "retry":
+            return of.not_before
+        return min(of.not_before, self._longest_pause(of, of.attempt))
+
+    def _longest_pause(self, of: EnrollmentStep, failures: int) -> DateTime:
+        # The jitter adds a quarter at most.
+        return later_by(self.now, self.pause_before_retry(of, max(1, failures)) * 1.25)
+
     # -- moves -------------------------------------------------------------------------------------------------
 
     def lifted(self) -> dict[str, Any]:
@@ -186,7 +196,11 @@ class Draft:
         """Ask for every task that is to be taken off the board."""
         enrollment = self.enrollment
         for each in enrollment.steps[: enrollment.position + 1]:
-            if each.cancel_task and (each.cancel_after is None or each.cancel_after <= self.now):
+            after = each.cancel_after
+            # One that lies further ahead than a pause can last was set by a clock that was ahead (E6).
+            if each.cancel_task and (
+                after is None or after <= self.now or after > self._longest_pause(each, each.cancel_failures)
+            ):
                 assert each.task_id is not None, "only a task that exists is cancelled"
                 self.effects.append(CancelTask(each.task_id, enrollment.id, each.position))
 

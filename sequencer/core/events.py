@@ -23,7 +23,7 @@ __all__ = ["EVENT_TYPES", "Event", "Subject", "applied", "replay", "subject_of"]
 EVENT_TYPES: Mapping[str, str] = {
     "enrolled": "the enrollment began",
     "deferred": "the calendar was closed when the step came due; it waits for the next open moment",
-    "re_estimated": "the step before was executed in the future of a corrected clock; the estimate was computed anew",
+    "re_estimated": "a clock that was ahead has been corrected; the estimate was computed anew",
     "email_requested": "the mail was about to be handed over",
     "task_requested": "the task was about to be created at the board",
     "hand_over_started": "the start mark was taken: the port is called next",

@@ -159,13 +159,13 @@ def _pending(draft: Draft, current: EnrollmentStep, handling: Handling) -> None:
     at = current.estimated_execute_at
     assert at is not None, "a current step has an estimate"
     if now < at:
-        # Early: either nothing is due, or the clock was ahead when the step before was executed (E6).
-        if (current.position or current.base_at) and base_of(enrollment, current.position, now) == now:
-            sooner = draft.estimated(current, current.not_before)
+        # Early: either nothing is due, or the clock was ahead when the delay or a pause began (E6).
+        not_before = draft.pause_believed(current)
+        if not_before != current.not_before or base_of(enrollment, current.position, now) == now:
+            sooner = draft.estimated(current, not_before)
             if sooner < at:
-                draft.record(
-                    "re_estimated", current.position, steps={current.position: {"estimated_execute_at": sooner}}
-                )
+                fields = {"estimated_execute_at": sooner, "not_before": not_before}
+                draft.record("re_estimated", current.position, steps={current.position: fields})
         return
     if opens_at(enrollment, now) > now:
         draft.record("deferred", current.position)

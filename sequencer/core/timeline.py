@@ -171,11 +171,13 @@ def plan(sequence: Sequence, start: datetime, *, timezone: str | None = None, re
 
 
 def base_of(enrollment: Enrollment, position: int, now: DateTime) -> DateTime:
-    """What the delay of a step counts from (T6); an execution in the future reads as now (E6)."""
+    """What the delay of a step counts from (T6); what was executed, or enrolled, in the future reads as now (E6)."""
     over_at = enrollment.steps[position].base_at
     if over_at is None:
         if position == 0:
-            return enrollment.started_at
+            # Who asked for a later start gets it; else the start is when it was enrolled, and that is the past.
+            at_once = enrollment.started_at == enrollment.created_at
+            return min(enrollment.started_at, now) if at_once else enrollment.started_at
         before = enrollment.steps[position - 1]
         over_at = before.executed_at or before.skipped_at
     assert over_at is not None, "the step before the current one is over"

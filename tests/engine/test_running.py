@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 
@@ -271,6 +272,62 @@ def test_e6_a_lease_of_a_clock_that_was_ahead_has_expired(store, clock):
     clock.move(minutes=5)
     engine.tick()
     assert engine.get(id).steps[0].status == "completed"
+
+
+def test_e6_who_was_enrolled_in_the_future_starts_now(engine, mailer, clock):
+    """Who was enrolled on a clock ten years ahead starts once it is right, or when they asked for (E6, T6)."""
+    clock.move(hours=3652 * 24)
+    (id,) = enrolled(engine, 1, mails(count=1))
+    later = clock.now().add(days=-3651)
+    asked = engine.enroll(mails("later", count=1), lead(2, "bob@example.com"), start_at=clock.now().add(hours=1))
+    clock.move(hours=-3652 * 24)
+    engine.run_until(later)
+    assert engine.get(id).finished_reason == "completed"
+    assert engine.get(asked.id).steps[0].estimated_execute_at >= asked.started_at
+    assert len(mailer.sent) == 1
+
+
+def test_e6_a_pause_before_a_retry_is_no_longer_than_it_can_be(engine, mailer, clock):
+    """What was refused for now on a clock ten years ahead is tried again minutes after the clock is right (E6)."""
+    (id,) = enrolled(engine, 1, mails(count=1))
+    mailer.fail()
+    clock.move(hours=3652 * 24)
+    engine.tick()
+    clock.move(hours=-3652 * 24)
+    engine.tick()
+    assert clock.now() < engine.get(id).steps[0].estimated_execute_at <= clock.now().add(minutes=2)
+    engine.run_until(clock.now().add(minutes=5))
+    assert engine.get(id).finished_reason == "completed"
+
+
+def test_e6_a_pause_before_a_retry_is_waited_out(engine, mailer, clock):
+    """A clock that is right never shortens the pause before a retry, however often the worker looks (E4, E6)."""
+    (id,) = enrolled(engine, 1, mails(count=1))
+    mailer.fail(times=3)
+    tried: list = []
+    for _ in range(200):
+        engine.tick()
+        tried += [clock.now()] * (len(mailer.calls) - len(tried))
+        clock.move(seconds=30)
+    pauses = [(later - sooner).total_seconds() for sooner, later in itertools.pairwise(tried)]
+    assert [least <= pause <= 1.25 * least + 30 for pause, least in zip(pauses, (60, 240, 960), strict=True)] == [
+        True
+    ] * 3
+    assert engine.get(id).finished_reason == "completed"
+
+
+def test_e6_a_task_is_taken_off_although_the_board_failed_on_a_wrong_clock(hosted, board, clock):
+    """What a board could not take off on a clock ten years ahead, it is asked to again once the clock is right (E6)."""
+    (id,) = enrolled(hosted, 1, tasks())
+    hosted.tick()
+    board.fail(on="cancel")
+    clock.move(hours=3652 * 24)
+    hosted.finish(id)
+    hosted.tick()
+    assert len(board.open) == 1
+    clock.move(hours=-3652 * 24)
+    hosted.tick()
+    assert board.open == []
 
 
 def test_an_engine_without_a_mailer_says_so(store, clock):

@@ -1,0 +1,115 @@
+"""Every fault: its name, what is done, what the gate is, and the stores to which it applies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from tests.faults import clocks, deaths, kills, races, rivals
+from tests.faults.stages import SIZES, STAGES, Size
+from tests.faults.tally import Tally
+
+__all__ = ["FAULTS", "Fault", "rows"]
+
+ALL = ("memory", "sqlite", "postgres")
+SHARED = ("sqlite", "postgres")
+"""The stores that other processes can open."""
+
+
+@attrs.frozen
+class Fault:
+    """One fault. `gate` says in words what must hold; that nothing at all is wrong is asked of each of them."""
+
+    name: str
+    what: str
+    gate: str
+    inject: Callable[[str, Size], Tally]
+    stores: tuple[str, ...] = ALL
+    least: int = 1
+    """How often it must have been made to happen in the ordinary size."""
+
+    def run(self, on: str, size: Size) -> Tally:
+        """Make it happen on a store, and count."""
+        return self.inject(on, size)
+
+    def row(self, on: str, tally: Tally) -> dict[str, Any]:
+        """One object, as `--json` prints it."""
+        return {"fault": self.name, "store": on, **tally.counts()}
+
+    def missed(self, tally: Tally, size: Size) -> list[str]:
+        """What of the gate does not hold."""
+        return tally.missed(1 if size.name == "small" else self.least)
+
+
+FAULTS: dict[str, Fault] = {
+    fault.name: fault
+    for fault in (
+        Fault(
+            "death",
+            "the process dies before or after a commit or a call of a port, at every one of them, and again while it "
+            "recovers",
+            "lost = 0; doubled = 0 with a mailer that recognises keys or is told `at_most_once`, else at most the one "
+            "in flight",
+            deaths.deaths,
+            least=1000,
+        ),
+        Fault(
+            "kill",
+            "real processes are killed with SIGKILL, at points that they count and at any moment, with real SMTP",
+            "as for death; whoever was told that they are enrolled, is",
+            kills.kills,
+            SHARED,
+            least=200,
+        ),
+        Fault(
+            "commit",
+            "a commit is done and reported as failed, fails, or is reported as done and is not",
+            "lost = doubled = 0",
+            deaths.commits,
+            least=500,
+        ),
+        Fault(
+            "rivals",
+            "2 to 8 workers at the same moment, on many enrollments and on one",
+            "doubled = 0",
+            rivals.rivals,
+            least=100,
+        ),
+        Fault(
+            "stale",
+            "a worker is stopped beyond its lease at any point of its pass, and wakes when another has taken over",
+            "what it writes under its claim is refused, all of it; the answers that it brings count",
+            rivals.stale,
+            least=200,
+        ),
+        Fault(
+            "race",
+            "finish, block and resume while a worker hands over, at every point of its passes, and on other threads",
+            "no start mark after they have returned",
+            races.races,
+            least=500,
+        ),
+        Fault(
+            "clock",
+            "the clock steps back and forth by an hour, a day, ten years",
+            "early = out of order = doubled = 0",
+            clocks.clocks,
+            least=1000,
+        ),
+    )
+}
+
+
+def rows(names: list[str], stores: list[str]) -> list[tuple[Fault, str]]:
+    """Which faults on which stores, in order."""
+    return [
+        (fault, on)
+        for fault in FAULTS.values()
+        for on in fault.stores
+        if fault.name in names and on in stores and on in STAGES
+    ]
+
+
+__all__ += ["SIZES", "STAGES"]

@@ -1,0 +1,171 @@
+"""The stages: a place for a store that can be opened again and again, from other processes, too, and looked through."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from sequencer.core.errors import SequencerError
+from sequencer.engine.storage import Store
+from sequencer.stores.memory import MemoryStore
+from sequencer.stores.records import Known
+from sequencer.stores.sqlite import SQLiteStore
+from tests.faults.judge import Evidence
+
+__all__ = ["STAGES", "Stage", "evidence", "opened", "stage"]
+
+
+class Stage:
+    """One place for a store. `address` is what another process opens it by; None where none can."""
+
+    name = "memory"
+    address: str | None = None
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._stores: list[Store] = []
+
+    def store(self) -> Store:
+        """A store on this stage's data: a new one, except in memory, where the object is the data."""
+        if not self._stores:
+            self._stores.append(MemoryStore())
+        return self._stores[0]
+
+    def problems(self) -> list[str]:
+        """What the store's own checks find."""
+        return []
+
+    def close(self) -> None:
+        """Give everything back."""
+        for store in self._stores:
+            store.close()
+
+
+class SQLiteStage(Stage):
+    """An SQLite file."""
+
+    name = "sqlite"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.path = folder / "faults.db"
+        self.address = f"sqlite:{self.path}"
+
+    def store(self) -> Store:
+        self._stores.append(SQLiteStore(self.path))
+        return self._stores[-1]
+
+    def problems(self) -> list[str]:
+        with closing(sqlite3.connect(self.path)) as connection:
+            found = [row[0] for row in connection.execute("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else [f"integrity_check: {each}" for each in found]
+
+
+STAGES: dict[str, Callable[[Path], Stage]] = {"memory": Stage, "sqlite": SQLiteStage}
+
+
+@contextmanager
+def stage(name: str) -> Iterator[Stage]:
+    """A fresh stage of this name, gone afterwards.
+
+    Where memory can be had as a folder, it is: a process that dies takes nothing with it that it has written.
+    """
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="faults-", dir=memory) as folder:
+        made = STAGES[name](Path(folder))
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def opened(address: str) -> Store:
+    """The store at an address, opened in this process."""
+    kind, _, where = address.partition(":")
+    assert kind == "sqlite"
+    return SQLiteStore(where, busy_timeout=20)
+
+
+def evidence(stage: Stage, **more: Any) -> Evidence:
+    """Everything that is stored, read by the codec, with what the store's own checks say."""
+    problems = stage.problems()
+    store = stage.store()
+    with store.transaction() as transaction:
+        read: dict[int, Any] = {}
+        histories = {}
+        claimed = set()
+        after = 0
+        while True:
+            try:
+                page = transaction.enrollments(None, after=after, limit=500)
+            except SequencerError as error:
+                problems.append(f"cannot be read: {error}")
+                break
+            for each in page:
+                read[each.id] = each
+                histories[each.id] = transaction.events(each.id)
+                held = transaction.get(each.id)
+                if held is None or held.enrollment != each:
+                    problems.append(f"enrollment {each.id} reads differently by its id")
+                elif held.lease_until is not None:
+                    claimed.add(each.id)
+                for step in each.steps:
+                    if step.message_id and transaction.find(None, "message", step.message_id) != each.id:
+                        problems.append(f"enrollment {each.id} cannot be found by {step.message_id}")
+            if len(page) < 500:
+                break
+            after = page[-1].id
+        tasks = []
+        board = transaction.tasks(None, status=None, limit=100_000)
+        tasks = [(task.enrollment_id, task.position) for task in board]
+    return Evidence(
+        enrollments=read, histories=histories, tasks=tasks, claimed=claimed, problems=problems,
+        **{"enrolled": tuple(read), "log": (), **more},
+    )  # fmt: skip
+
+
+def with_origin(store: Any, origin: str) -> Any:
+    """A store with a given id instead of its random one, before anything is enrolled: keys and jitter hang on it."""
+    if isinstance(store, MemoryStore):
+        store.origin = origin
+        store._known = Known(origin, b"secret")
+        return store
+    assert isinstance(store, SQLiteStore)
+    with closing(sqlite3.connect(str(store._path))) as connection:
+        connection.execute("UPDATE sequencer_meta SET value = ? WHERE name = 'origin'", (origin,))
+        connection.execute("UPDATE sequencer_meta SET value = ? WHERE name = 'secret'", (b"secret".hex(),))
+        connection.commit()
+    store._known = None
+    return store
+
+
+@attrs.frozen
+class Size:
+    """How much: every how-manieth point, how many kills, people and rounds."""
+
+    name: str
+    every: int
+    kills: int
+    people: int
+    rounds: int
+
+    def stride(self, on: str) -> int:
+        """Every how-manieth point; of a small size fewer where a point costs more."""
+        return self.every if on == "memory" or self.every == 1 else 3 * self.every
+
+
+SIZES = {
+    each.name: each
+    for each in (
+        Size("small", every=13, kills=12, people=40, rounds=1),
+        Size("ordinary", every=1, kills=200, people=1_000, rounds=4),
+        Size("thorough", every=1, kills=2_000, people=5_000, rounds=25),
+    )
+}
