@@ -62,9 +62,10 @@ class Worker:
         """One pass over up to `limit` enrollments; hands no more over after `max_seconds`, or once `stop` is set."""
         until = None if max_seconds is None else time.monotonic() + max_seconds
         self.answers.bring_back_late()
-        now = self.clock.now()
         due = self.ports.handling()
         with self.store.transaction() as transaction:
+            # Not read before the wait for other writers: what they decided meanwhile would lie in its future (E6).
+            now = self.clock.now()
             held = transaction.claim(now, limit, self.ports.lease, account)
             work = [each for one in held for each in self._decide(transaction, one, due, now)]
         lease_until = later_by(now, timedelta(seconds=self.ports.lease))

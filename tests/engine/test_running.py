@@ -330,6 +330,27 @@ def test_e6_a_task_is_taken_off_although_the_board_failed_on_a_wrong_clock(hoste
     assert board.open == []
 
 
+def test_e6_who_waited_for_a_writer_does_not_take_its_clock_for_wrong(store, engine, clock):
+    """A worker that got to its claim minutes after another one's pass leaves the estimates of that pass alone (E6)."""
+    (id,) = enrolled(engine, 1)
+
+    class Waiting:
+        origin = store.origin
+        waits = True
+
+        def transaction(self, connection=None, **how):
+            if self.waits:
+                self.waits = False
+                clock.move(seconds=130)
+                engine.tick()
+            return store.transaction(connection, **how)
+
+    late = Engine(store=Waiting(), mailer=RecordingMailer(), clock=clock)
+    late.tick()
+    late.tick()
+    assert engine.get(id).steps[1].estimated_execute_at == clock.now().add(hours=24)
+
+
 def test_an_engine_without_a_mailer_says_so(store, clock):
     """Mails of an engine without a mailer fail for `mail_settings`, and can be retried with one (L5)."""
     engine = Engine(store=store, clock=clock)

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from tests.faults import clocks, deaths, kills, races, rivals
+from tests.faults import clocks, deaths, deliveries, disks, hostile, kills, mailers, races, rivals
 from tests.faults.stages import SIZES, STAGES, Size
 from tests.faults.tally import Tally
 
@@ -71,6 +71,13 @@ FAULTS: dict[str, Fault] = {
             least=500,
         ),
         Fault(
+            "repeat",
+            "every report and every `enroll` is delivered up to five times, shuffled",
+            "each counts once",
+            deliveries.repeats,
+            least=1000,
+        ),
+        Fault(
             "rivals",
             "2 to 8 workers at the same moment, on many enrollments and on one",
             "doubled = 0",
@@ -92,11 +99,40 @@ FAULTS: dict[str, Fault] = {
             least=500,
         ),
         Fault(
+            "answer",
+            "answers that are late, doubled or contradict each other, in every order, after one that was lost",
+            "acceptance counts, whenever it comes; the end is the same in every order",
+            deliveries.answers,
+            least=500,
+        ),
+        Fault(
             "clock",
             "the clock steps back and forth by an hour, a day, ten years",
             "early = out of order = doubled = 0",
             clocks.clocks,
             least=1000,
+        ),
+        Fault(
+            "mailer",
+            "a mailer raises, hangs, refuses, or drops the line before or after its answer, at every stage of SMTP",
+            "lost = 0; the worker goes on with the others",
+            mailers.mailers,
+            least=100,
+        ),
+        Fault(
+            "disk",
+            "the file is full at every page, the disk at every size, and every statement meets an I/O error",
+            "corrupt = 0; the same worker goes on when there is room",
+            disks.disks,
+            ("sqlite",),
+            least=1000,
+        ),
+        Fault(
+            "hostile",
+            "SQL, CR LF, NUL, lone surrogates, a megabyte and other texts in every place that takes one",
+            "refused as a whole, or stored as they are and lived through",
+            hostile.hostile,
+            least=500,
         ),
     )
 }

@@ -167,6 +167,9 @@ class World:
         self.mail_answer: Callable[[Email, str], Any] = lambda email, key: None
         self.answers: dict[str, Any] = {}
         self.smtp: Any = None
+        self.options: dict[str, Any] = {"lease": LEASE, "port_threads": False}
+        self.task_name: Callable[[TaskRequest], str] = lambda task: f"task-{len(self.log)}"
+        self.board_fails: Exception | None = None
         self.open_tasks: dict[str, tuple[int, int]] = {}
         self.task_of_key: dict[str, str] = {}
         self.life = Life()
@@ -181,8 +184,7 @@ class World:
             tasks=None if self.board == "embedded" else _Board(self, life),
             people=_People(self, life),
             clock=self.clock,
-            lease=LEASE,
-            port_threads=False,
+            **self.options,
         )
 
     def restart(self) -> None:
@@ -316,9 +318,11 @@ class _Board:
         look = world.seen(task.enrollment_id, task.position) if self.deduplicates else None
         world.wire.step(self._life, CALLED)
         id = world.task_of_key.get(key) if self.deduplicates else None
+        if id is None and world.board_fails is not None:
+            raise world.board_fails
         if id is None:
             world.depart(task.enrollment_id, task.position, key, look)
-            id = f"task-{len(world.log)}"
+            id = world.task_name(task)
             world.task_of_key[key] = id
             world.open_tasks[id] = (task.enrollment_id, task.position)
         world.wire.step(self._life, DONE)
