@@ -17,7 +17,7 @@ from sequencer.core.enrollment import Resource, initial_steps
 from sequencer.core.errors import IllegalTransition, InvalidInput
 from sequencer.core.events import replay
 from sequencer.core.lifecycle import advance, enroll
-from sequencer.core.matching import matches
+from sequencer.core.matching import mark_of, marked, matches
 from sequencer.core.migration import plan_migration
 from sequencer.core.policy import Policy, Retry
 from sequencer.core.sequence import AutomatedEmail, Sequence, SequenceVersion, Step, Task
@@ -96,6 +96,7 @@ def run_on(enrollment, now, most=None):
         (["1", "2"], ["1", "2"], {0: 0, 1: 1}),
         (["1", "2"], ["2", "1"], {0: 1}),
         (["1", "t", "2"], ["t", "2", "1"], {0: 1, 1: 2}),
+        (["1", "2"], ["9", "1", "2"], {1: 0, 2: 1}),
         (["1", "1"], ["1"], {0: 0}),
         (["1"], ["1", "1"], {0: 0}),
         (["a=1", "b=2"], ["b=2", "a=1"], {0: 1, 1: 0}),
@@ -154,6 +155,24 @@ def test_matching_is_one_to_one_and_of_one_kind(old, new):
     alike = [(at, was) for at, was in sorted(found.items()) if None in (new[at].key, old[was].key)]
     assert [was for _, was in alike] == sorted(was for _, was in alike)
     assert matches(old, old) == {at: at for at in range(len(old))}
+
+
+def test_each_mark_stands_for_one_step():
+    """Of steps that do the same as many are known again as were over, from the first on, and none of another key."""
+    mail, keyed_mail, other = (
+        Step(AutomatedEmail(1)),
+        Step(AutomatedEmail(1), key="a"),
+        Step(AutomatedEmail(2), key="a"),
+    )
+    steps = (mail, mail, mail)
+
+    assert marked([mark_of(mail)], steps, ()) == {0}
+    assert marked([mark_of(mail)] * 2, steps, ()) == {0, 1}
+    assert marked([mark_of(mail)] * 2, steps, {0: 5}) == {1, 2}
+    assert marked([mark_of(keyed_mail)], (mail, other), ()) == {0}
+    assert marked([mark_of(keyed_mail)], (other, mail), ()) == {0}
+    assert marked([mark_of(keyed_mail)], (attrs.evolve(mail, key="b"), Step(Task("t"), key="a")), ()) == set()
+    assert marked([mark_of(Step(Task("a b"), key="two words"))], (Step(Task("c"), key="two words"),), ()) == {0}
 
 
 # -- any life, with moves in it -------------------------------------------------------------------------------
@@ -421,6 +440,32 @@ def test_a_changed_delay_counts_from_the_same_base(hours):
     moved: Any = after(enrollment, 2, one, attrs.evolve(two, after=Hours(hours)), now=later)
 
     assert moved.current.estimated_execute_at == max(now + timedelta(hours=hours), later)
+
+
+def test_a_changed_calendar_makes_the_estimate_anew():
+    """With other working days or windows the current step goes where a step of its kind may run there (T5, T8)."""
+    one, two = Step(AutomatedEmail(1), key="a"), Step(AutomatedEmail(2), Hours(48), key="b")
+    enrollment, _, now = run_on(begun(version_of(1, one, two))[0], MONDAY, 1)
+    assert enrollment.current is not None
+    assert enrollment.current.estimated_execute_at == MONDAY + timedelta(days=2)
+    holiday = Calendar("Asia/Tokyo", holidays=["2026-03-04"])
+    moved = after(enrollment, 2, one, two, now=now, calendar=holiday)
+
+    assert moved.timezone == "Europe/Warsaw"
+    assert moved.current.estimated_execute_at == MONDAY + timedelta(days=3)
+    again = after(enrollment, 3, one, two, now=now, calendar=Calendar("Asia/Tokyo"))
+    assert again.current.estimated_execute_at == MONDAY + timedelta(days=2)
+
+
+def test_a_timeline_that_leaves_the_years_is_refused():
+    """A version whose last step would lie beyond the year 9000 is refused for who is near it, and named (T11)."""
+    start = MONDAY.replace(year=8985)
+    enrollment, _ = begun(version_of(1, Step(AutomatedEmail(1), Hours(1), key="a")), start)
+    far = version_of(2, *(Step(AutomatedEmail(1), Hours(87_600), key=key) for key in "abc"))
+
+    with pytest.raises(InvalidInput, match="9000"):
+        advance(enrollment, Migrate(far), start)
+    assert "9000" in refusal(enrollment, far, start)
 
 
 def test_a_deferral_holds_in_the_new_version():
