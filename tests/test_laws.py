@@ -123,7 +123,7 @@ def test_t9_due_needs_an_open_calendar_and_overdue_a_tolerance(life, hours):
 
 @given(lives())
 def test_l1_the_snapshot_never_changes(life):
-    """Whatever happens, an enrollment refers to the version and to the steps that it began with (L1)."""
+    """Whatever happens but a move, an enrollment refers to the version and to the steps that it began with (L1)."""
     version, said = life
     for each in said:
         assert each.after.version is version

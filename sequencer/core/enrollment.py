@@ -166,7 +166,8 @@ class EnrollmentStep:
     @property
     def has_begun(self) -> bool:
         """Whether it was handed over at least once and is not over, so that an answer may be on its way."""
-        return self.status not in OVER and (self.status is not StepStatus.PENDING or self.attempt > 0)
+        tried = self.attempt > 0 or self.generation > 0
+        return self.status not in OVER and (tried or self.status is not StepStatus.PENDING)
 
     @property
     def is_passed_over(self) -> bool:

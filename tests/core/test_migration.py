@@ -505,6 +505,10 @@ REFUSED = {
         lambda run: run.hand_over().do(EmailFailed(effect_key=run.key(), attempt=1, permanent=False)),
         "was handed over once and will be again",
     ),
+    "retried": (
+        lambda run: run.hand_over().refuse(permanent=True).do(Resume()),
+        "was handed over once and will be again",
+    ),
 }
 
 
