@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from benchmarks.peers.work import Post, given
-from sequencer import Accepted, AutomatedEmail, Calendar, Engine, Resource, Sequence, SQLiteStore, Step
+from sequencer import Accepted, AutomatedEmail, Calendar, Conflict, Engine, Resource, Sequence, SQLiteStore, Step
 from sequencer.core.delays import Hours
 from sequencer.engine.ports import Email
 
@@ -54,7 +54,13 @@ def _store(place: str) -> Any:
 
 def work(engine: Engine, limit: int) -> None:
     """One worker: tick after tick until nothing waits any more, also not in the hands of another worker."""
-    while (report := engine.tick(limit)).next_due_at is not None:
+    while True:
+        try:
+            report = engine.tick(limit)
+        except Conflict:
+            continue  # another worker was faster; nothing was stored
+        if report.next_due_at is None:
+            return
         if not report.claimed:
             time.sleep(0.005)
 
