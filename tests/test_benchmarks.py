@@ -78,6 +78,16 @@ def test_every_peer_is_a_program_with_a_promise():
     assert {question.name for question in comparing.QUESTIONS if question.slow} == {"peers", "peers-batch"}
 
 
+def test_the_page_shows_every_peer_with_its_promise():
+    """The table of the page, which a run printed, has a line for each peer and each of our ways, promises included."""
+    for peer in comparing.PEERS:
+        assert re.search(
+            rf"^\| {peer.name} \| {peer.store} \| .* \| {re.escape(peer.guarantees)} \|$", PAGE, re.MULTILINE
+        )
+    for name, way in comparing.OURS.items():
+        assert re.search(rf"^\| \*\*sequencer\*\*, {name} \| .* \| {re.escape(way.guarantees)} \|$", PAGE, re.MULTILINE)
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=20))
 def test_the_post_sees_what_went_wrong(tmp_path_factory, sent):
     """What was lost, doubled or came too early is read from the file of mails, whatever was sent in whatever order."""

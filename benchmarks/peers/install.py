@@ -104,8 +104,10 @@ def install() -> Peers:
             for package in packed.glob("*.deb"):
                 subprocess.run(["dpkg", "-x", package, peers.folder / "debian"], check=True)
     if peers.redis() is None:
+        # Tried again by the next run.
         _say("no Redis: apt-get download failed (try apt-get update), and there is none on the path")
-    done.touch()
+    else:
+        done.touch()
     return peers
 
 
