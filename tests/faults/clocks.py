@@ -38,6 +38,10 @@ class JumpingClock(ManualClock):
         """Waiting until the clock shows an instant takes as long as it takes: the true time does not go back."""
         super().set(max(later_by(instant, -self.off), super().now()))
 
+    def wait(self, until: DateTime) -> None:
+        """Until the true time is so late."""
+        super().set(until)
+
     def jump(self, chance: random.Random) -> None:
         """Off by another step from now on, or right again."""
         self.off = chance.choice((*STEPS, timedelta(0)))

@@ -99,11 +99,12 @@ def settle(world: World) -> None:
 
 
 def complete_tasks(world: World, but: Collection[int]) -> None:
-    """What people do at their board."""
+    """What people do at their board; who is too late for the end of an enrollment is told so."""
     if world.board == "embedded":
         for task in world.act(Engine.tasks):
             if task.enrollment_id not in but:
-                world.act(Engine.complete_task, task.id)
+                with suppress(IllegalTransition):
+                    world.act(Engine.complete_task, task.id)
         return
     for id, (enrollment_id, _) in list(world.open_tasks.items()):
         if enrollment_id not in but:

@@ -55,7 +55,8 @@ class Evidence:
     `parked_at_most` is how many calls were in flight when something died, `unmarked` of how many start marks the store
     said that it had kept them, and had not. `steady` says that the clock only went forward. `embedded` says that tasks
     are on the embedded board, so that not the log but `tasks`, pairs of (enrollment, position), has them. `once_each`
-    says that nobody was to be enrolled twice, and `is_open` whether a mail may leave at an instant.
+    says that nobody was to be enrolled twice, `deleted` has the tasks that people took off the board, which may be
+    put there again, and `is_open` whether a mail may leave at an instant.
     """
 
     enrolled: Collection[int]
@@ -71,6 +72,7 @@ class Evidence:
     steady: bool = True
     claimed: Collection[int] = ()
     once_each: bool = True
+    deleted: Sequence[tuple[int, int]] = ()
     problems: Sequence[str] = ()
     is_open: Callable[[Enrollment, datetime], bool] | None = None
 
@@ -100,6 +102,7 @@ def judge(evidence: Evidence) -> Tally:
 def _doubled(evidence: Evidence, tally: Tally) -> None:
     departed = Counter((each.id, each.position) for each in evidence.log)
     departed.update(evidence.tasks)
+    departed.subtract(evidence.deleted)
     for place, times in departed.items():
         if times > 1:
             tally.found("doubled", f"enrollment {place[0]}, step {place[1]} went out {times} times", times - 1)

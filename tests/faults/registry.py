@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from tests.faults import clocks, deaths, deliveries, disks, hostile, kills, mailers, races, rivals
+from tests.faults import clocks, deaths, deliveries, disks, hostile, kills, mailers, migrations, races, rivals, year
 from tests.faults.stages import SIZES, STAGES, Size
 from tests.faults.tally import Tally
 
@@ -128,11 +128,35 @@ FAULTS: dict[str, Fault] = {
             least=1000,
         ),
         Fault(
+            "migration",
+            "a migration is killed with SIGKILL at every statement, from every schema that this release begins with",
+            "no row lost; the file is at the one schema or the other, and the next start finishes it",
+            migrations.migrations,
+            ("sqlite",),
+            least=10,
+        ),
+        Fault(
+            "deploy",
+            "workers on the schema before go on while another process migrates; releases that are too old or too new "
+            "for a file open it",
+            "no row lost; who cannot run on a schema is refused by name, and writes nothing",
+            migrations.deploys,
+            ("sqlite",),
+        ),
+        Fault(
             "hostile",
             "SQL, CR LF, NUL, lone surrogates, a megabyte and other texts in every place that takes one",
             "refused as a whole, or stored as they are and lived through",
             hostile.hostile,
             least=500,
+        ),
+        Fault(
+            "year",
+            "a simulated year of 1 000 enrollments with deaths, cut lines, clocks, mailers, boards, rivals and hosts "
+            "going wrong at random, twice with one seed",
+            "all laws hold; after healing everything ends; both runs give the same trace",
+            year.year,
+            least=1000,
         ),
     )
 }

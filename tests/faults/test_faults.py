@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.registry import FAULTS, SIZES, STAGES, rows
+from tests.faults.year import traced
 
 ROWS = rows(list(FAULTS), list(STAGES))
 IDS = [f"{fault.name}-{on}" for fault, on in ROWS]
@@ -19,6 +20,14 @@ def test_the_gate_holds(fault, on):
 
     print(fault.row(on, tally))
     assert fault.missed(tally, size) == [], tally.notes[:20]
+
+
+def test_one_seed_gives_one_year_on_every_store():
+    """What goes wrong in a year and what comes of it depends on the seed alone, and on no store."""
+    traces = {on: traced(on, "at_most_once", people=20, seed=3)[1] for on in STAGES}
+
+    assert len(set(traces.values())) == 1, traces
+    assert traced("memory", "at_most_once", people=20, seed=4)[1] not in traces.values()
 
 
 @pytest.mark.slow
