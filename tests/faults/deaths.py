@@ -76,7 +76,7 @@ def story(world: World) -> list[int]:
     reply = Replied(key="replied", email=f"lead{REPLIED}@example.com")
     world.act(Engine.handle, reply)
     # A person resumes what was paused; what is parked is another decision, and nobody takes that here.
-    if world.engine.get(ids[BLOCKED]).blocked_reason == "paused":
+    if world.act(Engine.get, ids[BLOCKED]).blocked_reason == "paused":
         world.act(Engine.resume, ids[BLOCKED])
     world.work(begun + timedelta(hours=50), limit=3)
     complete_tasks(world, but={ids[LEFT]})

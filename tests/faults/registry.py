@@ -103,7 +103,7 @@ FAULTS: dict[str, Fault] = {
             "answers that are late, doubled or contradict each other, in every order, after one that was lost",
             "acceptance counts, whenever it comes; the end is the same in every order",
             deliveries.answers,
-            least=500,
+            least=400,
         ),
         Fault(
             "clock",
