@@ -48,7 +48,7 @@ def main() -> int:
         if plain:
             counts = [f"{count:>9}" for count in tally.counts().values()]
             print(f"{fault.name:<10} {on:<9}", *counts, f"   {time.perf_counter() - began:.0f} s", flush=True)
-        wrong = fault.missed(tally, size)
+        wrong = fault.missed(on, tally, size)
         if wrong:
             missed += 1
             print(f"{fault.name} on {on} misses its gate: {', '.join(wrong)}", file=sys.stderr)

@@ -168,7 +168,7 @@ def deaths(on: str, size: Size) -> Tally:
     total = everywhere(on, size, lambda found: range(1, len(found) + 1), None)
     for distance in range(1, size.rounds):
         for mode, board in WORLDS:
-            for at in range(1, len(points_of(mode, board)) + 1, 5):
+            for at in range(distance, len(points_of(mode, board)) + 1, 5 * size.stride(on)):
                 total.add(run(on, mode, board, Wire({at, at + distance})))
     return total
 

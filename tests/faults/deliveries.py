@@ -35,7 +35,7 @@ from sequencer.engine.engine import Engine
 from sequencer.engine.ports import Email, Pending
 from tests.faults import deaths
 from tests.faults.judge import judge
-from tests.faults.stages import Size, evidence, stage, with_origin
+from tests.faults.stages import Size, evidence, stage
 from tests.faults.tally import Tally
 from tests.faults.world import START, World
 
@@ -74,7 +74,7 @@ def _deliveries(chance: random.Random) -> list[tuple[str, Callable[[Engine], Any
 def repeats(on: str, size: Size) -> Tally:
     """Every delivery up to five times, shuffled among the others, with workers in between."""
     total = Tally()
-    for seed in range(3 if size.rounds == 1 else 20 * size.rounds):
+    for seed in range(size.fewer(on, 3 if size.rounds == 1 else 20 * size.rounds)):
         chance = random.Random(seed)
         deliveries = _deliveries(chance)
         order = [each for each in deliveries for _ in range(chance.randint(1, 5))]
@@ -103,7 +103,7 @@ def repeats(on: str, size: Size) -> Tally:
 def _told(on: str, script: Sequence[tuple[str, Any, bool]], *, once: bool) -> tuple[Tally, dict[int, Any]]:
     """The script, a minute for each delivery, also where it is left out; what the judge says, and the histories."""
     with stage(on) as made:
-        world = World(made, "deduplicates", "deduplicates", store=with_origin(made.store(), ORIGIN))
+        world = World(made, "deduplicates", "deduplicates", store=made.store_with(ORIGIN))
         world.task_name = lambda task: f"task-of-{task.enrollment_id}"
         world.mail_answer = _first_is_late
         for number, (_, deliver, again) in enumerate(script):

@@ -234,7 +234,7 @@ def hostile(on: str, size: Size) -> Tally:
     """Every text in every place."""
     total = Tally()
     for offset, (place, put) in enumerate(PLACES.items()):
-        stride = 1 if size.every == 1 else 3 if on == "memory" else 6
+        stride = 1 if size.every == 1 else {"memory": 3, "sqlite": 6}.get(on, 12)
         texts = TEXTS[offset % stride :: stride]
         for text in texts:
             tally = _tried(on, put, text)

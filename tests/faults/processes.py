@@ -23,7 +23,7 @@ from sequencer.adapters.smtp import SmtpMailer
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours
 from sequencer.core.enrollment import Resource
-from sequencer.core.errors import Conflict
+from sequencer.core.errors import Conflict, StoreError
 from sequencer.core.instants import from_microseconds, to_instant, to_microseconds
 from sequencer.core.policy import Policy, Retry
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task, Template
@@ -165,5 +165,9 @@ def race(orders: Orders, start: Any, passes: int) -> None:
         try:
             report = world.engine.tick(orders.limit)
         except Conflict:
+            continue
+        except StoreError:
+            # The server is away, or was. It comes back.
+            time.sleep(0.05)
             continue
         idle = 0 if report.claimed else idle + 1

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import attrs
 
-from tests.faults import clocks, deaths, deliveries, disks, hostile, kills, mailers, migrations, races, rivals, year
+from tests.faults import (
+    clocks,
+    deaths,
+    deliveries,
+    disks,
+    hostile,
+    kills,
+    mailers,
+    migrations,
+    races,
+    rivals,
+    servers,
+    year,
+)
 from tests.faults.stages import SIZES, STAGES, Size
 from tests.faults.tally import Tally
+
+if find_spec("sequencer.stores.postgres") and find_spec("tests.postgres"):
+    # As soon as the store is there.
+    import_module("tests.faults.postgres_stage")
 
 __all__ = ["FAULTS", "Fault", "rows"]
 
@@ -38,9 +57,9 @@ class Fault:
         """One object, as `--json` prints it."""
         return {"fault": self.name, "store": on, **tally.counts()}
 
-    def missed(self, tally: Tally, size: Size) -> list[str]:
+    def missed(self, on: str, tally: Tally, size: Size) -> list[str]:
         """What of the gate does not hold."""
-        return tally.missed(1 if size.name == "small" else self.least)
+        return tally.missed(1 if size.name == "small" else self.least // size.stride(on))
 
 
 FAULTS: dict[str, Fault] = {
@@ -142,6 +161,14 @@ FAULTS: dict[str, Fault] = {
             "no row lost; who cannot run on a schema is refused by name, and writes nothing",
             migrations.deploys,
             ("sqlite",),
+        ),
+        Fault(
+            "restart",
+            "connections are cut at every point, and the server is restarted as after a crash while workers are busy",
+            "lost = 0",
+            servers.restarts,
+            ("postgres",),
+            least=100,
         ),
         Fault(
             "hostile",

@@ -39,7 +39,7 @@ def rivals(on: str, size: Size) -> Tally:
     """2 to 8 workers at the same moment, on many enrollments and on one."""
     total = Tally()
     counts = (2, 8) if size.rounds == 1 else (2, 3, 4, 5, 6, 7, 8)
-    for _ in range(max(1, size.rounds // 2)):
+    for _ in range(size.fewer(on, max(1, size.rounds // 2))):
         for count in counts:
             for mode in ("at_most_once", "deduplicates"):
                 for sequence, people in ((QUICK, 12 * count), (LONG, 1)):

@@ -22,6 +22,9 @@ from tests.faults.judge import Evidence
 __all__ = ["STAGES", "Stage", "evidence", "opened", "stage"]
 
 
+SECRET = b"of the stores with a given id"
+
+
 class Stage:
     """One place for a store. `address` is what another process opens it by; None where none can."""
 
@@ -37,6 +40,13 @@ class Stage:
         if not self._stores:
             self._stores.append(MemoryStore())
         return self._stores[0]
+
+    def store_with(self, origin: str) -> Any:
+        """A store with a given id instead of its random one, on which keys and jitter hang; for an empty stage."""
+        store: Any = self.store()
+        store.origin = origin
+        store._known = Known(origin, SECRET)
+        return store
 
     def problems(self) -> list[str]:
         """What the store's own checks find."""
@@ -62,24 +72,33 @@ class SQLiteStage(Stage):
         self._stores.append(SQLiteStore(self.path))
         return self._stores[-1]
 
+    def store_with(self, origin: str) -> Any:
+        store: Any = self.store()
+        with closing(sqlite3.connect(self.path)) as connection:
+            for name, value in (("origin", origin), ("secret", SECRET.hex())):
+                connection.execute("UPDATE sequencer_meta SET value = ? WHERE name = ?", (value, name))
+            connection.commit()
+        store._known = None
+        return store
+
     def problems(self) -> list[str]:
         with closing(sqlite3.connect(self.path)) as connection:
             found = [row[0] for row in connection.execute("PRAGMA integrity_check")]
         return [] if found == ["ok"] else [f"integrity_check: {each}" for each in found]
 
 
-STAGES: dict[str, Callable[[Path], Stage]] = {"memory": Stage, "sqlite": SQLiteStage}
+STAGES: dict[str, Callable[..., Stage]] = {"memory": Stage, "sqlite": SQLiteStage}
 
 
 @contextmanager
-def stage(name: str) -> Iterator[Stage]:
+def stage(name: str, **how: Any) -> Iterator[Stage]:
     """A fresh stage of this name, gone afterwards.
 
     Where memory can be had as a folder, it is: a process that dies takes nothing with it that it has written.
     """
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="faults-", dir=memory) as folder:
-        made = STAGES[name](Path(folder))
+        made = STAGES[name](Path(folder), **how)
         try:
             yield made
         finally:
@@ -89,8 +108,11 @@ def stage(name: str) -> Iterator[Stage]:
 def opened(address: str) -> Store:
     """The store at an address, opened in this process."""
     kind, _, where = address.partition(":")
-    assert kind == "sqlite"
-    return SQLiteStore(where, busy_timeout=20)
+    if kind == "sqlite":
+        return SQLiteStore(where, busy_timeout=20)
+    from tests.faults.postgres_stage import PostgresStage
+
+    return PostgresStage.opened(where)
 
 
 def evidence(stage: Stage, **more: Any) -> Evidence:
@@ -131,21 +153,6 @@ def evidence(stage: Stage, **more: Any) -> Evidence:
     )  # fmt: skip
 
 
-def with_origin(store: Any, origin: str) -> Any:
-    """A store with a given id instead of its random one, before anything is enrolled: keys and jitter hang on it."""
-    if isinstance(store, MemoryStore):
-        store.origin = origin
-        store._known = Known(origin, b"secret")
-        return store
-    assert isinstance(store, SQLiteStore)
-    with closing(sqlite3.connect(str(store._path))) as connection:
-        connection.execute("UPDATE sequencer_meta SET value = ? WHERE name = 'origin'", (origin,))
-        connection.execute("UPDATE sequencer_meta SET value = ? WHERE name = 'secret'", (b"secret".hex(),))
-        connection.commit()
-    store._known = None
-    return store
-
-
 @attrs.frozen
 class Size:
     """How much: every how-manieth point, how many kills, people and rounds."""
@@ -157,8 +164,14 @@ class Size:
     rounds: int
 
     def stride(self, on: str) -> int:
-        """Every how-manieth point; of a small size fewer where a point costs more."""
-        return self.every if on == "memory" or self.every == 1 else 3 * self.every
+        """Every how-manieth point; fewer where a point costs more, but of a thorough size."""
+        if self.every > 1:
+            return self.every * {"memory": 1, "sqlite": 3, "postgres": 9}[on]
+        return 4 if on == "postgres" and self.name == "ordinary" else 1
+
+    def fewer(self, on: str, count: int) -> int:
+        """So many, or a part of them where each costs much, but for a thorough size."""
+        return max(1, count // 5) if on == "postgres" and self.name != "thorough" else count
 
 
 SIZES = {

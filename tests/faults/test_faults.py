@@ -19,7 +19,7 @@ def test_the_gate_holds(fault, on):
     tally = fault.run(on, size)
 
     print(fault.row(on, tally))
-    assert fault.missed(tally, size) == [], tally.notes[:20]
+    assert fault.missed(on, tally, size) == [], tally.notes[:20]
 
 
 def test_one_seed_gives_one_year_on_every_store():
@@ -38,4 +38,4 @@ def test_the_gate_holds_thoroughly(fault, on):
 
     tally = fault.run(on, size)
 
-    assert fault.missed(tally, size) == [], tally.notes[:20]
+    assert fault.missed(on, tally, size) == [], tally.notes[:20]
