@@ -10,13 +10,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import psycopg
-from psycopg import conninfo, sql
-
 from sequencer.engine.storage import Store
 from tests.faults.stages import SECRET, STAGES, Stage
 
 __all__ = ["PostgresStage"]
+
+psycopg: Any = import_module("psycopg")
+conninfo: Any = import_module("psycopg.conninfo")
+sql: Any = import_module("psycopg.sql")
 
 _schemas: dict[str, str] = {}
 

