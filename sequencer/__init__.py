@@ -24,6 +24,7 @@ from sequencer.core.errors import (
 )
 from sequencer.core.events import Event, Subject, replay
 from sequencer.core.migration import EnrollmentMove, StepMove
+from sequencer.core.pacing import Cap, CatchUp
 from sequencer.core.policy import Policy, Reaction, Retry, Unsubscribe
 from sequencer.core.sequence import AutomatedEmail, Sequence, SequenceVersion, Step, Task, Template
 from sequencer.core.signals import (
@@ -92,6 +93,8 @@ __all__ = [
     "Bounced",
     "BulkResult",
     "Calendar",
+    "Cap",
+    "CatchUp",
     "Clicked",
     "Clock",
     "Conflict",

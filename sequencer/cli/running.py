@@ -21,9 +21,11 @@ from sequencer.cli.files import opened
 from sequencer.cli.moments import clock_time, to_moment
 from sequencer.cli.options import Commands, Refusal, add_command, zone_option
 from sequencer.cli.output import Output
+from sequencer.core.delays import Hours
 from sequencer.core.errors import InvalidInput
 from sequencer.core.events import Event
 from sequencer.core.instants import to_iso
+from sequencer.core.pacing import Cap, CatchUp
 from sequencer.engine.engine import Engine
 from sequencer.engine.ports import Mailer
 from sequencer.engine.results import TickReport
@@ -58,6 +60,19 @@ def register(commands: Commands) -> None:
     parser.add_argument("--sender", metavar="ADDRESS", help="whom mails come from")
     parser.add_argument("--security", choices=["starttls", "tls", "none"], help="to the mail server (starttls)")
     parser.add_argument("--templates", metavar="DIR", help="texts that definitions leave out: <id>.txt, subject first")
+    parser.add_argument(
+        "--cap",
+        metavar="N",
+        type=_to_cap,
+        default=Cap(),
+        help="at most N mails of an actor in 24 hours (300; 0: no cap)",
+    )
+    parser.add_argument(
+        "--catch-up",
+        metavar="HOURS",
+        type=_to_catch_up,
+        help="spread what is over an hour late over so long",
+    )
     parser.add_argument("--unsubscribe-url", metavar="URL", help="where to opt out; {key} in it becomes the mail's key")
     parser.add_argument("--unsubscribe-mailto", metavar="ADDRESS", help="an address that takes opt-outs by mail")
 
@@ -87,6 +102,8 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
             mailer=mailer,
             templates=templates,
             unsubscribe_url=_unsubscribe_url(arguments.unsubscribe_url),
+            cap=arguments.cap,
+            catch_up=arguments.catch_up,
             listener=lambda event: _say_failure(event, out),
             listener_name="sequencer run",  # not the host's own, whose progress must not move
         ) as engine,
@@ -104,6 +121,21 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
         + (f"next due {clock_time(next_due_at, 'UTC')} UTC" if next_due_at else "nothing is waiting")
     )
     return 0
+
+
+def _to_cap(text: str) -> Cap | None:
+    """The cap of `--cap N`; none for 0."""
+    if not text.isascii() or not text.isdecimal() or int(text[:20]) > 1_000_000:
+        raise argparse.ArgumentTypeError(f"needs a whole number from 0 to 1000000, got {text!r}")
+    return Cap(emails=int(text)) if int(text) else None
+
+
+def _to_catch_up(text: str) -> CatchUp:
+    """The catch-up of `--catch-up HOURS`."""
+    try:
+        return CatchUp(over=Hours(float(text)))
+    except (ValueError, InvalidInput):
+        raise argparse.ArgumentTypeError(f"needs hours, at most 168, got {text!r}") from None
 
 
 def _say_failure(event: Event, out: Output) -> None:

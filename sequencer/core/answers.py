@@ -12,7 +12,7 @@ from typing import Any
 
 from pendulum import DateTime
 
-from sequencer.core.decision import Draft
+from sequencer.core.decision import UNKNOWN, Draft
 from sequencer.core.enrollment import FAILURE_REASONS, EnrollmentStep
 from sequencer.core.instants import later_by, to_instant
 from sequencer.core.signals import (
@@ -149,12 +149,12 @@ def failed(draft: Draft, of: EnrollmentStep, report: EmailFailed | TaskFailed) -
         )
         return
     if draft.enrollment.is_finished:
-        draft.cancel(of)
+        draft.cancel(of, known=report.known)
         return
     detail = without_addresses(report.detail)
     policy = draft.enrollment.version.sequence.policy
     if not report.permanent and of.failures + 1 < policy.retry.attempts:
-        facts = {"reason": reason, "attempt": of.attempt, "detail": detail}
+        facts = {"reason": reason, "attempt": of.attempt, "detail": detail, **({} if report.known else UNKNOWN)}
         pause = draft.pause_before_retry(of, of.failures + 1)
         draft.try_again("attempt_failed", of, facts, pause=pause, detail=detail)
         return

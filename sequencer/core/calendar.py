@@ -40,6 +40,8 @@ _LAST_ORDINAL = date(9000, 12, 31).toordinal()
 _SHORT_SPANS = tuple(timedelta(days) for days in range(800))
 _CLOCK = re.compile(r"(?P<minutes>(?P<hour>[0-9]{2}):[0-5][0-9])(:(?P<second>[0-5][0-9]))?")
 _MOST_HOLIDAYS = 5
+_MOST_OPENINGS = 366
+_A_MINUTE = timedelta(minutes=1)
 _MACHINES_OWN = ("localtime", "posixrules")
 _add = datetime.__add__
 _subtract = datetime.__sub__
@@ -301,6 +303,31 @@ class Calendar:
             self._note_days(moment, result, self._windowed, "day with a send window", reasons, 0)
             reasons.append(f"waits for the send window {self._window_at(result)}: {self._show(result)}")
         return result
+
+    def after_open(self, moment: DateTime, span: timedelta, *, email: bool) -> DateTime:
+        """The instant by which, since a moment, a step of the kind could have run for so long; one at which it may run.
+
+        What the calendar is closed for does not count. It is walked from one opening to the next, so `span` is meant
+        to be hours; after a year of openings the walk ends where it is.
+        """
+        at = self.next_open(moment, email=email)
+        for _ in range(_MOST_OPENINGS):
+            closes = self._closes(at, email=email)
+            if span < _subtract(closes, at):
+                return self.next_open(_add(at, span), email=email)
+            span -= _subtract(closes, at)
+            at = self.next_open(closes, email=email)
+        return at
+
+    def _closes(self, moment: DateTime, *, email: bool) -> DateTime:
+        """When the opening ends that an open moment lies in: its window, or else its day."""
+        local = self.local(moment)
+        clock, ends = _clock_of(local), timedelta(days=1)
+        if email and self._windowed is not None:
+            ends = next((closes for opens, closes in self._windows[local.weekday()] if opens <= clock < closes), ends)
+        instant, _ = self._resolve(timedelta(local.toordinal() - _EPOCH_ORDINAL) + ends, 0)
+        # On the night of a clock change a closing time may come before the moment once more: go on all the same.
+        return max(instant, _add(moment, _A_MINUTE))
 
     def _on_days(self, moment: DateTime, days: DaySet, n: int) -> DateTime:
         """The n-th of the days after the moment's date, at its clock time; n = 0 is the moment if it is on one."""

@@ -21,13 +21,15 @@ from sequencer.core.events import Event, applied
 from sequencer.core.instants import later_by
 from sequencer.core.sequence import Step
 from sequencer.core.statuses import EMAIL_TABLE, ENROLLMENT_TABLE, TASK_TABLE, EnrollmentState, StepStatus, step
-from sequencer.core.timeline import base_of, estimate, next_wake
+from sequencer.core.timeline import base_of, estimate, is_paced, next_wake
 from sequencer.core.values import Identifier
 
-__all__ = ["Decision", "Draft"]
+__all__ = ["UNKNOWN", "Decision", "Draft"]
 
 _Fields = Mapping[str, Any]
 _NOTHING: _Fields = {}
+UNKNOWN: _Fields = {"outcome": "unknown"}
+"""What is noted of an attempt of which nobody can tell whether it happened."""
 
 
 @attrs.frozen
@@ -118,7 +120,12 @@ class Draft:
         return timedelta(seconds=round(seconds * (1 + hashed / 2**34), 3))
 
     def pause_believed(self, of: EnrollmentStep) -> DateTime | None:
-        """Its `not_before`, but of a pause before a retry no more than that can be: the clock was ahead, then (E6)."""
+        """Its `not_before`, but of a pause before a retry no more than that can be: the clock was ahead, then (E6).
+
+        Whether it still has to wait for a cap or a catch-up is decided anew, so of those it keeps none.
+        """
+        if is_paced(of) and self.enrollment.updated_at is not None and self.enrollment.updated_at > self.now:
+            return None
         if of.not_before is None or of.not_before_reason != "retry":
             return of.not_before
         return min(of.not_before, self._longest_pause(of, of.attempt))
@@ -257,15 +264,16 @@ class Draft:
             # It has no start mark, so it has not been handed over: it will be, after the block.
             self.try_again("hand_over_withdrawn", current, {}, pause=None)
 
-    def cancel(self, of: EnrollmentStep) -> None:
-        """A hand-over that was out when the enrollment finished came to nothing (L7)."""
+    def cancel(self, of: EnrollmentStep, *, known: bool = True) -> None:
+        """A hand-over that was out when the enrollment finished came to nothing (L7), as far as is `known`."""
         fields = {
             "status": self.status(of, "cancel"),
             "estimated_execute_at": None,
             "awaits_report": False,
             "started_at": None,
         }
-        self.record("step_cancelled", of.position, steps={of.position: fields})
+        facts = _NOTHING if known else UNKNOWN
+        self.record("step_cancelled", of.position, facts=facts, steps={of.position: fields})
 
     def try_again(
         self,

@@ -22,7 +22,7 @@ __all__ = ["EVENT_TYPES", "Event", "Subject", "applied", "replay", "subject_of"]
 
 EVENT_TYPES: Mapping[str, str] = {
     "enrolled": "the enrollment began",
-    "deferred": "the calendar was closed when the step came due; it waits for the next open moment",
+    "deferred": "the step was due and waits: for the calendar to open, for a cap, or for its turn after downtime",
     "re_estimated": "a clock that was ahead has been corrected; the estimate was computed anew",
     "email_requested": "the mail was about to be handed over",
     "task_requested": "the task was about to be created at the board",

@@ -30,7 +30,7 @@ from typing import Any
 from pendulum import DateTime
 
 from sequencer.core.answers import answer, complete
-from sequencer.core.decision import Decision, Draft
+from sequencer.core.decision import UNKNOWN, Decision, Draft
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.effects import hand_over_of
 from sequencer.core.enrollment import FAILURE_REASONS, Enrollment, EnrollmentStep, Resource, changed, initial_steps
@@ -44,6 +44,7 @@ from sequencer.core.signals import (
     Answer,
     Block,
     CompleteTask,
+    Defer,
     Due,
     Finish,
     Handling,
@@ -135,7 +136,7 @@ def _due(draft: Draft, due: Due) -> None:
     if enrollment.state is EnrollmentState.FINISHED:
         for step in enrollment.outstanding:
             if answer_due(step, now) <= now:
-                draft.cancel(step)
+                draft.cancel(step, known=False)
         return
     current = enrollment.current
     if current is None:
@@ -165,12 +166,32 @@ def _pending(draft: Draft, current: EnrollmentStep, handling: Handling) -> None:
             sooner = draft.estimated(current, not_before)
             if sooner < at:
                 fields = {"estimated_execute_at": sooner, "not_before": not_before}
+                if not_before is None:
+                    fields["not_before_reason"] = None
                 draft.record("re_estimated", current.position, steps={current.position: fields})
         return
     if opens_at(enrollment, now) > now:
         draft.record("deferred", current.position)
         return
     _request(draft, current, handling)
+
+
+def _defer(draft: Draft, defer: Defer) -> None:
+    """What is due waits for its turn: until then it is not due any more, and then everything is decided anew (T7)."""
+    current = draft.enrollment.current
+    draft.request_cancels()
+    if current is None or current.status is not StepStatus.PENDING or not _may_hand_over(draft):
+        return
+    if defer.until is None:
+        draft.pause("quota_reached", None, {"detail": defer.detail})
+        return
+    fields = {
+        "not_before": defer.until,
+        "not_before_reason": f"{defer.reason}: {defer.detail}",
+        "estimated_execute_at": draft.estimated(current, defer.until),
+    }
+    facts = {"reason": defer.reason, "detail": defer.detail}
+    draft.record("deferred", current.position, facts=facts, steps={current.position: fields})
 
 
 def _request(draft: Draft, current: EnrollmentStep, handling: Handling) -> None:
@@ -202,7 +223,7 @@ def _still_requested(draft: Draft, current: EnrollmentStep, handling: Handling) 
     elif handling.repeatable:
         # Repeated under the same key, after pauses that grow. It is no attempt that failed, however often a worker
         # dies: of a whole batch that is left behind, most was never called.
-        facts = {"reason": "outcome_unknown", "attempt": current.attempt, "detail": "its worker was lost"}
+        facts = {"reason": "outcome_unknown", "attempt": current.attempt, "detail": "its worker was lost", **UNKNOWN}
         pause = draft.pause_before_retry(current, current.attempt)
         draft.try_again("attempt_failed", current, facts, pause=pause, counts=False)
     else:
@@ -393,6 +414,7 @@ def _told(resource: Resource) -> str:
 
 _HANDLERS: dict[type, Any] = {
     Due: _due,
+    Defer: _defer,
     Start: _start,
     Withdraw: _withdraw,
     Block: _block,

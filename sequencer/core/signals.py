@@ -4,7 +4,7 @@
   `UpdatePerson`, `Migrate`. Each has one answer: done, already so, or `IllegalTransition` with nothing changed.
 - *Reports* say what the outside did: the answers of the ports, and what happened to the person. A report never raises
   for what it says: it changes something or is noted (law L10).
-- *The worker's own*: `Due`, `Start`, `Withdraw`.
+- *The worker's own*: `Due`, `Defer`, `Start`, `Withdraw`.
 
 Answers find their step by the key of its effect, by the mailer's `provider_id`, or by the task's id, whoever brings
 them. Reports that reach the engine through `handle` carry a `key` of their own: the same key twice changes nothing.
@@ -16,6 +16,7 @@ from datetime import date, datetime
 from typing import Any
 
 import attrs
+from pendulum import DateTime
 
 from sequencer.core.enrollment import Resource, to_address
 from sequencer.core.errors import InvalidInput
@@ -45,6 +46,19 @@ class Due:
 
     email: Handling = Handling()
     task: Handling = Handling(deduplicates=True)
+
+
+@attrs.frozen
+class Defer:
+    """What is due must not be handed over yet: not before `until`, for a `reason`, `cap` or `catch_up` (E5, E7).
+
+    `detail` says it to people. Without `until` it does not wait by itself: the enrollment is blocked with
+    `quota_reached`.
+    """
+
+    until: DateTime | None
+    reason: str
+    detail: str
 
 
 @attrs.frozen
@@ -426,4 +440,4 @@ OUTSIDE = {
 }
 Report = Answer | Outside
 Request = Block | Resume | Finish | Skip | CompleteTask | Reassign | UpdatePerson | Migrate
-Signal = Due | Start | Withdraw | Request | Report
+Signal = Due | Defer | Start | Withdraw | Request | Report

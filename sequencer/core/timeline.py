@@ -31,6 +31,7 @@ __all__ = [
     "estimate",
     "explain_current",
     "is_due",
+    "is_paced",
     "next_wake",
     "opens_at",
     "overdue_at",
@@ -68,7 +69,9 @@ def estimate(
     if not_before is not None and not_before > at:
         at = not_before
         if reasons is not None:
-            why = _NOT_BEFORE.get(not_before_reason or "", not_before_reason or "deferred")
+            # What put it off may say more than its name, as `cap: at most 300 mails in 24 hours`.
+            name, _, detail = (not_before_reason or "deferred").partition(": ")
+            why = f"{_NOT_BEFORE.get(name, name)}{f' ({detail})' if detail else ''}"
             reasons.append(f"not before {_read(at, calendar.timezone)}: {why}")
     return calendar.next_open(at, email=type(step.action) is AutomatedEmail, reasons=reasons)
 
@@ -250,6 +253,11 @@ def skipped_at(enrollment: Enrollment) -> DateTime | None:
 def is_due(enrollment: Enrollment, now: DateTime) -> bool:
     """Whether the current step's estimate has come, and for a mail the calendar is open (T9)."""
     return opens_at(enrollment, now) <= now
+
+
+def is_paced(step: EnrollmentStep) -> bool:
+    """Whether a cap or a catch-up has put it off (E5, E7)."""
+    return (step.not_before_reason or "").partition(":")[0] in ("cap", "catch_up")
 
 
 def answer_due(step: EnrollmentStep, now: DateTime) -> DateTime:

@@ -31,6 +31,7 @@ from sequencer.core.errors import (
 from sequencer.core.events import Event, subject_of
 from sequencer.core.instants import later_by, to_instant
 from sequencer.core.lifecycle import advance
+from sequencer.core.pacing import LONGEST_WINDOW, Cap, CatchUp
 from sequencer.core.sequence import Sequence, SequenceVersion, Template
 from sequencer.core.signals import Block, CompleteTask, Finish, Reassign, Report, Request, Resume, Skip
 from sequencer.core.statuses import StepStatus
@@ -45,6 +46,7 @@ from sequencer.engine.explanation import explained
 from sequencer.engine.feeding import Feed, Listener
 from sequencer.engine.handover import HandOvers
 from sequencer.engine.migrating import MigrationPlan, MigrationResult, carried_out, planned
+from sequencer.engine.pacing import CapRule, Pacing
 from sequencer.engine.ports import Clock, Mailer, People, TaskBoard, TaskId
 from sequencer.engine.reports import handle, is_own
 from sequencer.engine.results import (
@@ -64,6 +66,7 @@ from sequencer.engine.worker import Worker
 __all__ = ["Engine"]
 
 _BULK = 500
+_DEFAULT_CAP = Cap()
 
 
 class _NoMailer:
@@ -110,6 +113,8 @@ class Engine:
         port_timeout: float = 30,
         port_threads: bool = True,
         listener_name: str = "default",
+        cap: CapRule = _DEFAULT_CAP,
+        catch_up: CatchUp | None = None,
     ) -> None:
         least = 2 * patience(port_timeout)
         if lease < least:
@@ -141,6 +146,7 @@ class Engine:
             lease=lease,
             port_timeout=port_timeout,
             threads=port_threads,
+            pacing=Pacing(cap, catch_up, lease),
         )
         self._feed = None if listener is None else Feed(store, self.clock, listener, listener_name, lease)
 
@@ -455,8 +461,9 @@ class Engine:
     def purge(self, *, finished_before: datetime, limit: int = 1000, connection: Any = None) -> int:
         """Delete up to `limit` enrollments that finished before an instant, with their histories; returns how many."""
         before = to_instant(finished_before, "finished_before")
+        mails_since = later_by(self._now(), -LONGEST_WINDOW)
         with self._transaction(connection) as transaction:
-            return transaction.purge(self._account, before, limit)
+            return transaction.purge(self._account, before, limit, mails_since=mails_since)
 
     # -- reading -----------------------------------------------------------------------------------------------
 

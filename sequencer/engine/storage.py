@@ -22,7 +22,17 @@ from sequencer.core.sequence import Sequence as Definition
 from sequencer.core.sequence import SequenceVersion, Template
 from sequencer.core.values import Identifier
 
-__all__ = ["ALL_ACCOUNTS", "BoardTask", "Counts", "Held", "Store", "StoredReport", "Suppression", "Transaction"]
+__all__ = [
+    "ALL_ACCOUNTS",
+    "ActorMail",
+    "BoardTask",
+    "Counts",
+    "Held",
+    "Store",
+    "StoredReport",
+    "Suppression",
+    "Transaction",
+]
 
 
 class _AllAccounts:
@@ -99,6 +109,21 @@ class Counts:
     oldest_lease_until: DateTime | None
     active: int
     blocked: Mapping[str, int]
+
+
+@attrs.frozen
+class ActorMail:
+    """A mail in an actor's name, as caps count it (E5): of which step of which enrollment, and when (UTC).
+
+    `standing` is `waiting` (a follow-up that will be due), `planned` (put off by a cap), `out` (handed over and not
+    answered) or `sent` (it left, or may have).
+    """
+
+    enrollment_id: int
+    step: int
+    at: DateTime
+    standing: str
+    follow_up: bool = False
 
 
 class Transaction(Protocol):
@@ -260,6 +285,22 @@ class Transaction(Protocol):
         """
         ...
 
+    # -- mails in actors' names --------------------------------------------------------------------------------
+
+    def mails_left(
+        self, account: Account, actor_id: Identifier, now: DateTime, *, since: DateTime, ahead: DateTime
+    ) -> list[ActorMail] | None:
+        """The mails in an actor's name that are out, or left after `since`: what `insert` and `save` made of them (E5).
+
+        Until the transaction ends, no other counts the mails of this actor. What left later than `ahead`, by a clock
+        that was wrong, left `now`. None where the store cannot count: its schema is one before the table.
+        """
+        ...
+
+    def mails_expected(self, account: Account, actor_id: Identifier, since: DateTime) -> list[ActorMail]:
+        """The mails in an actor's name that wait, or are put off, and come due from `since` on."""
+        ...
+
     # -- events ------------------------------------------------------------------------------------------------
 
     def events(self, enrollment_id: int) -> list[Event]:
@@ -359,8 +400,13 @@ class Transaction(Protocol):
         """
         ...
 
-    def purge(self, account: Account, finished_before: DateTime, limit: int) -> int:
-        """Delete up to `limit` enrollments that finished before an instant, with all that hangs on them."""
+    def purge(
+        self, account: Account, finished_before: DateTime, limit: int, *, mails_since: DateTime | None = None
+    ) -> int:
+        """Delete up to `limit` enrollments that finished before an instant, with all that hangs on them.
+
+        What caps count of the mails that left after `mails_since` is kept, until it counts no more (E5).
+        """
         ...
 
 

@@ -1,6 +1,7 @@
-"""The worker: one pass over what is due (laws E1 to E6, S2, S3).
+"""The worker: one pass over what is due (laws E1 to E7, S2, S3).
 
-A pass has three parts. It *claims* what is due and decides it, in one transaction. It *hands over* what was decided
+A pass has three parts. It *claims* what is due and decides it, in one transaction, where also caps are counted
+(`pacing.py`). It *hands over* what was decided
 (`delivery.py`). And it *brings the answers back* (`answers.py`).
 """
 
@@ -27,6 +28,7 @@ from sequencer.engine.counters import Tally
 from sequencer.engine.delivery import HandOverPass, Ports
 from sequencer.engine.handover import HandOvers
 from sequencer.engine.logs import WORKER, log_failures, log_raised, subject_fields
+from sequencer.engine.pacing import Pacing, Turns
 from sequencer.engine.ports import Clock, Mailer
 from sequencer.engine.results import TickReport
 from sequencer.engine.storage import Held, Store, Transaction
@@ -48,12 +50,14 @@ class Worker:
         lease: float,
         port_timeout: float,
         threads: bool,
+        pacing: Pacing,
     ) -> None:
         self.store = store
         self.board = board
         self.clock = clock
         self.ports = Ports(mailer, board, hand_overs, PortCalls(threads=threads), port_timeout, lease)
         self.answers = Answers(store, board, clock)
+        self.pacing = pacing
         self.tally = Tally()
 
     def tick(
@@ -63,11 +67,22 @@ class Worker:
         until = None if max_seconds is None else time.monotonic() + max_seconds
         self.answers.bring_back_late()
         due = self.ports.handling()
-        with self.store.transaction() as transaction:
-            # Not read before the wait for other writers: what they decided meanwhile would lie in its future (E6).
-            now = self.clock.now()
-            held = transaction.claim(now, limit, self.ports.lease, account)
-            work = [each for one in held for each in self._decide(transaction, one, due, now)]
+        work: list[Work] = []
+        claimed = 0
+        while True:
+            wanted = limit - len(work)
+            with self.store.transaction() as transaction:
+                # Not read before the wait for other writers: what they decided meanwhile would lie in its future (E6).
+                now = self.clock.now()
+                held = transaction.claim(now, wanted, self.ports.lease, account)
+                full = len(held) == wanted
+                turns = self.pacing.turns(transaction, held, now, full=full)
+                work += [each for one in held for each in self._decide(transaction, one, due, turns, now)]
+            claimed += len(held)
+            # Who only waits for a turn must not hold up the others behind: go on while that is most of what is found.
+            over = (until is not None and time.monotonic() >= until) or (stop is not None and stop.is_set())
+            if over or not (full and turns.deferred and 2 * len(work) < limit):
+                break
         lease_until = later_by(now, timedelta(seconds=self.ports.lease))
         counted = HandOverPass(self.ports, self.answers, due, lease_until, self.tally).run(work, until, stop)
         now = self.clock.now()
@@ -75,7 +90,7 @@ class Worker:
             next_due_at = transaction.next_wake(account)
         more = next_due_at is not None and next_due_at <= now
         report = TickReport(
-            claimed=len(held),
+            claimed=claimed,
             handed_over=counted.handed_over,
             failed=counted.failed,
             more=more,
@@ -86,9 +101,13 @@ class Worker:
             WORKER.debug("a pass claimed %d, handed over %d, failed %d", *done, extra=report.to_dict())
         return report
 
-    def _decide(self, transaction: Transaction, held: Held, due: Due, now: DateTime) -> Iterable[Work]:
+    def _decide(self, transaction: Transaction, held: Held, due: Due, turns: Turns, now: DateTime) -> Iterable[Work]:
+        id = held.enrollment.id
+        if id in turns.held_up:
+            return []
         try:
-            decision = self.board.settle(transaction, advance(held.enrollment, due, now), now)
+            signal = turns.deferred.get(id, due)
+            decision = self.board.settle(transaction, advance(held.enrollment, signal, now), now)
         except (StoreError, Conflict):
             raise
         except Exception as error:
@@ -104,7 +123,7 @@ class Worker:
                 return []
             log_failures(decision.enrollment, decision.events)
         elif not decision.effects:
-            transaction.release([(held.enrollment.id, held.fence)])
+            transaction.release([(id, held.fence)])
         # Tasks are taken off the board last: the answer ends the claim, which a hand-over needs for its mark.
         effects = sorted(decision.effects, key=lambda effect: isinstance(effect, CancelTask))
         return [Work(decision.enrollment, held.fence, effect) for effect in effects]

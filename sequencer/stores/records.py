@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable
 from typing import Any, Protocol
 
 import attrs
 from pendulum import DateTime
 
-from sequencer.core.enrollment import Resource
+from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.events import Event
-from sequencer.core.instants import from_microseconds, to_microseconds
+from sequencer.core.instants import from_microseconds, later_by, to_microseconds
+from sequencer.core.pacing import LONGEST_WINDOW
 from sequencer.core.sequence import Sequence, SequenceVersion
 from sequencer.core.values import Identifier
-from sequencer.engine.storage import Account, BoardTask, StoredReport, Suppression
+from sequencer.engine.storage import Account, ActorMail, BoardTask, StoredReport, Suppression
 from sequencer.stores.codec import Row, encode_id
 from sequencer.stores.contents import keyed_hash
+from sequencer.stores.mails import MAIL_STATEMENTS, mail_changes
 from sequencer.stores.records_codec import decode_event, decode_task, encode_event, encode_task, references
 
 __all__ = ["MOST", "Database", "Known", "Records", "fits"]
 
+logger = logging.getLogger("sequencer.store")
+
 MOST = 2**63 - 1
+# Those that are not listed come first, in the order in which they were asked for.
+_RANKS = {name: rank for rank, name in enumerate(MAIL_STATEMENTS, 1)}
+
+
+def _rank(name: str) -> int:
+    return _RANKS.get(name, 0)
 
 
 class Database(Protocol):
@@ -53,11 +64,13 @@ class Known:
     """What a store remembers across transactions: its origin and secret, committed versions, contents by digest.
 
     A content is what its digest says, so it may be remembered at once; the id of a version means something only once
-    it is committed.
+    it is committed. `counts_mails` says whether there is a table for what caps count.
     """
 
     origin: str
     secret: bytes
+    counts_mails: bool = True
+    warned: bool = False
     versions: dict[int, SequenceVersion] = attrs.Factory(dict)
     contents: dict[str, Sequence] = attrs.Factory(dict)
 
@@ -82,6 +95,8 @@ class Records:
         self.forgets = False
         self._claims: dict[int, tuple[int, int]] = {}
         self._later: dict[str, list[Row]] = {}
+        # Of which enrollments the mails are among what is to be written.
+        self._counted: set[int] = set()
 
     @property
     def _database(self) -> Database:
@@ -95,8 +110,9 @@ class Records:
         if self._claims:
             later["claim"] = [(id, until) for id, (until, _) in self._claims.items()]
             self._claims = {}
-        for name, rows in later.items():
-            self._at_once.many(name, rows)
+        for name in sorted(later, key=_rank):
+            self._at_once.many(name, later[name])
+        self._counted.clear()
 
     def _add(self, name: str, row: Row) -> None:
         if self._behind:
@@ -119,6 +135,52 @@ class Records:
                     self._database.run("refer_once", account, kind, value, id)
                 else:
                     self._add("refer", (account, kind, value, id))
+
+    # -- mails in actors' names --------------------------------------------------------------------------------
+
+    def _count(self, enrollment: Enrollment, events: Iterable[Event]) -> None:
+        if not self._known.counts_mails:
+            return
+        if enrollment.id in self._counted:
+            self.write()  # what is written in bulk keeps no order between two decisions
+        for name, values in mail_changes(enrollment, events):
+            self._counted.add(enrollment.id)
+            self._add(name, values)
+
+    def mails_left(
+        self, account: Account, actor_id: Identifier, now: DateTime, *, since: DateTime, ahead: DateTime
+    ) -> list[ActorMail] | None:
+        """The mails in an actor's name that are out, or left after `since`."""
+        known = self._known
+        if not known.counts_mails:
+            if not known.warned:
+                known.warned = True
+                logger.warning("this store's schema is older than caps on mails, so there are none: run `migrate`")
+            return None
+        # Claims that are not written yet say nothing about mails; they are written with their decisions.
+        database = self._database if self._later else self._at_once
+        whose = (encode_id(account), encode_id(actor_id))
+        rows = database.rows("mails_left", *whose, to_microseconds(since))
+        future = to_microseconds(ahead)
+        if any(at > future for _, _, at, _ in rows):
+            database.run("mails_ahead", *whose, to_microseconds(now), future)
+            rows = database.rows("mails_left", *whose, to_microseconds(since))
+        database.run("forget_mails", *whose, to_microseconds(later_by(now, -LONGEST_WINDOW)))
+        return [
+            ActorMail(id, step, from_microseconds(at), "sent" if standing == "sent" else "out")
+            for id, step, at, standing in rows
+        ]
+
+    def mails_expected(self, account: Account, actor_id: Identifier, since: DateTime) -> list[ActorMail]:
+        """The mails in an actor's name that wait, or are put off, and come due from `since` on."""
+        database = self._database if self._later else self._at_once
+        rows = database.rows("mails_expected", encode_id(account), encode_id(actor_id), to_microseconds(since))
+        return [
+            ActorMail(id, step, from_microseconds(at), standing, bool(follow_up))
+            for id, step, at, standing, follow_up in rows
+        ]
+
+    # -- events ------------------------------------------------------------------------------------------------
 
     def events(self, enrollment_id: int) -> list[Event]:
         """The history of an enrollment, in order."""
@@ -253,12 +315,17 @@ class Records:
         names = {(kind, value) for event in self.events(id) for kind, value in references(event) if kind in kinds}
         self._database.many("forget_reference", [(owner, kind, value, id) for kind, value in names])
 
-    def purge(self, account: Account, finished_before: DateTime, limit: int) -> int:
+    def purge(
+        self, account: Account, finished_before: DateTime, limit: int, *, mails_since: DateTime | None = None
+    ) -> int:
         """Delete up to `limit` enrollments that finished before an instant, with all that hangs on them."""
         database, owner = self._database, encode_id(account)
         rows = database.rows("to_purge", owner, to_microseconds(finished_before), min(max(limit, 0), MOST))
         for (id,) in rows:
             self._forget_references(owner, id, "task", "message", "provider", "idempotency")
+        if self._known.counts_mails:
+            kept = MOST if mails_since is None else to_microseconds(mails_since)
+            database.many("purge_mails", [(id, kept) for (id,) in rows])
         for name in ("purge_events", "purge_tasks", "purge"):
             database.many(name, rows)
         self.forgets = True

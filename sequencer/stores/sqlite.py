@@ -37,6 +37,7 @@ SCHEMA = len(migrations("sqlite"))
 """The schema that this release makes."""
 SUPPORTED = tuple(number for number in (SCHEMA - 1, SCHEMA) if number > 0)
 """The schemas that this release runs on: its own, and the one before it."""
+_COUNTS_MAILS = 2  # from this schema on there is a table for what caps count
 
 
 # Beside its own errors the driver raises these, for numbers beyond 64 bits and for broken text.
@@ -177,7 +178,8 @@ class SQLiteStore:
         return self._knows().origin
 
     def _knows(self) -> Known:
-        if self._known is None:
+        # A schema that caps are still missing in may have been migrated since, by another process.
+        if self._known is None or not self._known.counts_mails:
             self._prepare()
         assert self._known is not None
         return self._known
@@ -257,8 +259,11 @@ class SQLiteStore:
             found = self._schema(database)
             if found not in SUPPORTED:
                 raise SchemaMismatch(found, SUPPORTED)
+            if self._known is not None:
+                self._known.counts_mails = found >= _COUNTS_MAILS
+                return
             ((origin,),), ((secret,),) = database.rows("get_meta", "origin"), database.rows("get_meta", "secret")
-            self._known = Known(origin, bytes.fromhex(secret))
+            self._known = Known(origin, bytes.fromhex(secret), counts_mails=found >= _COUNTS_MAILS)
 
     @staticmethod
     def _schema(database: SQLiteDatabase) -> int:

@@ -356,6 +356,67 @@ SELECT {task} FROM sequencer_tasks NOT INDEXED
 WHERE account = ?1 AND id > ?2 AND (?5 IS NULL OR actor_id = ?5) AND ?4 IS NULL
 ORDER BY id LIMIT ?3
 
+-- -- mails in actors' names -------------------------------------------------------------------------------------
+
+-- mail_out --
+-- A mail is handed over; what may have left before stays on record.
+INSERT INTO sequencer_mails (enrollment_id, step, account, actor_id, at, standing) VALUES (?1, ?2, ?3, ?4, ?5, 'out')
+ON CONFLICT (enrollment_id, step) DO UPDATE SET
+    account = excluded.account, actor_id = excluded.actor_id,
+    at = iif(standing IN ('sent', 'again'), at, excluded.at),
+    standing = iif(standing IN ('sent', 'again'), 'again', 'out')
+
+-- mail_sent --
+-- A mail left, or may have.
+INSERT INTO sequencer_mails (enrollment_id, step, account, actor_id, at, standing) VALUES (?1, ?2, ?3, ?4, ?5, 'sent')
+ON CONFLICT (enrollment_id, step) DO UPDATE SET
+    actor_id = iif(standing IN ('waiting', 'planned'), excluded.actor_id, actor_id),
+    at = iif(standing IN ('sent', 'again'), max(at, excluded.at), excluded.at),
+    standing = 'sent'
+
+-- mail_back --
+-- A mail did not leave.
+DELETE FROM sequencer_mails WHERE enrollment_id = ?1 AND step = ?2 AND standing IN ('out', ?3)
+
+-- mail_kept --
+-- The last attempt of a mail did not leave, but one before may have.
+UPDATE sequencer_mails SET standing = 'sent' WHERE enrollment_id = ?1 AND step = ?2 AND standing = 'again'
+
+-- expect_mail --
+-- A mail will be due, or was put off.
+INSERT INTO sequencer_mails (enrollment_id, step, account, actor_id, at, standing, follow_up)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+ON CONFLICT (enrollment_id, step) DO UPDATE SET
+    account = excluded.account, actor_id = excluded.actor_id, at = excluded.at, standing = excluded.standing,
+    follow_up = excluded.follow_up
+WHERE standing IN ('waiting', 'planned')
+
+-- drop_expected --
+-- An enrollment has no mail that waits any more.
+DELETE FROM sequencer_mails WHERE enrollment_id = ?1 AND standing IN ('waiting', 'planned')
+
+-- mails_left --
+-- The mails of an actor that are out, or left since.
+SELECT enrollment_id, step, at, standing FROM sequencer_mails
+WHERE account = ?1 AND actor_id = ?2 AND standing IN ('again', 'out')
+UNION ALL
+SELECT enrollment_id, step, at, standing FROM sequencer_mails
+WHERE account = ?1 AND actor_id = ?2 AND standing = 'sent' AND at > ?3
+
+-- mails_expected --
+-- The mails of an actor that will be due from then on.
+SELECT enrollment_id, step, at, standing, follow_up FROM sequencer_mails
+WHERE account = ?1 AND actor_id = ?2 AND standing IN ('planned', 'waiting') AND at >= ?3
+
+-- mails_ahead --
+-- What left in the future of a corrected clock left by now.
+UPDATE sequencer_mails SET at = ?3
+WHERE account = ?1 AND actor_id = ?2 AND standing IN ('again', 'sent') AND at > ?4
+
+-- forget_mails --
+-- Forget what left in an actor's name so long ago that no cap counts it.
+DELETE FROM sequencer_mails WHERE account = ?1 AND actor_id = ?2 AND standing = 'sent' AND at <= ?3
+
 -- -- forgetting --------------------------------------------------------------------------------------------------
 
 -- of_resource --
@@ -391,6 +452,10 @@ DELETE FROM sequencer_events WHERE enrollment_id = ?1
 -- purge_tasks --
 -- Delete the closed tasks of an enrollment.
 DELETE FROM sequencer_tasks WHERE enrollment_id = ?1 AND status <> 'open'
+
+-- purge_mails --
+-- Delete what is counted of an enrollment's mails, but for those that left since.
+DELETE FROM sequencer_mails WHERE enrollment_id = ?1 AND NOT (standing IN ('again', 'out', 'sent') AND at > ?2)
 
 -- -- the store itself --------------------------------------------------------------------------------------------
 

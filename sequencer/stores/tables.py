@@ -15,13 +15,14 @@ from sequencer.core.errors import Conflict
 from sequencer.stores.codec import Row
 from sequencer.stores.enrollment_table import ACCOUNT, DOC, RESOURCE, TYPE, VERSION, EnrollmentTable, Rows
 from sequencer.stores.journal import MISSING
+from sequencer.stores.mail_table import MailTable
 
 __all__ = ["Tables"]
 
 _NONE: tuple[int, ...] = ()
 
 
-class Tables(EnrollmentTable):
+class Tables(EnrollmentTable, MailTable):
     """All that a memory store holds."""
 
     def __init__(self) -> None:

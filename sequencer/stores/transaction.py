@@ -138,6 +138,7 @@ class StoreTransaction(Records):
         """Store a new enrollment with its first events."""
         self._database.run("insert", *encode_enrollment(enrollment))
         self._record(encode_id(enrollment.account), enrollment.id, events)
+        self._count(enrollment, events)
 
     def save(
         self, enrollment: Enrollment, events: Several[Event], *, fence: int | None = None, release: bool = False
@@ -163,6 +164,7 @@ class StoreTransaction(Records):
         if any("version" in event.own for event in events):
             self._at_once.run("move", id, enrollment.version.id)
         self._record(encode_id(enrollment.account), id, events)
+        self._count(enrollment, events)
         return True
 
     def update_person(self, id: int, resource: Resource) -> None:

@@ -163,24 +163,24 @@ def test_an_older_schema_is_refused_and_migrated(path, monkeypatch):
     SQLiteStore(path).close()
     later_ones = (
         *migrations("sqlite"),
-        Migration(2, "0002_second", "CREATE TABLE sequencer_second (id INTEGER);"),
-        Migration(3, "0003_third", "CREATE TABLE sequencer_third (id INTEGER);"),
+        Migration(SCHEMA + 1, "next", "CREATE TABLE sequencer_second (id INTEGER);"),
+        Migration(SCHEMA + 2, "after_that", "CREATE TABLE sequencer_third (id INTEGER);"),
     )
     monkeypatch.setattr(module, "migrations", lambda dialect: later_ones)
-    monkeypatch.setattr(module, "SCHEMA", 3)
-    monkeypatch.setattr(module, "SUPPORTED", (2, 3))
-    with pytest.raises(SchemaMismatch, match=r"schema 1.*run `migrate`"):
+    monkeypatch.setattr(module, "SCHEMA", SCHEMA + 2)
+    monkeypatch.setattr(module, "SUPPORTED", (SCHEMA + 1, SCHEMA + 2))
+    with pytest.raises(SchemaMismatch, match=rf"schema {SCHEMA}.*run `migrate`"):
         SQLiteStore(path)
 
     store = SQLiteStore(path, check=False)
-    expected = [each.sql for each in later_ones[1:]]
+    expected = [each.sql for each in later_ones[SCHEMA:]]
     assert store.migrate(dry_run=True) == expected
     assert run(path, "SELECT count(*) FROM sqlite_master WHERE name = 'sequencer_second'") == [(0,)]
     assert store.migrate() == expected
     assert store.migrate() == []
     enrollment = begun(store)
     store.close()
-    assert run(path, "SELECT max(version) FROM sequencer_migrations") == [(3,)]
+    assert run(path, "SELECT max(version) FROM sequencer_migrations") == [(SCHEMA + 2,)]
     again = SQLiteStore(path)
     with again.transaction() as transaction:
         assert stored(transaction, enrollment.id) == enrollment
@@ -198,7 +198,7 @@ def test_half_of_our_tables_are_refused(path):
 
 def test_a_migration_that_fails_leaves_nothing(path, monkeypatch):
     """Migrations are applied all together or not at all."""
-    broken = (*migrations("sqlite"), Migration(2, "0002_broken", "CREATE NONSENSE;"))
+    broken = (*migrations("sqlite"), Migration(SCHEMA + 1, "broken", "CREATE NONSENSE;"))
     monkeypatch.setattr(module, "migrations", lambda dialect: broken)
     with pytest.raises(StoreError, match="syntax error"):
         SQLiteStore(path)

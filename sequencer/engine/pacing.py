@@ -1,0 +1,189 @@
+"""Whose turn it is: caps for each actor, and catch-up after downtime, for what a worker has claimed (laws E5, E7).
+
+It is asked in the very transaction of the claim and its decisions. There, what left in an actor's name and what is out
+is counted while nobody else can count it, and what may leave is out with the commit: so a cap is exact, however many
+workers there are. The arithmetic is the core's (`core/pacing.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable
+from collections.abc import Sequence as Several
+from datetime import timedelta
+
+import attrs
+from pendulum import DateTime
+
+from sequencer.core.enrollment import Enrollment, EnrollmentStep
+from sequencer.core.errors import Conflict, InvalidInput, StoreError
+from sequencer.core.instants import between, later_by
+from sequencer.core.pacing import Cap, CatchUp, DueMail, admitted, in_order, is_follow_up, planned
+from sequencer.core.signals import Defer
+from sequencer.core.statuses import EnrollmentState, StepStatus
+from sequencer.core.timeline import is_due
+from sequencer.core.values import Identifier
+from sequencer.engine.logs import WORKER, log_raised, subject_fields
+from sequencer.engine.storage import ActorMail, Held, Transaction
+
+__all__ = ["CapRule", "Pacing", "Turns"]
+
+CapRule = Cap | Callable[[Identifier | None, Identifier], Cap | None] | None
+"""A cap for every actor; a callable that is given an account and an actor's id; or None."""
+
+_Actor = tuple[Identifier | None, Identifier]
+_Mail = tuple[Enrollment, EnrollmentStep]
+_MOMENT = timedelta(microseconds=1)
+# What leaves now leaves during this pass. A plan that counts on a little later finds the room there, all at once.
+_LONGEST_PASS = timedelta(minutes=1)
+
+
+@attrs.frozen
+class Turns:
+    """What claimed enrollments are told instead of `Due`; those `held_up` nothing, since nobody can tell what."""
+
+    deferred: dict[int, Defer] = attrs.Factory(dict)
+    held_up: frozenset[int] = frozenset()
+
+
+@attrs.frozen
+class Pacing:
+    """The rules of one engine; `lease` in seconds, the difference that is allowed between the clocks of workers."""
+
+    cap: CapRule
+    catch_up: CatchUp | None
+    lease: float
+
+    def __attrs_post_init__(self) -> None:
+        if not (self.cap is None or isinstance(self.cap, Cap) or callable(self.cap)):
+            raise InvalidInput(
+                f"needs a Cap, a callable from account and actor to one, or None, got {self.cap!r}",
+                path="cap",
+                code="invalid_type",
+            )
+        if not (self.catch_up is None or isinstance(self.catch_up, CatchUp)):
+            raise InvalidInput(f"needs a CatchUp or None, got {self.catch_up!r}", path="catch_up", code="invalid_type")
+
+    def turns(self, transaction: Transaction, claimed: Several[Held], now: DateTime, *, full: bool) -> Turns:
+        """Who has to wait, of those claimed at `now`. `full` says that there may be more that is due."""
+        deferred: dict[int, Defer] = {}
+        held_up: set[int] = set()
+        by_actor: dict[_Actor, list[_Mail]] = {}
+        for held in claimed:
+            enrollment = held.enrollment
+            try:
+                step = _due_step(enrollment, now)
+                late = None if step is None else self._late(enrollment, step, now)
+            except Exception as error:  # noqa: BLE001 - it must not hold up the others
+                message, fields = "enrollment %d could not be decided: %s", subject_fields(enrollment)
+                log_raised(WORKER, message, enrollment.id, error, **fields)
+                held_up.add(enrollment.id)
+                continue
+            if late is not None:
+                deferred[enrollment.id] = late
+            elif step is not None and step.step.is_email and enrollment.actor_id is not None and self.cap is not None:
+                by_actor.setdefault((enrollment.account, enrollment.actor_id), []).append((enrollment, step))
+        # Whoever is due and not claimed was to be looked at later than the last of these.
+        last = max((each.enrollment.wake_at for each in claimed if each.enrollment.wake_at), default=now)
+        # In one order for all workers, since each actor is locked until the commit.
+        for actor in sorted(by_actor, key=repr):
+            mails = by_actor[actor]
+            try:
+                deferred |= self._capped(transaction, actor, mails, now, last if full else None)
+            except (StoreError, Conflict):
+                raise
+            except Exception as error:  # noqa: BLE001 - nor must an actor
+                # The host's callable is at fault, or what is stored. Mails that nobody can count do not leave.
+                message = "the actor of enrollment %d cannot be capped, so its mails wait for their lease: %s"
+                first = mails[0][0]
+                log_raised(WORKER, message, first.id, error, **subject_fields(first))
+                held_up.update(enrollment.id for enrollment, _ in mails)
+        return Turns(deferred, frozenset(held_up))
+
+    def _late(self, enrollment: Enrollment, step: EnrollmentStep, now: DateTime) -> Defer | None:
+        rule, at = self.catch_up, step.estimated_execute_at
+        if rule is None or at is None:
+            return None
+        # What waited for the calendar to open is late from then on only.
+        since = at if enrollment.wake_at is None else max(at, enrollment.wake_at)
+        if between(since, now) <= rule.after:
+            return None
+        key, calendar = enrollment.key_of(step), enrollment.calendar
+        until = rule.until(key, now, calendar, email=step.step.is_email)
+        return Defer(until, "catch_up", rule.why()) if until > now else None
+
+    def _capped(
+        self,
+        transaction: Transaction,
+        actor: _Actor,
+        mails: Several[_Mail],
+        now: DateTime,
+        last: DateTime | None,
+    ) -> dict[int, Defer]:
+        cap = self.cap(*actor) if callable(self.cap) else self.cap
+        if cap is None:
+            return {}
+        if not isinstance(cap, Cap):
+            raise InvalidInput(f"answered {cap!r} for {actor!r}; it must answer a Cap or None", path="cap")
+        ahead = later_by(now, timedelta(seconds=2 * self.lease))
+        found = transaction.mails_left(*actor, now, since=later_by(now, -cap.per), ahead=ahead)
+        if found is None:
+            return {}
+        left = [each for each in found if each.standing == "sent"]
+        holding = {(each.enrollment_id, each.step) for each in left}
+        due = in_order(_due_mail(cap, enrollment, step, holding, now) for enrollment, step in mails)
+        claimed = {mail.id for mail in due}
+        expected: list[ActorMail] | None = None
+        reserved = 0
+        if last is not None and not due[-1].follow_up:
+            expected = _others(transaction.mails_expected(*actor, last), claimed)
+            reserved = sum(each.follow_up and each.at <= now for each in expected)
+        instants, out = [each.at for each in left], len(found) - len(left)
+        going = admitted(cap, due, now, instants, out, reserved)
+        if going == len(due):
+            return {}
+        if expected is None:
+            expected = _others(transaction.mails_expected(*actor, now), claimed)
+        ahead_of_us = [each for each in expected if each.at > now]
+        # Between two mails the gap is counted from the one; a window finds its room where all have left.
+        by = now if cap.gap or cap.jitter else later_by(now, min(_LONGEST_PASS, cap.per / 60))
+        places = planned(
+            cap,
+            due[going:],
+            later_by(now, _MOMENT),
+            [*instants, *[by] * (out + going + reserved)],
+            [each.at for each in ahead_of_us if each.follow_up],
+            [each.at for each in ahead_of_us if not each.follow_up],
+        )
+        return {
+            mail.id: Defer(
+                None if place.full and cap.exceeding == "block" else place.at,
+                "cap",
+                cap.why(full=place.full, actor=actor[1]),
+            )
+            for mail, place in zip(due[going:], places, strict=True)
+        }
+
+
+def _due_step(enrollment: Enrollment, now: DateTime) -> EnrollmentStep | None:
+    """The step that would be handed over at this instant."""
+    current = enrollment.current
+    if current is None or current.status is not StepStatus.PENDING or enrollment.state is not EnrollmentState.ACTIVE:
+        return None
+    return current if is_due(enrollment, now) else None
+
+
+def _due_mail(
+    cap: Cap, enrollment: Enrollment, step: EnrollmentStep, holding: Container[tuple[int, int]], now: DateTime
+) -> DueMail:
+    return DueMail(
+        enrollment.id,
+        enrollment.calendar,
+        is_follow_up(enrollment, step),
+        step.estimated_execute_at or now,
+        cap.wait_before(enrollment.key_of(step)),
+        held=(enrollment.id, step.number) in holding,
+    )
+
+
+def _others(mails: Iterable[ActorMail], claimed: Container[int]) -> list[ActorMail]:
+    return [each for each in mails if each.enrollment_id not in claimed]

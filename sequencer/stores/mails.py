@@ -1,0 +1,101 @@
+"""The mails in actors' names, as caps count them (law E5): what each decision makes of them.
+
+One row stands for one mail of one enrollment that is in an actor's name:
+
+- `waiting`: a follow-up that will be due; `planned`: a mail that a cap has put off. `at` is when.
+- `out`: handed over and not answered. It may leave at any moment.
+- `sent`: it left, or may have; `at` is when, or the latest moment at which it may have been.
+- `again`: out once more, and an earlier attempt may have left at `at`.
+
+The rows follow from the decisions, so they are derived here, in their transaction, and nowhere else. Once a mail is
+out, its row stays with the actor in whose name it went. A mail in nobody's name has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pendulum import DateTime
+
+from sequencer.core.enrollment import Enrollment, EnrollmentStep
+from sequencer.core.events import Event
+from sequencer.core.pacing import is_follow_up
+from sequencer.core.statuses import EnrollmentState, StepStatus
+from sequencer.stores.codec import Row, encode_id, micros_of
+
+__all__ = ["MAIL_STATEMENTS", "mail_changes"]
+
+MAIL_STATEMENTS = ("mail_out", "mail_sent", "mail_back", "mail_kept", "drop_expected", "expect_mail")
+"""The statements of these rows, in the order in which those of one decision have to run."""
+
+_LEFT = frozenset({"email_sent", "email_pending"})
+_BACK = frozenset({"hand_over_withdrawn", "step_refused", "attempt_failed", "step_failed", "step_cancelled"})
+# After these, what was waiting or planned may not be any more.
+_TURNS = frozenset(
+    {"blocked", "resumed", "finished", "step_skipped", "deferred", "re_estimated", "reassigned", "migrated"}
+)
+
+
+def mail_changes(enrollment: Enrollment, events: Iterable[Event]) -> Iterator[tuple[str, Row]]:
+    """The statements, with their values, that a decision asks for."""
+    if enrollment.actor_id is None:
+        yield from _without_actor(enrollment, events)
+        return
+    steps, turned = enrollment.steps, False
+    for event in events:
+        type, position = event.type, event.position
+        turned = turned or type in _TURNS
+        if type == "finished":
+            yield from _withdrawn(enrollment, event)
+        elif position is None or not (step := steps[position]).step.is_email:
+            continue
+        elif type == "email_requested":
+            yield "mail_out", _row(enrollment, step, event.at)
+        elif type in _LEFT:
+            yield "mail_sent", _row(enrollment, step, event.steps[position].get("executed_at") or event.at)
+        elif type in _BACK:
+            if event.facts.get("outcome") == "unknown" or not event.steps[position].get("refused", True):
+                yield "mail_sent", _row(enrollment, step, event.at)
+            else:
+                yield "mail_back", (enrollment.id, step.number, "out" if type == "hand_over_withdrawn" else "sent")
+                yield "mail_kept", (enrollment.id, step.number)
+    if turned:
+        yield "drop_expected", (enrollment.id,)
+    yield from _expected(enrollment)
+
+
+def _row(enrollment: Enrollment, step: EnrollmentStep, at: DateTime) -> Row:
+    owner = encode_id(enrollment.account), encode_id(enrollment.actor_id)
+    return enrollment.id, step.number, *owner, micros_of(at)
+
+
+def _withdrawn(enrollment: Enrollment, finished: Event) -> Iterator[tuple[str, Row]]:
+    """What was out without a start mark was withdrawn with the end of its enrollment."""
+    current = enrollment.current
+    if current is not None and current.position in finished.steps and current.step.is_email and current.attempt:
+        yield "mail_back", (enrollment.id, current.number, "out")
+        yield "mail_kept", (enrollment.id, current.number)
+
+
+def _expected(enrollment: Enrollment) -> Iterator[tuple[str, Row]]:
+    current = enrollment.current
+    if current is None or current.status is not StepStatus.PENDING or not current.step.is_email:
+        return
+    at = current.estimated_execute_at
+    if enrollment.state is not EnrollmentState.ACTIVE or at is None:
+        return
+    capped, follow_up = (current.not_before_reason or "").startswith("cap"), is_follow_up(enrollment, current)
+    if capped or follow_up:
+        # It may have to wait for the calendar, too; an earlier wake is about something else.
+        at = at if enrollment.wake_at is None else max(at, enrollment.wake_at)
+        yield "expect_mail", (*_row(enrollment, current, at), "planned" if capped else "waiting", int(follow_up))
+
+
+def _without_actor(enrollment: Enrollment, events: Iterable[Event]) -> Iterator[tuple[str, Row]]:
+    """In nobody's name; but until this decision it may have been in somebody's."""
+    for event in events:
+        if event.type == "reassigned":
+            current = enrollment.current
+            if current is not None and current.status is StepStatus.REQUESTED and current.step.is_email:
+                yield "mail_sent", _row(enrollment, current, event.at)
+            yield "drop_expected", (enrollment.id,)
