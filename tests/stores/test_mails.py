@@ -1,0 +1,224 @@
+"""What the stores count of the mails in actors' names, and the schema from before they did (laws E5, S5)."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from sequencer import AutomatedEmail, Calendar, Cap, Engine, Hours, ManualClock, RecordingMailer, Row, Sequence, Step
+from sequencer.core.enrollment import Resource
+from sequencer.core.sequence import Template
+from sequencer.core.signals import Due, EmailFailed, EmailPending, EmailSent, Finish, Reassign, Withdraw
+from sequencer.stores import sqlite as module
+from sequencer.stores.memory import MemoryStore
+from sequencer.stores.sqlite import SQLiteStore
+from sequencer.stores.statements import migrations
+from tests.stores.workbench import DUE, NOW, begun, do, later
+
+LONG_AGO = NOW - timedelta(days=400)
+AHEAD = NOW + timedelta(days=4000)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request, tmp_path):
+    store = MemoryStore() if request.param == "memory" else SQLiteStore(tmp_path / "mails.db")
+    yield store
+    store.close()
+
+
+def left(store: Any, actor: Any = 7, since: Any = LONG_AGO, now: Any = NOW, ahead: Any = AHEAD) -> list[Any]:
+    with store.transaction() as transaction:
+        found = transaction.mails_left(None, actor, now, since=since, ahead=ahead)
+    return [(each.enrollment_id, each.step, each.standing, each.at) for each in found]
+
+
+def expected(store: Any, actor: Any = 7) -> list[Any]:
+    with store.transaction() as transaction:
+        found = transaction.mails_expected(None, actor, LONG_AGO)
+    return [(each.enrollment_id, each.step, each.standing, each.at, each.follow_up) for each in found]
+
+
+def told(store: Any, enrollment: Any, *signals: Any, now: Any = NOW) -> Any:
+    """What these signals, one decision each, make of it."""
+    for signal in signals:
+        with store.transaction() as transaction:
+            enrollment = do(transaction, enrollment, signal, now)
+    return enrollment
+
+
+def key(enrollment: Any) -> str:
+    return f"{enrollment.origin}-{enrollment.id}-0-0"
+
+
+def test_e5_a_mail_is_out_and_then_sent(store):
+    """A mail counts as out from its request, and as sent from when it was accepted; then the follow-up waits (E5)."""
+    enrollment = begun(store)
+    assert (left(store), expected(store)) == ([], [])
+    enrollment = told(store, enrollment, DUE)
+    assert left(store) == [(1, 0, "out", NOW)]
+
+    told(store, enrollment, EmailSent(effect_key=key(enrollment), message_id="<a@x>"), now=later(minutes=5))
+    assert left(store) == [(1, 0, "sent", later(minutes=5))]
+    assert expected(store) == [(1, 1, "waiting", later(hours=24, minutes=5), True)]
+    assert left(store, since=later(minutes=5)) == []
+
+
+def test_e5_what_has_not_left_is_not_counted(store):
+    """Withdrawn or refused, for now or for good, a mail is no longer counted (E5)."""
+    outcomes: list[Any] = [
+        Withdraw,
+        lambda key, attempt: EmailFailed(effect_key=key, permanent=False),
+        lambda key, attempt: EmailFailed(effect_key=key),
+    ]
+    for n, signal in enumerate(outcomes):
+        enrollment = told(store, begun(store, n, email=f"{n}@example.com"), DUE)
+        assert len(left(store)) == 1
+        told(store, enrollment, signal(key(enrollment), 1))
+        assert left(store) == []
+
+
+def test_e5_what_may_have_left_is_counted_until_more_is_known(store):
+    """Without an answer a mail counts from when it was given up; its withdrawn repeat leaves that as it was (E5)."""
+    enrollment = told(store, begun(store), DUE)
+    lost = EmailFailed(effect_key=key(enrollment), permanent=False, known=False)
+    enrollment = told(store, enrollment, lost, now=later(minutes=1))
+    assert left(store) == [(1, 0, "sent", later(minutes=1))]
+
+    again = told(store, enrollment, Due(DUE.email), now=later(hours=1))
+    assert left(store) == [(1, 0, "out", later(minutes=1))]
+    told(store, again, Withdraw(key(enrollment), 2), now=later(hours=2))
+    assert left(store) == [(1, 0, "sent", later(minutes=1))]
+
+
+def test_e5_an_end_says_nothing_about_what_is_out(store):
+    """When an enrollment finishes, a mail that was taken back is not counted, one that nobody knows of is (E5)."""
+    taken_back = told(store, begun(store, 1, email="1@example.com"), Due())
+    told(store, taken_back, Finish("manual"))
+    assert left(store) == []
+
+    marked = told(store, begun(store, 2, email="2@example.com"), DUE)
+    told(store, marked, Finish("manual"))
+    assert left(store) == [(2, 0, "out", NOW)]
+    told(store, told_again(store, 2), Due(), now=later(hours=1))
+    assert left(store) == [(2, 0, "sent", later(hours=1))]
+
+
+def told_again(store: Any, id: int) -> Any:
+    with store.transaction() as transaction:
+        return transaction.get(id).enrollment
+
+
+def test_e5_a_provider_that_answers_later_has_it_already(store):
+    """What the mailer will answer for later counts as sent; its refusal takes that back (E5)."""
+    enrollment = told(store, begun(store), DUE)
+    enrollment = told(store, enrollment, EmailPending(effect_key=key(enrollment), provider_id="p"))
+    assert left(store) == [(1, 0, "sent", NOW)]
+
+    told(store, enrollment, EmailFailed(effect_key=key(enrollment), provider_id="p"), now=later(hours=1))
+    assert left(store) == []
+
+
+def test_e5_a_new_actor_gets_what_waits(store):
+    """After a reassignment what was sent stays the former actor's; what waits is the new one's, or nobody's (E5)."""
+    enrollment = told(store, begun(store), DUE)
+    enrollment = told(store, enrollment, EmailSent(effect_key=key(enrollment), message_id="<a@x>"), Reassign(8))
+    assert (len(left(store)), expected(store), len(left(store, 8)), len(expected(store, 8))) == (1, [], 0, 1)
+
+    told(store, enrollment, Reassign(None))
+    assert (len(left(store)), expected(store, 8)) == (1, [])
+
+
+def test_e5_a_clock_that_was_ahead(store):
+    """What left in the future of a corrected clock left by now; what left long ago is forgotten (E5, E6)."""
+    enrollment = told(store, begun(store), DUE, now=later(days=300))
+    told(store, enrollment, EmailSent(effect_key=key(enrollment), message_id="<a@x>"), now=later(days=300))
+
+    assert left(store, ahead=later(days=301)) == [(1, 0, "sent", later(days=300))]
+    assert left(store, ahead=later(minutes=4)) == [(1, 0, "sent", NOW)]
+    assert left(store, ahead=later(minutes=4), now=later(days=31)) == [(1, 0, "sent", NOW)]
+    assert left(store) == []
+
+
+# -- schema 1
+
+
+MAILS = Sequence(
+    "mails",
+    [Step(AutomatedEmail(1)), Step(AutomatedEmail(1), Hours(1))],
+    templates={1: Template("Hello", "There")},
+    calendar=Calendar("UTC"),
+)
+
+
+@pytest.fixture
+def old(tmp_path, monkeypatch):
+    """A file as the release before this one made it, and an engine on it that allows one mail a day."""
+    path = tmp_path / "old.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "SCHEMA", 1)
+        patch.setattr(module, "migrations", lambda dialect: migrations(dialect)[:1])
+        SQLiteStore(path).close()
+    return path
+
+
+def tables(path: Any) -> set[str]:
+    connection = sqlite3.connect(path)
+    try:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    finally:
+        connection.close()
+
+
+def begin(path: Any, **cap: Any) -> tuple[Engine, RecordingMailer, ManualClock]:
+    mailer, clock = RecordingMailer(), ManualClock(NOW)
+    engine = Engine(SQLiteStore(path), mailer=mailer, clock=clock, cap=Cap(**cap))
+    return engine, mailer, clock
+
+
+def rows(start: int, count: int) -> list[Row]:
+    return [
+        Row(Resource("lead", n, email=f"{n}@example.com"), actor_id='a "b", c') for n in range(start, start + count)
+    ]
+
+
+def test_s5_this_release_runs_on_the_schema_before_it(old, caplog):
+    """On schema 1 everything works, without caps, which is said once; the schema stays as it is (S5)."""
+    engine, mailer, clock = begin(old, emails=1)
+    engine.enroll_many(MAILS, rows(0, 3))
+    with caplog.at_level(logging.WARNING, "sequencer"):
+        engine.run_until(clock.now() + timedelta(hours=3))
+    engine.finish_ongoing(Resource("lead", 0))
+    assert engine.purge(finished_before=clock.now() + timedelta(hours=1)) == 3
+
+    assert len(mailer.sent) == 6
+    assert [record.message for record in caplog.records if "run `migrate`" in record.message] == [
+        "this store's schema is older than caps on mails, so there are none: run `migrate`"
+    ]
+    assert "sequencer_mails" not in tables(old)
+    engine.store.close()
+
+
+def test_s5_migrating_takes_over_what_has_left(old):
+    """`migrate` loses nothing: histories stay, and what has left in an actor's name counts from then on (S5, E5)."""
+    engine, mailer, clock = begin(old, emails=3)
+    engine.enroll_many(MAILS, rows(0, 3))
+    engine.tick()
+    before = {each.id: (each, engine.history(each.id)) for each in engine.enrollments()}
+    migrating = SQLiteStore(old, check=False)
+    assert len(migrating.migrate()) == 1
+    migrating.close()
+
+    # The process that is running begins to count by itself: the window is full.
+    assert {each.id: (each, engine.history(each.id)) for each in engine.enrollments()} == before
+    clock.move(hours=1)
+    engine.tick()
+    assert len(mailer.sent) == 3
+    assert "at most 3 mails" in (engine.get(1).steps[1].not_before_reason or "")
+    clock.move(hours=24)
+    engine.tick()
+    assert len(mailer.sent) == 6
+    engine.store.close()
