@@ -577,7 +577,8 @@ class Engine:
     ) -> TickReport:
         """One pass over what is due: at most `limit` enrollments, handing over for at most `max_seconds`.
 
-        Once `stop` is set, what is not handed over yet is given back. An engine ticks for every account; one bound to
+        Mails that only wait for a cap are put off and not counted among them, so that they hold up nobody (E5). Once
+        `stop` is set, what is not handed over yet is given back. An engine ticks for every account; one bound to
         an account only for that.
         """
         to_whole(limit, "limit", least=1, most=100_000)
