@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from sequencer.adapters.templates import FolderTemplates
     from sequencer.definitions import load
     from sequencer.stores.memory import MemoryStore
+    from sequencer.stores.postgres import PostgresStore
     from sequencer.stores.sqlite import SQLiteStore
 
 __all__ = [
@@ -137,6 +138,7 @@ __all__ = [
     "Person",
     "PlannedStep",
     "Policy",
+    "PostgresStore",
     "Problem",
     "Reaction",
     "RecordingMailer",
@@ -187,6 +189,7 @@ _LATER = {
     "FolderTemplates": "sequencer.adapters.templates",
     "MaildirMailer": "sequencer.adapters.maildir",
     "MemoryStore": "sequencer.stores.memory",
+    "PostgresStore": "sequencer.stores.postgres",
     "SQLiteStore": "sequencer.stores.sqlite",
     "SmtpMailer": "sequencer.adapters.smtp",
     "load": "sequencer.definitions",

@@ -28,6 +28,9 @@ from sequencer.engine.storage import Store, Transaction
 
 __all__ = ["Answer", "Answers", "Work"]
 
+# These need nothing from the store: what this worker knows will do, if it still is what is stored.
+_NEED_NOTHING = (EmailSent, EmailPending, EmailFailed)
+
 
 @attrs.define(slots=True)
 class Work:
@@ -64,8 +67,7 @@ class Answers:
     def bring_back(self, transaction: Transaction, answer: Answer) -> None:
         """Store an answer. On what this worker knows if nobody was faster, else on what is stored by now."""
         work = answer.work
-        if isinstance(answer.signal, (EmailSent, EmailPending, EmailFailed)):
-            # These need nothing from the store, so what this worker knows will do, if it still is what is stored.
+        if isinstance(answer.signal, _NEED_NOTHING):
             decision = advance(work.enrollment, answer.signal, answer.at)
             if transaction.save(decision.enrollment, decision.events, fence=work.fence, release=True):
                 log_failures(decision.enrollment, decision.events)
@@ -106,7 +108,7 @@ class Answers:
         """Store answers together; when one of them cannot be stored, each by itself, so that it costs no other."""
         try:
             with self.store.transaction() as transaction:
-                for answer in answers:
+                for answer in self._bring_back_at_once(transaction, answers):
                     self.bring_back(transaction, answer)
         except (StoreError, Conflict):
             raise
@@ -114,6 +116,23 @@ class Answers:
             # Whose it is shows when each is stored by itself.
             for answer in answers:
                 self._bring_back_alone(answer)
+
+    def _bring_back_at_once(self, transaction: Transaction, answers: Sequence[Answer]) -> list[Answer]:
+        """Store what needs only what this worker knows, all in one go; returns what is left, in its order.
+
+        In the order of their ids, so that two transactions which meet wait for each other in one direction only.
+        """
+        first = {answer.work.enrollment.id: answer for answer in reversed(answers)}
+        ready = sorted(
+            (answer for answer in first.values() if isinstance(answer.signal, _NEED_NOTHING)),
+            key=lambda answer: answer.work.enrollment.id,
+        )
+        decided = [advance(answer.work.enrollment, answer.signal, answer.at) for answer in ready]
+        kept = transaction.save_many(
+            [(each.enrollment, each.events, answer.work.fence) for each, answer in zip(decided, ready, strict=True)]
+        )
+        done = {id(answer) for answer, stored in zip(ready, kept, strict=True) if stored}
+        return [answer for answer in answers if id(answer) not in done]
 
     def _bring_back_alone(self, answer: Answer) -> None:
         try:

@@ -326,9 +326,8 @@ class HandOverPass:
         if handling.deduplicates:
             # A look, which waits for no writer.
             with self.store.transaction(write=False) as transaction:
-                confirmed = transaction.confirm(work.enrollment.id, work.enrollment.revision, work.fence)
-                suppressed = confirmed and self._suppressed(transaction, work, address)
-            if confirmed and not suppressed:
+                suppressed = transaction.look(work.enrollment, work.fence, fold_address(address))
+            if suppressed is False:
                 return True
             if suppressed:
                 with self.store.transaction() as transaction:

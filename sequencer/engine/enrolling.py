@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Sequence as Several
 from datetime import timedelta
+from typing import Any
 
 from pendulum import DateTime
 
@@ -33,6 +34,7 @@ def enroll_one(
     now: DateTime,
 ) -> Enrollment:
     """Enroll one resource, or raise and store nothing. The row is validated already."""
+    _alone(transaction, account, row.resource, row.idempotency_key)
     if row.idempotency_key is not None:
         known = _known(transaction, account, version, row)
         if known is not None:
@@ -59,12 +61,23 @@ def enroll_one(
     return decision.enrollment
 
 
+def _alone(transaction: Transaction, account: Identifier | None, resource: Resource, key: str | None = None) -> None:
+    """From here on nobody else enrolls the same resource, address or idempotency key."""
+    names: list[tuple[Any, ...]] = [("resource", account, resource.type, resource.id)]
+    if resource.address is not None:
+        names.append(("address", account, resource.address))
+    if key is not None:
+        names.append(("idempotency", account, key))
+    transaction.lock(*names, within=("enrolling", account))
+
+
 def update_person(transaction: Transaction, account: Identifier | None, resource: Resource, now: DateTime) -> int:
     """Store the person anew with every ongoing enrollment of the resource, or raise and store nothing.
 
     What is stored already like that is counted, and not written. The rules are those of enrolling: an address that
     comes in must not have opted out, nor be in the same sequence already.
     """
+    _alone(transaction, account, resource)
     mine = [held.enrollment for held in transaction.ongoing(account, resource=resource)]
     if not mine:
         raise NotFound("ongoing enrollment of", f"{resource.type} {resource.id}")

@@ -49,6 +49,7 @@ def handle(
         raise InvalidInput("a report needs a key of its own, so that it counts once", path="key", code="missing")
     # There may be an address in it, so what is kept of it is a keyed hash (S8).
     digest = transaction.keyed(_content_of(report))
+    transaction.lock(("report", account, report.key))
     stored = transaction.report(account, report.key)
     if stored is not None:
         if stored.digest != digest:

@@ -161,6 +161,15 @@ class Transaction(Protocol):
 
     # -- enrollments -------------------------------------------------------------------------------------------
 
+    def lock(self, *names: tuple[Any, ...], within: tuple[Any, ...] | None = None) -> None:
+        """Let nobody else go on who asks for one of these names, until this transaction ends.
+
+        What is looked for and not found cannot be locked itself, so it is locked by name: whoever wants to enroll a
+        person asks for the person. Who needs very many names asks for what they are all `within` instead, which waits
+        for everybody there. Where only one transaction writes at a time, there is nothing to do.
+        """
+        ...
+
     def new_ids(self, count: int) -> Sequence[int]:
         """So many ids for new enrollments: positive, never given out before."""
         ...
@@ -182,6 +191,10 @@ class Transaction(Protocol):
         With `fence` also only if that claim is still in force (S3). `release` ends the claim. False: somebody was
         faster, and nothing was stored. Task, message and provider ids in the events become findable.
         """
+        ...
+
+    def save_many(self, decisions: Sequence[tuple[Enrollment, Sequence[Event], int]]) -> list[bool]:
+        """As `save`, for many at once, each (enrollment, events, fence) under its claim, which it ends. No id twice."""
         ...
 
     def update_person(self, id: int, resource: Resource) -> None:
@@ -210,6 +223,10 @@ class Transaction(Protocol):
 
     def confirm(self, id: int, revision: int, fence: int) -> bool:
         """A fresh look: the enrollment is still at this revision and the claim still in force (E3)."""
+        ...
+
+    def look(self, enrollment: Enrollment, fence: int, address: str | None) -> bool | None:
+        """The same look, and with it whether the address (in comparable form) is suppressed; None if it was lost."""
         ...
 
     def release(self, claims: Iterable[tuple[int, int]]) -> None:

@@ -168,10 +168,13 @@ class EnrollmentTable(Journal):
     def release(self, id: int, fence: int) -> int:
         return self.renew(id, fence, None)
 
-    def confirm(self, id: int, revision: int, fence: int) -> Rows:
+    def look(self, id: int, revision: int, fence: int, hashed: str) -> Rows:
         row = self._rows.get(id)
         holds = row is not None and row[REVISION] == revision and row[FENCE] == fence and row[LEASE] is not None
-        return [(1,)] if holds else []
+        return [(self._is_suppressed(row[ACCOUNT], hashed),)] if row is not None and holds else []
+
+    def _is_suppressed(self, account: str, hashed: str) -> bool:
+        raise NotImplementedError
 
     def next_lease(self, account: str | None) -> Rows:
         return [(at,) for at, _ in self._claimed.first(1, where=self._of(account))]

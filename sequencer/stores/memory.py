@@ -15,14 +15,14 @@ from typing import Any
 from sequencer.core.errors import InvalidInput, StoreError
 from sequencer.engine.storage import Transaction
 from sequencer.stores.codec import Row
-from sequencer.stores.records import Known
+from sequencer.stores.records import Known, OneWriter
 from sequencer.stores.tables import Tables
 from sequencer.stores.transaction import StoreTransaction
 
 __all__ = ["MemoryStore"]
 
 
-class _Database:
+class _Database(OneWriter):
     """Answers the named statements from the tables."""
 
     def __init__(self, tables: Tables) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable
+from collections.abc import Sequence as Several
 from typing import Any, Protocol
 
 import attrs
@@ -22,13 +23,17 @@ from sequencer.stores.contents import keyed_hash
 from sequencer.stores.mails import MAIL_STATEMENTS, mail_changes
 from sequencer.stores.records_codec import decode_event, decode_task, encode_event, encode_task, references
 
-__all__ = ["MOST", "Database", "Known", "Records", "fits"]
+__all__ = ["MOST", "Database", "Known", "OneWriter", "Records", "fits"]
 
 logger = logging.getLogger("sequencer.store")
 
 MOST = 2**63 - 1
-# Those that are not listed come first, in the order in which they were asked for.
-_RANKS = {name: rank for rank, name in enumerate(MAIL_STATEMENTS, 1)}
+# What is written before everything that hangs on it, and what is written after that, in the order in which those of one
+# decision have to run.
+_RANKS = {
+    **dict.fromkeys(("claim", "insert", "save", "save_with_state"), -1),
+    **{name: rank for rank, name in enumerate(MAIL_STATEMENTS, 1)},
+}
 
 
 def _rank(name: str) -> int:
@@ -57,6 +62,43 @@ class Database(Protocol):
     def many(self, name: str, rows: Iterable[Row]) -> None:
         """The same statement for many rows."""
         ...
+
+    def stored(self, name: str, rows: Iterable[Row]) -> set[int]:
+        """The same statement for many rows, each beginning with the id that it changes: the ids that were changed."""
+        ...
+
+    def new_ids(self, count: int) -> Several[int]:
+        """So many ids for new enrollments."""
+        ...
+
+    def lock(self, names: Several[str], within: str | None) -> None:
+        """Wait until nobody else holds one of these names, or all `within`; hold them until the transaction ends."""
+        ...
+
+
+class OneWriter:
+    """The part of a database in which only one transaction writes at a time."""
+
+    def rows(self, name: str, *values: Any) -> list[Row]:
+        """All rows of a query."""
+        raise NotImplementedError
+
+    def run(self, name: str, *values: Any) -> int:
+        """How many rows a statement changed."""
+        raise NotImplementedError
+
+    def stored(self, name: str, rows: Iterable[Row]) -> set[int]:
+        """The ids of the rows that a statement changed."""
+        return {row[0] for row in rows if self.run(name, *row)}
+
+    def new_ids(self, count: int) -> Several[int]:
+        """So many ids for new enrollments."""
+        self.run("advance_counter", "enrollment", count)
+        ((last,),) = self.rows("get_counter", "enrollment")
+        return range(last - count + 1, last + 1)
+
+    def lock(self, names: Several[str], within: str | None) -> None:
+        """There is nobody else."""
 
 
 @attrs.define
@@ -93,14 +135,15 @@ class Records:
         self._behind = behind
         # Whether anything was erased or purged: then it should not be left lying about either.
         self.forgets = False
-        self._claims: dict[int, tuple[int, int]] = {}
+        self._claims: dict[int, tuple[int, int, int]] = {}
         self._later: dict[str, list[Row]] = {}
         # Of which enrollments the mails are among what is to be written.
         self._counted: set[int] = set()
+        self._references: dict[tuple[str, str, str], int] = {}
 
     @property
     def _database(self) -> Database:
-        if self._claims or self._later:
+        if self._claims or self._later or self._references:
             self.write()
         return self._at_once
 
@@ -108,8 +151,11 @@ class Records:
         """Write what has been collected."""
         later, self._later = self._later, {}
         if self._claims:
-            later["claim"] = [(id, until) for id, (until, _) in self._claims.items()]
+            later["claim"] = [(id, until) for id, (until, _, _) in self._claims.items()]
             self._claims = {}
+        if self._references:
+            later["refer"] = [(*named, id) for named, id in self._references.items()]
+            self._references = {}
         for name in sorted(later, key=_rank):
             self._at_once.many(name, later[name])
         self._counted.clear()
@@ -119,6 +165,10 @@ class Records:
             self._later.setdefault(name, []).append(row)
         else:
             self._at_once.run(name, *row)
+
+    def lock(self, *names: tuple[Any, ...], within: tuple[Any, ...] | None = None) -> None:
+        """Let nobody else go on who asks for one of these names, until this transaction ends."""
+        self._at_once.lock(sorted({json.dumps(name) for name in names}), None if within is None else json.dumps(within))
 
     def _version(self, id: int) -> SequenceVersion:
         """The version of a sequence that has this id."""
@@ -133,8 +183,10 @@ class Records:
                 if kind == "idempotency":
                     # It belongs to whoever was first; a task or a mail to whoever names it last.
                     self._database.run("refer_once", account, kind, value, id)
+                elif self._behind:
+                    self._references[account, kind, value] = id
                 else:
-                    self._add("refer", (account, kind, value, id))
+                    self._database.run("refer", account, kind, value, id)
 
     # -- mails in actors' names --------------------------------------------------------------------------------
 
@@ -157,9 +209,10 @@ class Records:
                 known.warned = True
                 logger.warning("this store's schema is older than caps on mails, so there are none: run `migrate`")
             return None
+        whose = (encode_id(account), encode_id(actor_id))
+        self.lock(("mails", *whose))
         # Claims that are not written yet say nothing about mails; they are written with their decisions.
         database = self._database if self._later else self._at_once
-        whose = (encode_id(account), encode_id(actor_id))
         rows = database.rows("mails_left", *whose, to_microseconds(since))
         future = to_microseconds(ahead)
         if any(at > future for _, _, at, _ in rows):

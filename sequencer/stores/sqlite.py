@@ -14,10 +14,9 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-import threading
-import weakref
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
+from functools import partial
 from importlib.metadata import version as release_of
 from types import TracebackType
 from typing import Any
@@ -25,7 +24,8 @@ from typing import Any
 from sequencer.core.errors import Conflict, InvalidInput, SchemaMismatch, SequencerError, StoreError
 from sequencer.engine.storage import Transaction
 from sequencer.stores.codec import COLUMNS, Row
-from sequencer.stores.records import Known
+from sequencer.stores.connections import Connections, Held
+from sequencer.stores.records import Known, OneWriter
 from sequencer.stores.records_codec import TASK_COLUMNS
 from sequencer.stores.statements import log_migrations, migrations, read, split
 from sequencer.stores.transaction import StoreTransaction
@@ -59,7 +59,7 @@ def translated(error: Exception) -> SequencerError:
     return StoreError(f"SQLite: {text}")
 
 
-class SQLiteDatabase:
+class SQLiteDatabase(OneWriter):
     """Runs the named statements on a cursor of its own, which gives plain tuples whatever the connection gives."""
 
     __slots__ = ("cursor",)
@@ -111,25 +111,6 @@ class SQLiteDatabase:
             raise translated(error) from error
 
 
-class _Held:
-    """A connection of the store's own, closed when its thread has ended."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self.pid = os.getpid()
-        self.lock = threading.RLock()
-        self.open = False
-
-    def close(self) -> None:
-        if self.pid == os.getpid():
-            # One that the host made may insist on the thread that made it; it is closed when that thread ends.
-            with suppress(sqlite3.ProgrammingError):
-                self.connection.close()
-
-    def __del__(self) -> None:
-        self.close()
-
-
 class SQLiteStore:
     """Enrollments in SQLite.
 
@@ -153,14 +134,9 @@ class SQLiteStore:
             raise InvalidInput("give a path, or connect=, a callable that makes a connection", path="path")
         self._path = None if path is None else os.fspath(path)
         self._connect = connect
-        self._busy_timeout = busy_timeout
-        self._local = threading.local()
-        self._all: weakref.WeakSet[_Held] = weakref.WeakSet()
-        self._inherited: list[_Held] = []
-        self._closed = False
-        self._shared: _Held | None = None
-        if self._path == ":memory:":
-            self._shared = self._opened()
+        self._connections = Connections(
+            partial(_opened, self._path, connect, busy_timeout, repr(self)), shared=self._path == ":memory:"
+        )
         self._known: Known | None = None
         if check:
             try:
@@ -186,56 +162,9 @@ class SQLiteStore:
 
     # -- connections -------------------------------------------------------------------------------------------
 
-    def _opened(self) -> _Held:
-        try:
-            if self._connect is not None:
-                connection = self._connect()
-            else:
-                assert self._path is not None
-                connection = sqlite3.connect(
-                    self._path, timeout=self._busy_timeout, check_same_thread=False, cached_statements=256
-                )
-        except sqlite3.Error as error:
-            raise StoreError(f"cannot open {self!r}: {error}") from error
-        try:
-            if getattr(connection, "autocommit", -1) != -1:  # from Python 3.12 on; -1 is the legacy mode
-                connection.autocommit = True  # type: ignore[attr-defined]
-            connection.isolation_level = None
-            cursor = connection.cursor()
-            cursor.row_factory = None
-            cursor.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
-            if cursor.execute("PRAGMA journal_mode").fetchone()[0] not in ("wal", "memory"):
-                cursor.execute("PRAGMA journal_mode = WAL")
-            cursor.execute("PRAGMA synchronous = FULL")
-            cursor.execute("PRAGMA cache_size = -32768")  # at most 32 MiB: what is due lies all over the file
-            cursor.execute("PRAGMA wal_autocheckpoint = 8000")  # 32 MiB: a page that changes often is moved once
-            cursor.execute("PRAGMA secure_delete = ON")  # what was erased is overwritten
-            cursor.execute("PRAGMA fullfsync = ON")  # on a Mac an ordinary sync does not reach the disk
-        except sqlite3.Error as error:
-            connection.close()
-            raise translated(error) from error
-        held = _Held(connection)
-        self._all.add(held)
-        return held
-
-    def _own(self) -> _Held:
-        if self._closed:
-            raise StoreError("the store is closed")
-        if self._shared is not None:
-            return self._shared
-        held: _Held | None = getattr(self._local, "held", None)
-        if held is None or held.pid != os.getpid():
-            if held is not None:
-                # Of the process that this one was forked from: neither to be used nor to be closed here.
-                self._inherited.append(held)
-            held = self._local.held = self._opened()
-        return held
-
     def close(self) -> None:
         """Give back what the store holds open."""
-        self._closed = True
-        for held in list(self._all):
-            held.close()
+        self._connections.close()
 
     # -- transactions ------------------------------------------------------------------------------------------
 
@@ -245,13 +174,13 @@ class SQLiteStore:
         With `write=False` a block that only reads waits for no writer.
         """
         if connection is None:
-            return _OwnTransaction(self._own(), self._knows(), write=write)
+            return _OwnTransaction(self._connections.own(), self._knows(), write=write)
         return _JoinedTransaction(connection, self._knows(), write=write)
 
     # -- the schema --------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        held = self._own()
+        held = self._connections.own()
         with held.lock:
             database = SQLiteDatabase(held.connection)
             if self._schema(database) == 0 and not _has_tables(database):
@@ -277,7 +206,7 @@ class SQLiteStore:
 
         Raises `SchemaMismatch` for a schema that is newer than this release.
         """
-        held = self._own()
+        held = self._connections.own()
         with held.lock:
             return self._migrate(SQLiteDatabase(held.connection), dry_run=dry_run)
 
@@ -311,10 +240,40 @@ def _has_tables(database: SQLiteDatabase) -> bool:
     return database.rows("our_tables") != [(0,)]
 
 
+def _opened(
+    path: Any, connect: Callable[[], sqlite3.Connection] | None, busy_timeout: float, shown: str
+) -> sqlite3.Connection:
+    try:
+        if connect is not None:
+            connection = connect()
+        else:
+            connection = sqlite3.connect(path, timeout=busy_timeout, check_same_thread=False, cached_statements=256)
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot open {shown}: {error}") from error
+    try:
+        if getattr(connection, "autocommit", -1) != -1:  # from Python 3.12 on; -1 is the legacy mode
+            connection.autocommit = True  # type: ignore[attr-defined]
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.row_factory = None
+        cursor.execute(f"PRAGMA busy_timeout = {int(busy_timeout * 1000)}")
+        if cursor.execute("PRAGMA journal_mode").fetchone()[0] not in ("wal", "memory"):
+            cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA cache_size = -32768")  # at most 32 MiB: what is due lies all over the file
+        cursor.execute("PRAGMA wal_autocheckpoint = 8000")  # 32 MiB: a page that changes often is moved once
+        cursor.execute("PRAGMA secure_delete = ON")  # what was erased is overwritten
+        cursor.execute("PRAGMA fullfsync = ON")  # on a Mac an ordinary sync does not reach the disk
+    except sqlite3.Error as error:
+        connection.close()
+        raise translated(error) from error
+    return connection
+
+
 class _OwnTransaction:
     """A transaction of the store's own."""
 
-    def __init__(self, held: _Held, known: Known, *, write: bool) -> None:
+    def __init__(self, held: Held[sqlite3.Connection], known: Known, *, write: bool) -> None:
         self._held = held
         self._known = known
         self._begin = "BEGIN IMMEDIATE" if write else "BEGIN"

@@ -129,9 +129,11 @@ UPDATE sequencer_enrollments SET lease_until = ?3 WHERE id = ?1 AND fence = ?2 A
 -- End a claim that is still in force.
 UPDATE sequencer_enrollments SET lease_until = NULL WHERE id = ?1 AND fence = ?2 AND lease_until IS NOT NULL
 
--- confirm --
--- Whether it is still as it was, and the claim in force.
-SELECT 1 FROM sequencer_enrollments WHERE id = ?1 AND revision = ?2 AND fence = ?3 AND lease_until IS NOT NULL
+-- look --
+-- Whether an address is suppressed, of an enrollment that is still as it was, with the claim in force; else nothing.
+SELECT EXISTS (SELECT 1 FROM sequencer_suppressions s WHERE s.account = e.account AND s.hash = ?4)
+FROM sequencer_enrollments e
+WHERE e.id = ?1 AND e.revision = ?2 AND e.fence = ?3 AND e.lease_until IS NOT NULL
 
 -- next_lease --
 -- When the first lease ends.

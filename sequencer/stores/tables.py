@@ -176,7 +176,10 @@ class Tables(EnrollmentTable, MailTable):
         return 1
 
     def is_suppressed(self, account: str, hashed: str) -> Rows:
-        return [(1,)] if (account, hashed) in self._suppressions else []
+        return [(1,)] if self._is_suppressed(account, hashed) else []
+
+    def _is_suppressed(self, account: str, hashed: str) -> bool:
+        return (account, hashed) in self._suppressions
 
     def suppressions(self, account: str) -> Rows:
         found = sorted(row for (owner, _), row in self._suppressions.items() if owner == account)

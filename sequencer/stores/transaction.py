@@ -31,7 +31,7 @@ from sequencer.stores.codec import (
     encode_personal,
     encode_progress,
 )
-from sequencer.stores.contents import content_of, sequence_of
+from sequencer.stores.contents import content_of, keyed_hash, sequence_of
 from sequencer.stores.records import MOST, Database, Known, Records, fits
 from sequencer.stores.records_codec import changes_state, decode_event
 
@@ -50,6 +50,24 @@ def _whose(account: Any) -> str | None:
     return None if account is ALL_ACCOUNTS else encode_id(account)
 
 
+def _decided(
+    enrollment: Enrollment,
+    events: Several[Event],
+    fence: int | None,
+    *,
+    release: bool,
+    claim: tuple[int, int, int] | None = None,
+) -> tuple[str, Row]:
+    """The statement that stores a decision, and its values; with a claim, that is written in the same go."""
+    state, reason, wake_at, revision, updated_at, finished_at, doc = encode_progress(enrollment)
+    before = events[0].number - 1 if events else revision
+    lease, to_fence = (None, None) if claim is None else claim[:2]
+    values = (enrollment.id, before, fence, wake_at, revision, updated_at, doc, release, lease, to_fence)
+    if changes_state(events):
+        return "save_with_state", (*values, state, reason, finished_at)
+    return "save", values
+
+
 class StoreTransaction(Records):
     """One transaction; see `sequencer.engine.storage.Transaction` for what each method means."""
 
@@ -65,10 +83,15 @@ class StoreTransaction(Records):
         database, owner = self._database, encode_id(account)
         content = content_of(sequence)
         found = database.row("find_sequence", owner, sequence.key)
-        if found is None:
-            found = (database.add("add_sequence", owner, sequence.key), 0, "")
+        stored = None if found is None else database.row("find_version", found[0], content.digest)
+        if found is None or stored is None or found[1:] != (stored[0], content.templates_digest):
+            # Something has to be written: by one at a time.
+            self.lock(("sequence", owner, sequence.key))
+            found = database.row("find_sequence", owner, sequence.key)
+            if found is None:
+                found = (database.add("add_sequence", owner, sequence.key), 0, "")
+            stored = database.row("find_version", found[0], content.digest)
         sequence_id, current, templates_digest = found
-        stored = database.row("find_version", sequence_id, content.digest)
         if stored is None:
             ((last,),) = database.rows("last_version", sequence_id)
             number = last + 1
@@ -130,9 +153,7 @@ class StoreTransaction(Records):
 
     def new_ids(self, count: int) -> Several[int]:
         """So many ids for new enrollments."""
-        self._database.run("advance_counter", "enrollment", count)
-        ((last,),) = self._database.rows("get_counter", "enrollment")
-        return range(last - count + 1, last + 1)
+        return self._database.new_ids(count)
 
     def insert(self, enrollment: Enrollment, events: Iterable[Event]) -> None:
         """Store a new enrollment with its first events."""
@@ -144,28 +165,38 @@ class StoreTransaction(Records):
         self, enrollment: Enrollment, events: Several[Event], *, fence: int | None = None, release: bool = False
     ) -> bool:
         """Store a decision, if nobody was faster."""
-        state, reason, wake_at, revision, updated_at, finished_at, doc = encode_progress(enrollment)
-        before = events[0].number - 1 if events else revision
         id = enrollment.id
         # A claim of this very transaction that is not written yet is written with the decision, in one go.
         claim = None if fence is None else self._claims.get(id)
-        if claim is not None and claim[1] != fence:
+        name, values = _decided(enrollment, events, None if claim else fence, release=release, claim=claim)
+        if claim is None:
+            if not self._at_once.run(name, *values):
+                return False
+        elif claim[1:] != (fence, values[1]):
             return False
-        check, (lease, to_fence) = (fence, (None, None)) if claim is None else (None, claim)
-        values = (id, before, check, wake_at, revision, updated_at, doc, release, lease, to_fence)
-        if changes_state(events):
-            stored = self._at_once.run("save_with_state", *values, state, reason, finished_at)
         else:
-            stored = self._at_once.run("save", *values)
-        if not stored:
-            return False
-        if claim is not None:
+            # What this transaction has claimed, nobody can have changed since: it is written with the others.
             del self._claims[id]
+            self._later.setdefault(name, []).append(values)
         if any("version" in event.own for event in events):
-            self._at_once.run("move", id, enrollment.version.id)
+            self._database.run("move", id, enrollment.version.id)
         self._record(encode_id(enrollment.account), id, events)
         self._count(enrollment, events)
         return True
+
+    def save_many(self, decisions: Several[tuple[Enrollment, Several[Event], int]]) -> list[bool]:
+        """As `save`, for many at once, each under its claim, which it ends."""
+        database = self._database
+        by_name: dict[str, list[Row]] = {}
+        for enrollment, events, fence in decisions:
+            name, values = _decided(enrollment, events, fence, release=True)
+            by_name.setdefault(name, []).append(values)
+        stored = {id for name, rows in by_name.items() for id in database.stored(name, rows)}
+        for enrollment, events, _ in decisions:
+            if enrollment.id in stored:
+                self._record(encode_id(enrollment.account), enrollment.id, events)
+                self._count(enrollment, events)
+        return [enrollment.id in stored for enrollment, _, _ in decisions]
 
     def update_person(self, id: int, resource: Resource) -> None:
         """Replace what is stored of the person with an enrollment."""
@@ -203,7 +234,7 @@ class StoreTransaction(Records):
             for row in database.rows(name, bound, limit, whose)
         }
         rows = sorted(found.values(), key=claim_key)[:limit]
-        claims = {row[0]: (until, row[11] + 1) for row in rows}
+        claims = {row[0]: (until, row[11] + 1, row[12]) for row in rows}
         lost = sum(row[10] is not None for row in rows)
         if lost:
             logger.warning("%d claims are taken over from workers that did not come back", lost, extra={"claims": lost})
@@ -214,7 +245,7 @@ class StoreTransaction(Records):
         held = []
         for row in rows:
             try:
-                held.append(self._held(row, claims[row[0]]))
+                held.append(self._held(row, claims[row[0]][:2]))
             except StoreError:
                 # One row that cannot be read must not hold up the others; it stays under its lease, and is looked at
                 # again after it.
@@ -230,7 +261,13 @@ class StoreTransaction(Records):
 
     def confirm(self, id: int, revision: int, fence: int) -> bool:
         """Whether the enrollment is still at this revision and the claim still in force."""
-        return self._database.row("confirm", id, revision, fence) is not None
+        return self._database.row("look", id, revision, fence, "") is not None
+
+    def look(self, enrollment: Enrollment, fence: int, address: str | None) -> bool | None:
+        """Whether the address is suppressed, of an enrollment that is still as it was; None if it is not."""
+        hashed = "" if address is None else keyed_hash(self._known.secret, enrollment.account, address)
+        row = self._database.row("look", enrollment.id, enrollment.revision, fence, hashed)
+        return None if row is None else bool(row[0])
 
     def release(self, claims: Iterable[tuple[int, int]]) -> None:
         """End these claims where they are still in force."""

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pendulum
 import pytest
 
 from sequencer import Engine, ManualClock, MemoryStore, RecordingMailer, RecordingTaskBoard, SQLiteStore
+from tests import postgres
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def store(request, tmp_path):
-    store = MemoryStore() if request.param == "memory" else SQLiteStore(tmp_path / "engine.db")
+    stores: dict[str, Any] = {
+        "memory": MemoryStore,
+        "sqlite": lambda: SQLiteStore(tmp_path / "engine.db"),
+        "postgres": postgres.new_store,
+    }
+    store = stores[request.param]()
     yield store
     store.close()
 

@@ -26,7 +26,8 @@ from sequencer import (
     Task,
     Template,
 )
-from sequencer.engine.answers import Answers
+from sequencer.core.lifecycle import advance
+from sequencer.engine import answers
 from sequencer.stores.memory import MemoryStore
 
 MAIL = Sequence("Mail", [Step(AutomatedEmail(1))], templates={1: Template("Hello", "There")})
@@ -169,14 +170,13 @@ def test_an_answer_that_can_never_be_stored_costs_no_other(clock, monkeypatch):
     """What was answered beside it in the same pass is stored; the tick does not raise."""
     engine = Engine(MemoryStore(), mailer=RecordingMailer(deduplicates=True), clock=clock)
     ids = [engine.enroll(MAIL, lead(number)).id for number in (1, 2, 3)]
-    bring_back = Answers.bring_back
 
-    def not_the_second(self, transaction, answer):
-        if answer.work.enrollment.id == ids[1]:
+    def not_the_second(enrollment, signal, now):
+        if enrollment.id == ids[1]:
             raise ValueError("no store takes this")
-        return bring_back(self, transaction, answer)
+        return advance(enrollment, signal, now)
 
-    monkeypatch.setattr(Answers, "bring_back", not_the_second)
+    monkeypatch.setattr(answers, "advance", not_the_second)
     engine.tick()
     assert [engine.get(id).state.value for id in ids] == ["finished", "active", "finished"]
 

@@ -11,6 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from sequencer.stores.memory import MemoryStore
 from sequencer.stores.sqlite import SQLiteStore
+from tests import postgres
 from tests.model.machine import Machine
 
 QUICK = {"deadline": None, "suppress_health_check": list(HealthCheck)}
@@ -42,12 +43,20 @@ class InFile(Machine):
         self.folder.cleanup()
 
 
+class InPostgres(Machine):
+    """On PostgreSQL."""
+
+    def make_store(self):
+        return postgres.new_store()
+
+
 @pytest.mark.parametrize(
     ("machine", "examples"),
     [
         pytest.param(InMemory, 60, id="memory"),
         pytest.param(InSQLite, 20, id="sqlite"),
         pytest.param(InFile, 5, id="file"),
+        pytest.param(InPostgres, 10, id="postgres"),
     ],
 )
 def test_the_engine_does_what_the_model_says(machine, examples):
@@ -56,7 +65,7 @@ def test_the_engine_does_what_the_model_says(machine, examples):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("machine", [InMemory, InSQLite, InFile])
+@pytest.mark.parametrize("machine", [InMemory, InSQLite, InFile, InPostgres])
 def test_the_engine_does_what_the_model_says_thoroughly(machine):
     """The same, with as many and as long stories as the profile of Hypothesis asks for."""
     run_state_machine_as_test(machine, settings=settings(**QUICK))

@@ -84,7 +84,7 @@ def test_every_store_has_its_own_origin(path, tmp_path):
 
 def test_durability_is_what_it_says(store):
     """The store's connections write ahead and synchronise at every commit."""
-    connection = store._own().connection
+    connection = store._connections.own().connection
 
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
@@ -297,13 +297,13 @@ def test_a_forked_process_has_connections_of_its_own(store):
 def test_threads_close_their_connections(store):
     """A thread's connection is closed when the thread has ended."""
     begun(store, 0)
-    before = len(store._all)
+    before = len(store._connections._all)
     for n in range(3):
         thread = threading.Thread(target=begun, args=(store, n + 1))
         thread.start()
         thread.join()
 
-    assert len(store._all) == before
+    assert len(store._connections._all) == before
 
 
 _DYING = """
@@ -422,7 +422,7 @@ _WALKS = {
 
 def test_no_statement_reads_a_whole_table(store):
     """Every query and change finds its rows by an index or by their ids, and sorts at most what it has found."""
-    connection = store._own().connection
+    connection = store._connections.own().connection
     scans = {}
     for name, sql in module._SQL.items():
         parameters = max((int(number) for number in re.findall(r"\?(\d+)", sql)), default=0)
@@ -464,7 +464,7 @@ def test_which_index_is_used(store, name, index):
     """What is asked at every step, or of many rows, uses the index that was made for it."""
     sql = module._SQL[name]
     parameters = max(int(number) for number in re.findall(r"\?(\d+)", sql))
-    connection = store._own().connection
+    connection = store._connections.own().connection
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * parameters)]
 
     assert any(line.endswith(index) for line in plan), plan
@@ -478,7 +478,7 @@ def _work(store, now, limit):
         nonlocal steps
         steps += 1
 
-    connection = store._own().connection
+    connection = store._connections.own().connection
     with failing(store) as transaction:
         connection.set_progress_handler(count, 1)
         due = transaction.counts(now, limit).due

