@@ -284,11 +284,9 @@ class PostgresStore:
 
     def _begin(self, statement: str) -> str:
         """The beginning of a transaction that may write events, which the readers of the feed must know of."""
-        return (
-            f"{statement}; SELECT pg_advisory_xact_lock_shared({_feed_class(self._knows().origin)}, "
-            "(CASE WHEN is_called THEN last_value ELSE 0 END % 2147483648)::int) "
-            f"FROM {self._quoted}.sequencer_event_ids"  # noqa: S608
-        )
+        # In one message, which can have no values beside it.
+        announced = self._writing["announce"].replace("$1", str(_feed_class(self._knows().origin)))
+        return f"{statement}; {announced}"
 
     # -- transactions ------------------------------------------------------------------------------------------
 

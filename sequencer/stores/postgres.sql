@@ -372,6 +372,11 @@ LEFT JOIN pg_catalog.pg_locks ON locktype = 'advisory' AND objsubid = 2 AND clas
     AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
 GROUP BY until
 
+-- announce --
+-- That events may be written from now on, until the transaction ends: see `settled`.
+SELECT pg_advisory_xact_lock_shared($1, (CASE WHEN is_called THEN last_value ELSE 0 END % 2147483648)::int)
+FROM {schema}.sequencer_event_ids
+
 -- set_counter --
 -- Set a counter.
 INSERT INTO {schema}.sequencer_counters (name, value) VALUES ($1, $2)
