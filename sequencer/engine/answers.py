@@ -131,7 +131,11 @@ class Answers:
         kept = transaction.save_many(
             [(each.enrollment, each.events, answer.work.fence) for each, answer in zip(decided, ready, strict=True)]
         )
-        done = {id(answer) for answer, stored in zip(ready, kept, strict=True) if stored}
+        done = set()
+        for answer, decision, stored in zip(ready, decided, kept, strict=True):
+            if stored:
+                done.add(id(answer))
+                log_failures(decision.enrollment, decision.events)
         return [answer for answer in answers if id(answer) not in done]
 
     def _bring_back_alone(self, answer: Answer) -> None:

@@ -34,8 +34,7 @@ from sequencer import (
     Task,
     Template,
 )
-from sequencer.engine import worker
-from sequencer.engine.answers import Answers
+from sequencer.engine import answers, worker
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "observability.md").read_text(encoding="utf-8")
 USUAL = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
@@ -184,7 +183,7 @@ class World:
         def broken(*_):
             raise ValueError(f"a fault of ours, with {ADA} in it")
 
-        for place, name in ((worker, "advance"), (Answers, "bring_back")):
+        for place, name in ((worker, "advance"), (answers, "advance")):
             engine = self.engine(mailer=RecordingMailer())
             self.enroll(engine)
             with monkeypatch.context() as patch:
