@@ -386,7 +386,7 @@ def test_s3_and_s4_each_due_enrollment_has_one_owner(new_store, count, first):
     with store.transaction() as transaction:
         again = transaction.claim(MONDAY + timedelta(minutes=2), 100, 60)
         assert len(again) == count
-        assert not any(transaction.confirm(held.enrollment.id, 1, held.fence) for held in one + other)
+        assert all(transaction.look(held.enrollment, held.fence, None) is None for held in one + other)
 
 
 @IN_A_FOLDER

@@ -221,12 +221,11 @@ class Transaction(Protocol):
         """Prolong these claims (id, fence) where they are still in force."""
         ...
 
-    def confirm(self, id: int, revision: int, fence: int) -> bool:
-        """A fresh look: the enrollment is still at this revision and the claim still in force (E3)."""
-        ...
-
     def look(self, enrollment: Enrollment, fence: int, address: str | None) -> bool | None:
-        """The same look, and with it whether the address (in comparable form) is suppressed; None if it was lost."""
+        """A fresh look (E3): None unless it is still at this revision and the claim still in force.
+
+        If it is, whether the address (in comparable form) is suppressed.
+        """
         ...
 
     def release(self, claims: Iterable[tuple[int, int]]) -> None:

@@ -259,10 +259,6 @@ class StoreTransaction(Records):
         at = to_microseconds(until)
         self._database.many("renew", [(id, fence, at) for id, fence in claims])
 
-    def confirm(self, id: int, revision: int, fence: int) -> bool:
-        """Whether the enrollment is still at this revision and the claim still in force."""
-        return self._database.row("look", id, revision, fence, "") is not None
-
     def look(self, enrollment: Enrollment, fence: int, address: str | None) -> bool | None:
         """Whether the address is suppressed, of an enrollment that is still as it was; None if it is not."""
         hashed = "" if address is None else keyed_hash(self._known.secret, enrollment.account, address)

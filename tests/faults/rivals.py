@@ -149,12 +149,20 @@ class _Watched:
             self._writes.note("save", refused=not saved)
         return saved
 
-    def confirm(self, id: int, revision: int, fence: int) -> bool:
-        stale = self._is_stale(id, fence)
-        confirmed: bool = self._transaction.confirm(id, revision, fence)
+    def save_many(self, decisions: Any) -> list[bool]:
+        stale = [self._is_stale(enrollment.id, fence) for enrollment, _, fence in decisions]
+        saved: list[bool] = self._transaction.save_many(decisions)
+        for each, was_stale in zip(saved, stale, strict=True):
+            if was_stale:
+                self._writes.note("save", refused=not each)
+        return saved
+
+    def look(self, enrollment: Any, fence: int, address: str | None) -> bool | None:
+        stale = self._is_stale(enrollment.id, fence)
+        seen: bool | None = self._transaction.look(enrollment, fence, address)
         if stale:
-            self._writes.note("confirm", refused=not confirmed)
-        return confirmed
+            self._writes.note("look", refused=seen is None)
+        return seen
 
     def renew(self, claims: Any, until: Any) -> None:
         self._bound("renew", list(claims), lambda own: self._transaction.renew(own, until))

@@ -381,15 +381,15 @@ class StoreContract:
             assert not transaction.save(decision.enrollment, decision.events, fence=new.fence)
             assert transaction.get(enrollment.id) == newer
         with store.transaction() as transaction:
-            assert not transaction.confirm(enrollment.id, enrollment.revision, old.fence)
+            assert transaction.look(enrollment, old.fence, None) is None
             assert not transaction.save(decision.enrollment, decision.events, fence=old.fence)
             transaction.release([(enrollment.id, old.fence)])
             transaction.renew([(enrollment.id, old.fence)], later(days=1))
             assert transaction.get(enrollment.id) == new
-            assert transaction.confirm(enrollment.id, enrollment.revision, new.fence)
+            assert transaction.look(enrollment, new.fence, None) is False
             transaction.release([(enrollment.id, new.fence)])
             assert not transaction.save(decision.enrollment, decision.events, fence=new.fence)
-            assert not transaction.confirm(enrollment.id, enrollment.revision, new.fence)
+            assert transaction.look(enrollment, new.fence, None) is None
             assert transaction.get(enrollment.id).enrollment == enrollment
 
     def test_a_claim_outlives_a_decision_unless_it_is_released(self, store):

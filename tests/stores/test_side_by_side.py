@@ -178,7 +178,7 @@ class SideBySide(RuleBasedStateMachine):
 
         return multiple(*(self.both(work, fails=fails) or ()))
 
-    @rule(claim=claims, how=st.sampled_from(["renew", "release", "confirm"]), by=PASSING)
+    @rule(claim=claims, how=st.sampled_from(["renew", "release", "look"]), by=PASSING)
     def use_claim(self, claim, how, by):
         def work(transaction):
             if how == "renew":
@@ -186,7 +186,7 @@ class SideBySide(RuleBasedStateMachine):
             if how == "release":
                 return transaction.release([claim])
             held = transaction.get(claim[0])
-            return held and transaction.confirm(claim[0], held.enrollment.revision, claim[1])
+            return held and transaction.look(held.enrollment, claim[1], held.enrollment.resource.address)
 
         self.both(work)
 
