@@ -12,6 +12,7 @@ import json
 import tempfile
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -48,6 +49,7 @@ from sequencer.core.policy import Policy
 from sequencer.core.signals import OUTSIDE, Block, Finish, Resume, Start
 from sequencer.core.statuses import EMAIL_TABLE, ENROLLMENT_TABLE, TASK_TABLE
 from sequencer.core.timeline import is_due, seen_at
+from tests import postgres
 from tests.core.driving import MONDAY, impersonal
 from tests.stores.test_codec import STEPS, signals
 
@@ -313,15 +315,21 @@ def test_e6_nothing_is_handed_over_before_its_estimate(life):
 IN_A_FOLDER = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def new_store(request):
     """Makes an empty store, as often as asked."""
     with tempfile.TemporaryDirectory() as folder:
         made = itertools.count()
-        stores = []
+        stores: list[Any] = []
 
         def make():
-            stores.append(MemoryStore() if request.param == "memory" else SQLiteStore(Path(folder, f"{next(made)}.db")))
+            stores.append(
+                {
+                    "memory": MemoryStore,
+                    "sqlite": lambda: SQLiteStore(Path(folder, f"{next(made)}.db")),
+                    "postgres": postgres.new_store,
+                }[request.param]()
+            )
             return stores[-1]
 
         yield make
