@@ -60,6 +60,7 @@ from sequencer.engine.results import (
     Statistics,
     TickReport,
 )
+from sequencer.engine.running import run, run_until
 from sequencer.engine.storage import ALL_ACCOUNTS, BoardTask, Held, Store, Suppression, Transaction
 from sequencer.engine.worker import Worker
 
@@ -590,22 +591,7 @@ class Engine:
         """With a manual clock: pass over everything that comes due until an instant, and leave the clock there."""
         if not hasattr(self.clock, "set"):
             raise InvalidInput("needs an engine with a clock that can be set: Engine(clock=ManualClock(...))")
-        until = to_instant(when, "when")
-        claimed = handed_over = failed = 0
-        while True:
-            report = self.tick(limit)
-            claimed += report.claimed
-            handed_over += report.handed_over
-            failed += report.failed
-            if report.more and report.claimed:
-                continue
-            next_due_at = report.next_due_at
-            if next_due_at is None or next_due_at > until:
-                break
-            self.clock.set(max(next_due_at, later_by(self.clock.now(), timedelta(microseconds=1))))
-        if self.clock.now() < until:
-            self.clock.set(until)
-        return attrs.evolve(report, claimed=claimed, handed_over=handed_over, failed=failed)
+        return run_until(lambda: self.tick(limit), self.clock, to_instant(when, "when"))
 
     def run(
         self,
@@ -620,25 +606,15 @@ class Engine:
 
         Ends when `stop` is set, after the hand-over that is under way, or after `until`. `each` is told what every pass
         did. A clock that is set by hand does not go on while this waits, so it is refused: use `run_until` with it.
+
+        A store that cannot be used (`StoreError`, `Conflict`) at the first pass is an error. Later it is logged and
+        asked again, after waits that double up to a minute; but for `SchemaMismatch`, which always ends the loop.
         """
         if hasattr(self.clock, "set"):
             raise InvalidInput("needs a clock that goes on by itself; with a manual one use run_until", path="clock")
         stop = stop or threading.Event()
         end = None if until is None else to_instant(until, "until")
-        while not stop.is_set():
-            report = self.tick(limit, stop=stop)
-            if each is not None:
-                each(report)
-            now = self.clock.now()
-            if end is not None and now >= end:
-                return
-            if report.more and report.claimed:
-                continue
-            wait = poll
-            for at in (report.next_due_at, end):
-                if at is not None:
-                    wait = min(wait, max(0.001, at.timestamp() - now.timestamp()))
-            stop.wait(wait)
+        run(lambda: self.tick(limit, stop=stop), self.clock, stop=stop, until=end, poll=poll, each=each)
 
     # -- inside ------------------------------------------------------------------------------------------------
 

@@ -190,6 +190,16 @@ class World:
                 patch.setattr(place, name, broken)
                 engine.tick()
 
+    def a_store_that_comes_back(self) -> None:
+        store, stop = BusyOnce(), threading.Event()
+
+        def each(report):
+            if store.was_busy:
+                stop.set()
+            store.left = 0
+
+        Engine(store).run(stop=stop, poll=0.001, each=each)
+
     def a_damaged_file(self) -> None:
         store = SQLiteStore(self.folder / "crm.db")
         engine = self.engine(store, mailer=RecordingMailer())
@@ -234,6 +244,19 @@ class Busy(MemoryStore):
         return super().transaction(connection, write=write)
 
 
+class BusyOnce(Busy):
+    """As that, but only once."""
+
+    was_busy = False
+
+    def transaction(self, connection=None, *, write=True):
+        try:
+            return super().transaction(connection, write=write)
+        except Conflict:
+            self.left, self.was_busy = 1_000, True
+            raise
+
+
 @pytest.fixture
 def everything(logged, tmp_path, monkeypatch):
     """The records of a run in which everything goes wrong that can."""
@@ -245,6 +268,7 @@ def everything(logged, tmp_path, monkeypatch):
     world.faults(monkeypatch)
     world.a_damaged_file()
     world.listeners_that_fail()
+    world.a_store_that_comes_back()
     return logged
 
 
