@@ -1,8 +1,8 @@
-"""The worker's loop: it outlives a database that is restarted, and says at once what was never right."""
+"""Ticks: handing over, giving back, dying, hanging, people, missing data and threads (E1 to E4, E6, L1)."""
 
 from __future__ import annotations
 
-import sqlite3
+import itertools
 import threading
 import time
 
@@ -10,123 +10,398 @@ import pytest
 
 from sequencer import (
     AutomatedEmail,
-    Conflict,
     Engine,
-    MemoryStore,
+    Hours,
+    Person,
     RecordingMailer,
-    Resource,
-    SchemaMismatch,
+    RecordingTaskBoard,
     Sequence,
-    SQLiteStore,
     Step,
-    StoreError,
+    Task,
+    Template,
 )
-
-MAIL = Sequence("Mail", [Step(AutomatedEmail(1))])
-
-
-class Failing(MemoryStore):
-    """A store that raises what is in `errors`, one at each transaction, and works again when there are no more."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.errors: list[Exception] = []
-
-    def transaction(self, connection=None, *, write=True):
-        if self.errors:
-            raise self.errors.pop(0)
-        return super().transaction(connection, write=write)
+from tests.engine.sequences import HELLO, lead, mails, tasks
+from tests.model.world import Death, Life, MortalStore
 
 
-def passes(engine: Engine, store: Failing, *errors: Exception, most: int = 3) -> list[int]:
-    """How much each pass of a loop handed over, with these errors after the first pass."""
-    stop, done = threading.Event(), []
-
-    def each(report):
-        done.append(report.handed_over)
-        if len(done) == 1:
-            engine.enroll(MAIL, Resource("lead", 1, email="ada@example.com"))
-            store.errors += errors
-        if len(done) == most:
-            stop.set()
-
-    engine.run(stop=stop, poll=0.001, each=each)
-    return done
+def enrolled(engine, count, sequence=None):
+    leads = [lead(i, f"{i}@example.com") for i in range(count)]
+    return [each.id for each in engine.enroll_many(sequence or mails(), leads).enrolled]
 
 
-@pytest.mark.parametrize("error", [StoreError("the server is gone"), Conflict("busy")], ids=repr)
-def test_a_store_that_comes_back_is_used_again(error):
-    """A pass that the store breaks off ends no worker: the mail goes out when the store is there again."""
-    store = Failing()
-    engine = Engine(store, mailer=RecordingMailer())
-
-    assert passes(engine, store, error, error, error) == [0, 1, 0]
-    assert store.errors == []
-
-
-def test_a_schema_that_is_not_ours_ends_the_loop():
-    """A store that somebody has migrated beyond this release is no store that comes back."""
-    store = Failing()
-    engine = Engine(store)
-
-    with pytest.raises(SchemaMismatch):
-        passes(engine, store, SchemaMismatch(9, (1, 2)))
+@pytest.mark.parametrize("deduplicates", [False, True])
+def test_a_tick_without_time_gives_its_work_back(store, clock, deduplicates):
+    """`tick(max_seconds=0)` hands nothing over and keeps nothing: the next tick does it all at once (E3)."""
+    mailer = RecordingMailer(deduplicates=deduplicates)
+    engine = Engine(store=store, mailer=mailer, clock=clock)
+    enrolled(engine, 5)
+    report = engine.tick(max_seconds=0)
+    assert (report.claimed, report.handed_over, report.more) == (5, 0, True)
+    assert mailer.calls == []
+    assert engine.tick().handed_over == 5
+    assert len(mailer.sent) == 5
 
 
-def test_a_store_that_was_never_there_is_an_error():
-    """What is wrong at the first pass was wired wrongly, and shows at once."""
-    store = Failing()
-    store.errors.append(StoreError("no such host"))
-
-    with pytest.raises(StoreError, match="no such host"):
-        Engine(store).run(until=None)
-
-
-def test_an_error_of_the_host_ends_the_loop():
-    """What the host's own callback raises is no affair of the store's, and is not swallowed."""
-
-    def each(report):
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        Engine(MemoryStore()).run(each=each)
+def test_a_tick_with_a_limit_leaves_the_rest(engine, mailer):
+    """`limit` bounds what one pass takes, and `more` says that there is more (S4)."""
+    enrolled(engine, 5)
+    report = engine.tick(limit=2)
+    assert (report.handed_over, report.more) == (2, True)
+    assert engine.tick().handed_over == 3
 
 
-def test_a_stop_is_not_kept_waiting_by_a_store_that_is_gone():
-    """The waits grow while the store fails, and a stop that comes meanwhile ends the loop at once."""
-    store, stop = Failing(), threading.Event()
-    engine = Engine(store)
-    begun = time.monotonic()
-
-    def each(report):
-        store.errors += [StoreError("gone")] * 1_000
-        threading.Timer(0.05, stop.set).start()
-
-    engine.run(stop=stop, poll=30, each=each)
-
-    assert time.monotonic() - begun < 20
-    assert store.errors
+def test_e1_verbs_and_reports_call_no_port(hosted, mailer, board):
+    """Enrolling, finishing and the like never call a port; a tick does (E1)."""
+    id = hosted.enroll(tasks(), lead()).id
+    hosted.enroll(mails(), lead(2, "b@example.com"))
+    assert (mailer.calls, board.calls) == ([], [])
+    hosted.tick()
+    assert (len(mailer.calls), len(board.calls)) == (1, 1)
+    hosted.finish(id)
+    assert board.cancel_calls == []
+    hosted.tick()
+    assert board.cancel_calls == [board.tasks[0].id]
 
 
-def test_a_file_that_another_process_has_locked_is_waited_for(tmp_path):
-    """A writer that holds an SQLite file for longer than the busy time-out holds up the worker, and no more."""
-    store = SQLiteStore(tmp_path / "crm.db", busy_timeout=0.01)
-    mailer, stop = RecordingMailer(), threading.Event()
-    engine = Engine(store, mailer=mailer)
-    engine.enroll(MAIL, Resource("lead", 1, email="ada@example.com"))
-    other = sqlite3.connect(tmp_path / "crm.db", isolation_level=None, check_same_thread=False)
-    reports = []
+@pytest.mark.parametrize("after", [3, 500])
+def test_e3_dying_at_the_third_mail_of_a_thousand_parks_at_most_one(store, clock, after):
+    """A worker that dies in the middle of a large batch leaves at most one mail of which nobody knows (E3, trap 15)."""
+    mailer, life = RecordingMailer(), Life()
+    dying = Engine(store=MortalStore(store, life), mailer=_Dying(mailer, life, after), clock=clock, port_threads=False)
+    enrolled(dying, 1000)
+    with pytest.raises(Death):
+        dying.tick(1000)
+    sent = len(mailer.sent)
+    engine = Engine(store=store, mailer=mailer, clock=clock)
+    clock.move(minutes=5)
+    while engine.tick(1000).more:
+        pass
+    counts = engine.statistics("mails")
+    assert counts.blocked == {"outcome_unknown": 1}
+    assert len(mailer.sent) == 999 + (1 if sent == after else 0)
+    assert len({mail.key for mail in mailer.sent}) == len(mailer.sent)
 
-    def each(report):
-        reports.append(report)
-        if len(reports) == 1:
-            engine.enroll(MAIL, Resource("lead", 2, email="bob@example.com"))
-            other.execute("BEGIN IMMEDIATE")
-            threading.Timer(0.2, other.rollback).start()
-        elif len(mailer.calls) == 2:
-            stop.set()
 
-    engine.run(stop=stop, poll=0.01, each=each)
-    other.close()
+class _Dying:
+    """A mailer that does not know keys, in a process that dies when the n-th mail has left."""
 
-    assert [call.email.to for call in mailer.calls] == ["ada@example.com", "bob@example.com"]
+    deduplicates = False
+
+    def __init__(self, mailer, life, after):
+        self.mailer, self.life, self.after = mailer, life, after
+
+    def send(self, email, *, key, timeout):
+        answer = self.mailer.send(email, key=key, timeout=timeout)
+        if len(self.mailer.sent) == self.after:
+            self.life.alive = False
+        self.life.step()
+        return answer
+
+
+@pytest.mark.parametrize("deduplicates", [False, True])
+def test_e4_a_hanging_mailer_costs_one_time_out(store, clock, deduplicates):
+    """One mail that hangs is given up after its time; the others of the pass leave, and its late answer counts (E4)."""
+    mailer = RecordingMailer(deduplicates=deduplicates)
+    engine = Engine(store=store, mailer=mailer, clock=clock, port_timeout=0.1, lease=5)
+    ids = enrolled(engine, 3)
+    with mailer.hang():
+        report = engine.tick()
+    assert (report.handed_over, report.failed) == (2, 1)
+    hung = next(id for id in ids if engine.get(id).steps[0].status != "completed")
+    assert engine.get(hung).blocked_reason == (None if deduplicates else "outcome_unknown")
+    for _ in range(100):
+        engine.tick()
+        if engine.get(hung).steps[0].status == "completed":
+            break
+        _wait()
+    assert engine.get(hung).steps[0].status == "completed"
+    assert len(mailer.sent) == 3
+
+
+def test_e4_a_hanging_board_costs_one_time_out(store, clock):
+    """A board that hangs while creating or cancelling is given up after its time, and asked again later (E4)."""
+    board = RecordingTaskBoard()
+    engine = Engine(store=store, tasks=board, clock=clock, port_timeout=0.1, lease=5)
+    ids = [engine.enroll(tasks(), lead(i, None)).id for i in range(2)]
+    with board.hang():
+        engine.tick()
+    clock.move(minutes=10)
+    for _ in range(3):
+        engine.tick()
+    assert [engine.get(id).steps[0].status for id in ids] == ["in_progress", "in_progress"]
+    assert len(board.tasks) == 2
+    engine.finish(ids[0])
+    with board.hang(on="cancel"):
+        engine.tick()
+    clock.move(minutes=10)
+    engine.tick()
+    assert len(board.open) == 1
+
+
+def test_e4_hanging_people_cost_one_time_out(store, clock, mailer):
+    """Asking who stands behind a resource can hang like any port, and is then asked again later (E4)."""
+    released, asked = threading.Event(), []
+
+    def people(resource):
+        asked.append(resource.id)
+        if len(asked) == 1:
+            released.wait(10)
+        return Person(resource.email)
+
+    engine = Engine(store=store, mailer=mailer, clock=clock, people=people, port_timeout=0.1, lease=5)
+    ids = enrolled(engine, 2)
+    report = engine.tick()
+    released.set()
+    assert (report.handed_over, report.failed) == (1, 1)
+    clock.move(minutes=5)
+    engine.tick()
+    assert [engine.get(id).steps[0].status for id in ids] == ["completed", "completed"]
+
+
+def test_l1_people_are_asked_at_hand_over(store, clock, mailer):
+    """A corrected address is used at once, and nothing of the person is copied (L1)."""
+    known = {1: Person("old@example.com", fields={"name": "A"})}
+    engine = Engine(store=store, mailer=mailer, clock=clock, people=lambda resource: known[resource.id])
+    engine.enroll(Sequence("one", [Step(AutomatedEmail(1))], templates=HELLO), lead(email=None))
+    known[1] = Person(" new@example.com ", fields={"name": "Ada"})
+    engine.tick()
+    assert (mailer.sent[0].to, mailer.sent[0].email.subject) == ("new@example.com", "Hello Ada")
+
+
+def test_e4_people_that_raise_are_asked_again(store, clock, mailer):
+    """The mail is not parked: nothing was handed over, so it is tried again, a bounded number of times (E4)."""
+
+    def people(resource):
+        raise LookupError("the CRM is away")
+
+    engine = Engine(store=store, mailer=mailer, clock=clock, people=people)
+    (id,) = enrolled(engine, 1)
+    engine.tick()
+    assert (engine.get(id).state, engine.get(id).steps[0].status) == ("active", "pending")
+    engine.run_until(clock.now().add(days=3))
+    assert mailer.calls == []
+    assert engine.get(id).blocked_reason == "delivery_failed"
+
+
+@pytest.mark.parametrize("person", [None, Person(), Person("  ")])
+def test_l5_nobody_to_write_to_is_missing_merge_data(store, clock, mailer, person):
+    """Nobody, or nobody with an address, blocks as `missing_merge_data` and names it; no mail is tried (L5)."""
+    engine = Engine(store=store, mailer=mailer, clock=clock, people=lambda resource: person)
+    (id,) = enrolled(engine, 1)
+    engine.tick()
+    assert engine.get(id).blocked_reason == "missing_merge_data"
+    assert engine.get(id).steps[0].failure_detail
+    assert mailer.calls == []
+
+
+def test_l5_a_missing_merge_field_blocks_until_it_is_there(store, clock, mailer):
+    """A template whose field the person lacks blocks and names the field; with it, a resume sends (L5, L6)."""
+    fields: dict[str, str] = {}
+    engine = Engine(
+        store=store, mailer=mailer, clock=clock, people=lambda resource: Person("a@b.example", None, fields)
+    )
+    id = engine.enroll(Sequence("one", [Step(AutomatedEmail(1))], templates=HELLO), lead()).id
+    engine.tick()
+    assert engine.get(id).blocked_reason == "missing_merge_data"
+    assert "name" in str(engine.get(id).steps[0].failure_detail)
+    fields["name"] = "Ada"
+    engine.resume(id)
+    engine.tick()
+    assert engine.get(id).finished_reason == "completed"
+
+
+def replies(count=3):
+    steps = [Step(AutomatedEmail(2, is_reply=i > 0), Hours(0 if i == 0 else 1)) for i in range(count)]
+    return Sequence("thread", steps, templates=HELLO)
+
+
+def test_replies_go_on_in_the_thread(engine, mailer, clock):
+    """A reply names the message ids of all the mails before it in its thread, oldest first (E2)."""
+    enrolled(engine, 1, replies())
+    engine.run_until(clock.now().add(hours=5))
+    ids = [mail.answer.message_id for mail in mailer.sent]
+    assert [mail.email.thread for mail in mailer.sent] == [(), (ids[0],), (ids[0], ids[1])]
+
+
+def test_a_reply_after_a_skipped_mail_starts_a_new_thread(engine, mailer, clock):
+    """What never left cannot be replied to: the next mail starts a thread of its own (E2)."""
+    (id,) = enrolled(engine, 1, replies())
+    engine.tick()
+    engine.skip(id)
+    engine.run_until(clock.now().add(hours=5))
+    assert [mail.email.position for mail in mailer.sent] == [0, 2]
+    assert mailer.sent[1].email.thread == ()
+
+
+def test_e6_one_step_at_a_time_on_a_forward_jump(engine, mailer, clock):
+    """After a year asleep one mail leaves, and the next is due a day later (E6, E7)."""
+    (id,) = enrolled(engine, 1)
+    clock.move(hours=366 * 24)
+    engine.tick()
+    engine.tick()
+    assert len(mailer.sent) == 1
+    assert engine.get(id).steps[1].estimated_execute_at >= clock.now().add(hours=24)
+
+
+def test_e6_a_clock_that_jumps_back_repeats_nothing(engine, mailer, clock):
+    """After a jump back of a year what was sent stays sent, and the next step counts from the clock as it is (E6)."""
+    clock.move(hours=365 * 24)
+    (id,) = enrolled(engine, 1)
+    engine.tick()
+    clock.move(hours=-365 * 24)
+    for _ in range(3):
+        engine.tick()
+    assert len(mailer.sent) == 1
+    engine.run_until(clock.now().add(days=3))
+    assert len(mailer.sent) == 2
+    assert engine.get(id).finished_reason == "completed"
+
+
+def test_e6_a_lease_of_a_clock_that_was_ahead_has_expired(store, clock):
+    """A worker that died on a clock a year ahead holds nobody up once the clock is right (E6)."""
+    mailer, life = RecordingMailer(), Life()
+    dying = Engine(store=MortalStore(store, life), mailer=mailer, clock=clock, port_threads=False)
+    (id,) = enrolled(dying, 1)
+    clock.move(hours=365 * 24)
+    life.fuse = 4
+    with pytest.raises(Death):
+        dying.tick()
+    clock.move(hours=-365 * 24)
+    engine = Engine(store=store, mailer=mailer, clock=clock)
+    engine.tick()
+    clock.move(minutes=5)
+    engine.tick()
+    assert engine.get(id).steps[0].status == "completed"
+
+
+def test_e6_who_was_enrolled_in_the_future_starts_now(engine, mailer, clock):
+    """Who was enrolled on a clock ten years ahead starts once it is right, or when they asked for (E6, T6)."""
+    clock.move(hours=3652 * 24)
+    (id,) = enrolled(engine, 1, mails(count=1))
+    later = clock.now().add(days=-3651)
+    asked = engine.enroll(mails("later", count=1), lead(2, "bob@example.com"), start_at=clock.now().add(hours=1))
+    clock.move(hours=-3652 * 24)
+    engine.run_until(later)
+    assert engine.get(id).finished_reason == "completed"
+    assert engine.get(asked.id).steps[0].estimated_execute_at >= asked.started_at
+    assert len(mailer.sent) == 1
+
+
+def test_e6_a_pause_before_a_retry_is_no_longer_than_it_can_be(engine, mailer, clock):
+    """What was refused for now on a clock ten years ahead is tried again minutes after the clock is right (E6)."""
+    (id,) = enrolled(engine, 1, mails(count=1))
+    mailer.fail()
+    clock.move(hours=3652 * 24)
+    engine.tick()
+    clock.move(hours=-3652 * 24)
+    engine.tick()
+    assert clock.now() < engine.get(id).steps[0].estimated_execute_at <= clock.now().add(minutes=2)
+    engine.run_until(clock.now().add(minutes=5))
+    assert engine.get(id).finished_reason == "completed"
+
+
+def test_e6_a_pause_before_a_retry_is_waited_out(engine, mailer, clock):
+    """A clock that is right never shortens the pause before a retry, however often the worker looks (E4, E6)."""
+    (id,) = enrolled(engine, 1, mails(count=1))
+    mailer.fail(times=3)
+    tried: list = []
+    for _ in range(200):
+        engine.tick()
+        tried += [clock.now()] * (len(mailer.calls) - len(tried))
+        clock.move(seconds=30)
+    pauses = [(later - sooner).total_seconds() for sooner, later in itertools.pairwise(tried)]
+    assert [least <= pause <= 1.25 * least + 30 for pause, least in zip(pauses, (60, 240, 960), strict=True)] == [
+        True
+    ] * 3
+    assert engine.get(id).finished_reason == "completed"
+
+
+def test_e6_a_task_is_taken_off_although_the_board_failed_on_a_wrong_clock(hosted, board, clock):
+    """What a board could not take off on a clock ten years ahead, it is asked to again once the clock is right (E6)."""
+    (id,) = enrolled(hosted, 1, tasks())
+    hosted.tick()
+    board.fail(on="cancel")
+    clock.move(hours=3652 * 24)
+    hosted.finish(id)
+    hosted.tick()
+    assert len(board.open) == 1
+    clock.move(hours=-3652 * 24)
+    hosted.tick()
+    assert board.open == []
+
+
+def test_e6_who_waited_for_a_writer_does_not_take_its_clock_for_wrong(store, engine, clock):
+    """A worker that got to its claim minutes after another one's pass leaves the estimates of that pass alone (E6)."""
+    (id,) = enrolled(engine, 1)
+
+    class Waiting:
+        origin = store.origin
+        waits = True
+
+        def transaction(self, connection=None, **how):
+            if self.waits:
+                self.waits = False
+                clock.move(seconds=130)
+                engine.tick()
+            return store.transaction(connection, **how)
+
+    late = Engine(store=Waiting(), mailer=RecordingMailer(), clock=clock)
+    late.tick()
+    late.tick()
+    assert engine.get(id).steps[1].estimated_execute_at == clock.now().add(hours=24)
+
+
+def test_an_engine_without_a_mailer_says_so(store, clock):
+    """Mails of an engine without a mailer fail for `mail_settings`, and can be retried with one (L5)."""
+    engine = Engine(store=store, clock=clock)
+    (id,) = enrolled(engine, 1)
+    engine.tick()
+    assert engine.get(id).blocked_reason == "mail_settings"
+    mailer = RecordingMailer()
+    engine = Engine(store=store, clock=clock, mailer=mailer)
+    engine.resume(id)
+    engine.tick()
+    assert len(mailer.sent) == 1
+
+
+def test_the_embedded_board_goes_with_the_enrollment(engine):
+    """Tasks appear, are done and are taken off in the transactions of their enrollments (L7, S2)."""
+    id = engine.enroll(tasks(), lead()).id
+    engine.tick()
+    (task,) = engine.tasks()
+    assert (task.enrollment_id, task.task_content, task.status) == (id, "Call", "open")
+    engine.complete_task(task.id)
+    assert not engine.complete_task(task.id).changed
+    assert [each.status for each in engine.tasks(status=None)] == ["done"]
+    engine.clock.move(hours=1)
+    engine.tick()
+    engine.finish(id)
+    assert [each.status for each in engine.tasks(status=None)] == ["done", "cancelled"]
+
+
+def test_a_task_says_until_when(engine, clock):
+    """A task carries when it is overdue, by its own `due_after` (T9)."""
+    engine.enroll(Sequence("t", [Step(Task("Call", due_after=Hours(5)))]), lead())
+    engine.tick()
+    assert engine.tasks()[0].due_at == clock.now().add(hours=5)
+
+
+def test_templates_are_looked_up_late(engine, mailer, clock):
+    """A text that is changed after enrolling is the one that leaves (L1)."""
+    engine.enroll(Sequence("t", [Step(AutomatedEmail(1), Hours(1))], templates={1: Template("Old", "x")}), lead())
+    engine.save(Sequence("t", [Step(AutomatedEmail(1), Hours(1))], templates={1: Template("New", "x")}))
+    engine.run_until(clock.now().add(hours=2))
+    assert mailer.sent[0].email.subject == "New"
+
+
+def test_l1_nothing_that_happens_to_the_sequence_reaches_an_enrollment(engine, mailer, clock):
+    """Steps added, removed or delayed in a later version leave a running enrollment as it was (L1)."""
+    (id,) = enrolled(engine, 1)
+    engine.save(mails(count=1))
+    engine.run_until(clock.now().add(days=5))
+    assert len(mailer.sent) == 2
+    assert engine.get(id).version.version == 1
+
+
+def _wait():
+    time.sleep(0.02)
