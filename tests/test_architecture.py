@@ -49,6 +49,7 @@ WAITING = re.compile(r"time\.(sleep|monotonic|monotonic_ns|perf_counter|perf_cou
 
 # Who may wait, or measure how long something takes, with a clock that is not the engine's; and why.
 MAY_WAIT: dict[str, str] = {
+    "sequencer.adapters.procrastinate": "a job ends after so many real seconds, before the next ones begin",
     "sequencer.engine.calls": "a port has so many real seconds to come back",
     "sequencer.engine.delivery": "answers are brought back at least so often, and `max_seconds` are real",
     "sequencer.engine.worker": "`max_seconds` limits the time that a tick really takes",
