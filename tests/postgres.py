@@ -13,15 +13,18 @@ import itertools
 import os
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from sequencer.stores.postgres import PostgresStore
 
-__all__ = ["connect", "new_schema", "new_store", "server"]
+__all__ = ["connect", "new_database", "new_schema", "new_store", "server"]
 
 _numbers = itertools.count(1)
 
@@ -63,3 +66,15 @@ def _drop(schema: str) -> None:
 def new_store(**options: Any) -> PostgresStore:
     """A new, empty store in a schema of its own."""
     return PostgresStore(server(), schema=new_schema(), **options)
+
+
+@contextmanager
+def new_database() -> Iterator[str]:
+    """The connection string of a new, empty database of the same server."""
+    name = f"test {os.getpid()} {next(_numbers)}"
+    with connect(autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        try:
+            yield make_conninfo(server(), dbname=name)
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

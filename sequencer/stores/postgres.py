@@ -34,7 +34,8 @@ try:
     from psycopg import errors, sql
     from psycopg.pq import TransactionStatus
     from psycopg.rows import tuple_row
-    from psycopg.types.numeric import Int8Dumper
+
+    from sequencer.stores.postgres_connections import ADAPTERS, opened, refuse_unfit, shown, translated
 except ModuleNotFoundError as error:  # pragma: no cover - the extra is there in every test
     raise ModuleNotFoundError(
         "PostgresStore needs psycopg 3: pip install 'sequencer[postgres]'", name="psycopg"
@@ -58,25 +59,10 @@ _SETTLED = frozenset({"events_after", "last_event"})
 _COPIED = frozenset({"insert", "add_event"})
 # Fewer rows than these are sent one after another: a copy and its end are three messages.
 _FEW = 8
-_AGAIN = (
-    errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable, errors.IntegrityError,
-    errors.QueryCanceled,
-)  # fmt: skip
-
-
-def translated(error: Exception) -> SequencerError:
-    """What an error of PostgreSQL or its driver means to who uses the store."""
-    text = " ".join(str(error).split())
-    if isinstance(error, (errors.DataError, UnicodeEncodeError, OverflowError)):
-        return InvalidInput(f"PostgreSQL cannot hold it: {text}", code="out_of_range")
-    if isinstance(error, errors.LockNotAvailable):
-        return Conflict(
-            f"{text}: another transaction is writing; nothing was stored, so try again (or raise `lock_timeout`). If "
-            "it is your own, pass its connection as connection="
-        )
-    if isinstance(error, _AGAIN):
-        return Conflict(f"{text}: somebody else was faster; nothing was stored, so read again and decide anew")
-    return StoreError(f"PostgreSQL: {text}")
+# What these do not find is not there, and something is decided on that: see `_look_afresh`.
+_ABSENT = frozenset({
+    "ongoing_of_resource", "ongoing_of_address", "last_finished_of_resource", "last_finished_of_address",
+})  # fmt: skip
 
 
 def _key(name: str) -> int:
@@ -101,15 +87,23 @@ def _statements(schema: str) -> tuple[dict[str, str], dict[str, str]]:
     return named, {**named, **{name: f"{named[name]}\nFOR UPDATE" for name in _LOCKING}}
 
 
-class PostgresDatabase:
-    """Runs the named statements on a cursor of its own, which gives plain tuples whatever the connection gives."""
+class _Cursor(psycopg.RawCursor[Row]):
+    """A cursor that gives plain tuples of plain values, whatever the connection gives."""
 
-    __slots__ = ("_domain", "_sql", "cursor")
+    adapters = property(lambda _: ADAPTERS)
+
+
+class PostgresDatabase:
+    """Runs the named statements on a cursor of its own.
+
+    `afresh` is for a transaction that works on a snapshot: what sees what was committed since.
+    """
+
+    __slots__ = ("_domain", "_sql", "afresh", "cursor")
 
     def __init__(self, connection: psycopg.Connection[Any], named: dict[str, str], domain: str) -> None:
-        self.cursor = psycopg.RawCursor(connection, row_factory=tuple_row)
-        # One type for all integers, so that a statement is prepared once and not for each size of number.
-        self.cursor.adapters.register_dumper(int, Int8Dumper)
+        self.cursor = _Cursor(connection, row_factory=tuple_row)
+        self.afresh: Callable[[], PostgresDatabase] | None = None
         self._sql = named
         self._domain = domain
 
@@ -123,7 +117,20 @@ class PostgresDatabase:
 
     def rows(self, name: str, *values: Any) -> list[Row]:
         """All rows of a query."""
-        return self._execute(name, values).fetchall()
+        found = self._execute(name, values).fetchall()
+        if self.afresh is not None and name in _ABSENT:
+            self._look_afresh(self.afresh(), name, values, {row[0] for row in found})
+        return found
+
+    def _look_afresh(self, now: PostgresDatabase, name: str, values: tuple[Any, ...], seen: set[int]) -> None:
+        """Raise `Conflict` where somebody else has enrolled since the snapshot of this transaction was taken."""
+        for id, *_ in now.rows(name, *values):
+            # One that looks different by now cannot be locked, unless it was changed in this very transaction.
+            if id not in seen and not self._execute("get", (id,)).fetchall():
+                raise Conflict(
+                    f"enrollment {id} was made after the snapshot of your transaction was taken; nothing "
+                    "was stored, so roll back and begin again"
+                )
 
     def row(self, name: str, *values: Any) -> Row | None:
         """The first row of a query."""
@@ -178,7 +185,14 @@ class PostgresDatabase:
         return _key(f"{self._domain} {name}")
 
     def _settled(self) -> int:
-        ((settled,),) = self.rows("settled", _feed_class(self._domain))
+        ((settled, safe),) = self.rows("settled", _feed_class(self._domain))
+        if not safe:
+            raise InvalidInput(
+                "events cannot be read from a snapshot (REPEATABLE READ, SERIALIZABLE) or from a standby server, where "
+                "some would be passed over; use READ COMMITTED on the primary",
+                path="connection",
+                code="invalid_value",
+            )
         return int(settled)
 
     def control(self, statement: str) -> None:
@@ -211,18 +225,13 @@ class PostgresStore:
     ) -> None:
         if (not dsn) is (connect is None):
             raise InvalidInput("give a connection string, or connect=, a callable that makes a connection", path="dsn")
-        if (
-            not isinstance(schema, str)
-            or not 1 <= len(schema.encode("utf-8", "replace")) <= 63
-            or set(schema) & set("\0'")
-        ):
-            raise InvalidInput(f"needs the name of a schema, got {schema!r}", path="schema", code="invalid_value")
-        self._dsn = dsn
+        _check_schema(schema)
+        self._shown = None if dsn is None else shown(dsn)
         self._connect = connect
         self.schema = schema
         self._quoted = sql.Identifier(schema).as_string(None)
         self._reading, self._writing = _statements(self._quoted)
-        self._connections = Connections(partial(_opened, dsn, connect, lock_timeout, repr(self)))
+        self._connections = Connections(partial(opened, dsn, connect, lock_timeout, repr(self)))
         self._preparing = threading.Lock()
         self._known: Known | None = None
         if check:
@@ -234,10 +243,9 @@ class PostgresStore:
 
     def __repr__(self) -> str:
         schema = "" if self.schema == "public" else f", schema={self.schema!r}"
-        if self._connect is not None:
-            return f"PostgresStore(connect={self._connect!r}{schema})"
-        # A connection string may hold a password.
-        return f"PostgresStore({_without_password(self._dsn or '')!r}{schema})"
+        # Neither a connection string nor the arguments of a callable: there may be a password in them.
+        name = getattr(self._connect, "__qualname__", type(self._connect).__name__)
+        return f"PostgresStore({f'connect={name}' if self._shown is None else repr(self._shown)}{schema})"
 
     @property
     def origin(self) -> str:
@@ -261,32 +269,37 @@ class PostgresStore:
         domain = "sequencer" if self._known is None else self._known.origin
         return PostgresDatabase(connection, self._writing if write else self._reading, domain)
 
+    def _own_connection(self) -> Held[psycopg.Connection[Any]]:
+        held = self._connections.own()
+        return self._connections.renewed() if held.connection.closed else held
+
+    def _reader(self) -> PostgresDatabase:
+        return self._database(self._own_connection().connection, write=False)
+
     def _begun(self, *, write: bool) -> tuple[Held[psycopg.Connection[Any]], PostgresDatabase]:
         """The connection of this thread, with a transaction on it; a new one, if the server has gone away meanwhile."""
-        held = self._connections.own()
+        held = self._own_connection()
         if held.open:
             raise StoreError("a transaction of this store is open in this thread already; go on in that one")
-        if held.connection.closed:
-            held = self._connections.renewed()
         database = self._database(held.connection, write=write)
         if not write:
             # Each statement sees what is committed by then: a block that only reads needs no transaction for that.
             return held, database
         try:
-            database.control(self._begin("BEGIN"))
+            database.control(self._begin())
         except StoreError:
             if not held.connection.closed:
                 raise
             held = self._connections.renewed()
             database = self._database(held.connection, write=write)
-            database.control(self._begin("BEGIN"))
+            database.control(self._begin())
         return held, database
 
-    def _begin(self, statement: str) -> str:
+    def _begin(self) -> str:
         """The beginning of a transaction that may write events, which the readers of the feed must know of."""
         # In one message, which can have no values beside it.
-        announced = self._writing["announce"].replace("$1", str(_feed_class(self._knows().origin)))
-        return f"{statement}; {announced}"
+        announced = self._writing["announce"].replace("$1", str(_feed_class(self._knows().origin)), 1)
+        return f"BEGIN; {announced}"
 
     # -- transactions ------------------------------------------------------------------------------------------
 
@@ -315,13 +328,7 @@ class PostgresStore:
 
     @contextmanager
     def _joined(self, connection: Any, *, write: bool) -> Iterator[StoreTransaction]:
-        if not isinstance(connection, psycopg.Connection):
-            raise InvalidInput(
-                f"needs a psycopg connection, got {connection!r}; Django's is `connection.connection`, SQLAlchemy's "
-                "`session.connection().connection.driver_connection`",
-                path="connection",
-                code="invalid_type",
-            )
+        refuse_unfit(connection)
         known = self._knows()
         database = self._database(connection, write=write)
         status = connection.info.transaction_status
@@ -329,9 +336,10 @@ class PostgresStore:
             raise StoreError("the caller's transaction has failed already; roll it back first")
         alone = status == TransactionStatus.IDLE and connection.autocommit
         begin, end, undo = _ALONE if alone else _SAVEPOINT
-        database.control(self._begin(begin) if write else begin)
+        database.control(begin)
         try:
-            self._refuse_another(database, known)
+            if self._isolation(database, known, write=write) != "read committed" and write:
+                database.afresh = self._reader
             yield StoreTransaction(database, known)
         except BaseException:
             if connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
@@ -340,22 +348,24 @@ class PostgresStore:
             raise
         database.control(end)
 
-    def _refuse_another(self, database: PostgresDatabase, known: Known) -> None:
+    @staticmethod
+    def _isolation(database: PostgresDatabase, known: Known, *, write: bool) -> str:
+        """How the caller's transaction is isolated. Raises `InvalidInput` where it is on another store's database."""
         try:
-            found = database.rows("get_meta", "origin")
+            found = database.row("joined_to_write", _feed_class(known.origin)) if write else database.row("joined")
         except StoreError as error:
             if not isinstance(error.__cause__, errors.UndefinedTable):
                 raise
-            found = []
-        if found != [(known.origin,)]:
+            found = None
+        if found is None or found[0] != known.origin:
             raise InvalidInput("it is connected to another database than the store", path="connection")
+        return str(found[1])
 
     # -- the schema --------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
         with self._preparing:
-            held = self._connections.own()
-            database = self._database(held.connection, write=False)
+            database = self._reader()
             if self._schema(database) == 0 and not self._has_tables(database):
                 self.migrate()
             found = self._schema(database)
@@ -382,7 +392,10 @@ class PostgresStore:
         Everything is one transaction, and only one process does it at a time. The SQL is complete: who runs migrations
         with tools of their own runs exactly that. Raises `SchemaMismatch` for a schema that is newer than this release.
         """
-        database = self._database(self._connections.own().connection, write=True)
+        held = self._own_connection()
+        if held.open:
+            raise StoreError("a transaction of this store is open in this thread; end it before migrating")
+        database = self._database(held.connection, write=True)
         database.control("BEGIN")
         try:
             database.lock([f"migrate {self.schema}"], None)
@@ -390,6 +403,9 @@ class PostgresStore:
             if found > SCHEMA or (found == 0 and self._has_tables(database)):
                 raise SchemaMismatch(found, SUPPORTED)
             scripts = [self._script(number) for number in range(found, SCHEMA)]
+            if found == 0 and database.row("has_schema", self.schema) is None:
+                # Only then, since it asks for more rights, also where there is nothing to do.
+                scripts[0] = f"CREATE SCHEMA {self._quoted};\n\n{scripts[0]}"
             for script in scripts if not dry_run else ():
                 for statement in split(script):
                     database.control(statement)
@@ -405,39 +421,12 @@ class PostgresStore:
     def _script(self, number: int) -> str:
         """The whole SQL of a migration, with what notes that it was applied."""
         migration = migrations("postgres")[number]
-        create = "" if number or self.schema == "public" else f"CREATE SCHEMA IF NOT EXISTS {self._quoted};\n\n"
         noted = f"{migration.version}, {_text(migration.name)}, {_text(release_of('sequencer'))}"
         note = f"INSERT INTO {self._quoted}.sequencer_migrations (version, name, release) VALUES ({noted});\n"  # noqa: S608
-        return f"{create}{migration.sql.replace('{schema}', self._quoted)}\n{note}"
+        return f"{migration.sql.replace('{schema}', self._quoted)}\n{note}"
 
 
-def _opened(
-    dsn: str | None, connect: Callable[[], psycopg.Connection[Any]] | None, lock_timeout: float, shown: str
-) -> psycopg.Connection[Any]:
-    try:
-        connection = psycopg.connect(dsn or "") if connect is None else connect()
-    except psycopg.Error as error:
-        raise StoreError(f"cannot open {shown}: {' '.join(str(error).split())}") from error
-    try:
-        connection.autocommit = True
-        for name, value in (
-            ("lock_timeout", f"{max(1, round(lock_timeout * 1000))}ms"),
-            ("default_transaction_isolation", "read committed"),
-        ):
-            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-        # Durable means durable, whatever the server or the database is set to.
-        connection.execute(
-            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
-        )
-    except BaseException as error:
-        connection.close()
-        if isinstance(error, psycopg.Error):
-            raise translated(error) from error
-        raise
-    return connection
-
-
-_ALONE = ("BEGIN", "COMMIT", ("ROLLBACK",))
+_ALONE = ("BEGIN ISOLATION LEVEL READ COMMITTED", "COMMIT", ("ROLLBACK",))
 _SAVEPOINT = ("SAVEPOINT sequencer", "RELEASE sequencer", ("ROLLBACK TO sequencer", "RELEASE sequencer"))
 
 
@@ -445,10 +434,15 @@ def _text(value: str) -> str:
     return sql.Literal(value).as_string(None)
 
 
-def _without_password(dsn: str) -> str:
+def _check_schema(schema: Any) -> None:
     try:
-        parts = psycopg.conninfo.conninfo_to_dict(dsn)
-    except psycopg.Error:
-        return "..."
-    parts.pop("password", None)
-    return psycopg.conninfo.make_conninfo("", **parts)
+        long = not isinstance(schema, str) or not 1 <= len(schema.encode()) <= 63
+    except UnicodeEncodeError:
+        long = True
+    if long or "'" in schema or not schema.isprintable():
+        raise InvalidInput(
+            "needs the name of a schema: 1 to 63 bytes of UTF-8, without apostrophes, line breaks and the like, got "
+            f"{schema!r}",
+            path="schema",
+            code="invalid_value",
+        )

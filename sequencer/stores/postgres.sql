@@ -365,10 +365,14 @@ SELECT $1::bigint
 
 -- settled --
 -- Up to which number every event that there will ever be is there for the next statement. Whoever may write events
--- holds a lock, whose second key is the last number that was given out when it began: its own come after that.
-SELECT least(until, until - max(mod(until - objid::bigint + 3221225472, 2147483648) - 1073741824))
-FROM (SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS until FROM {schema}.sequencer_event_ids) AS now
-LEFT JOIN pg_catalog.pg_locks ON locktype = 'advisory' AND objsubid = 2 AND classid::bigint = $1
+-- holds a lock, whose second key is the last number that was given out when it began: its own come after that. The last
+-- number is read, and kept, before the locks are. Also whether that can be said at all, of what is seen here.
+WITH now AS MATERIALIZED (
+    SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS until FROM {schema}.sequencer_event_ids
+)
+SELECT least(until, until - max(mod(until - objid::bigint + 3221225472, 2147483648) - 1073741824)),
+    current_setting('transaction_isolation') = 'read committed' AND NOT pg_is_in_recovery()
+FROM now LEFT JOIN pg_catalog.pg_locks ON locktype = 'advisory' AND objsubid = 2 AND classid::bigint = $1
     AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
 GROUP BY until
 
@@ -582,6 +586,22 @@ WHERE enrollment_id = $1 AND NOT (standing IN ('again', 'out', 'sent') AND at > 
 -- get_meta --
 -- What the store knows about itself.
 SELECT value FROM {schema}.sequencer_meta WHERE name = $1
+
+-- joined --
+-- Which store it is, and how the transaction sees what others commit.
+SELECT value, current_setting('transaction_isolation') FROM {schema}.sequencer_meta WHERE name = 'origin'
+
+-- joined_to_write --
+-- As `joined`, and as `announce`.
+SELECT value, current_setting('transaction_isolation'),
+    pg_advisory_xact_lock_shared($1::int, (
+        SELECT (CASE WHEN is_called THEN last_value ELSE 0 END % 2147483648)::int FROM {schema}.sequencer_event_ids
+    ))
+FROM {schema}.sequencer_meta WHERE name = 'origin'
+
+-- has_schema --
+-- Whether there is a schema.
+SELECT oid::bigint FROM pg_catalog.pg_namespace WHERE nspname = $1
 
 -- our_tables --
 -- How many of our tables there are.
