@@ -7,8 +7,9 @@ workers there are. The arithmetic is the core's (`core/pacing.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from collections.abc import Sequence as Several
+from contextlib import contextmanager
 from datetime import timedelta
 
 import attrs
@@ -23,14 +24,13 @@ from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.core.timeline import is_due
 from sequencer.core.values import Identifier
 from sequencer.engine.logs import WORKER, log_raised, subject_fields
-from sequencer.engine.storage import ActorMail, Held, Transaction
+from sequencer.engine.storage import Actor, ActorMail, Held, Transaction
 
 __all__ = ["CapRule", "Pacing", "Turns"]
 
 CapRule = Cap | Callable[[Identifier | None, Identifier], Cap | None] | None
 """A cap for every actor; a callable that is given an account and an actor's id; or None."""
 
-_Actor = tuple[Identifier | None, Identifier]
 _Mail = tuple[Enrollment, EnrollmentStep]
 _MOMENT = timedelta(microseconds=1)
 # What leaves now leaves during this pass. A plan that counts on a little later finds the room there, all at once.
@@ -67,7 +67,7 @@ class Pacing:
         """Who has to wait, of those claimed at `now`. `full` says that there may be more that is due."""
         deferred: dict[int, Defer] = {}
         held_up: set[int] = set()
-        by_actor: dict[_Actor, list[_Mail]] = {}
+        by_actor: dict[Actor, list[_Mail]] = {}
         for held in claimed:
             enrollment = held.enrollment
             try:
@@ -82,22 +82,31 @@ class Pacing:
                 deferred[enrollment.id] = late
             elif step is not None and step.step.is_email and enrollment.actor_id is not None and self.cap is not None:
                 by_actor.setdefault((enrollment.account, enrollment.actor_id), []).append((enrollment, step))
+        caps: dict[Actor, Cap] = {}
+        for actor, mails in by_actor.items():
+            with _apart(mails, held_up):
+                cap = self._cap(actor)
+                if cap is not None:
+                    caps[actor] = cap
+        if not caps:
+            return Turns(deferred, frozenset(held_up))
+        ahead = later_by(now, timedelta(seconds=2 * self.lease))
+        left = transaction.mails_left({each: later_by(now, -caps[each].per) for each in caps}, now, ahead=ahead)
+        if left is None:
+            return Turns(deferred, frozenset(held_up))
         # Whoever is due and not claimed was to be looked at later than the last of these.
         last = max((each.enrollment.wake_at for each in claimed if each.enrollment.wake_at), default=now)
-        # In one order for all workers, since each actor is locked until the commit.
-        for actor in sorted(by_actor, key=repr):
-            mails = by_actor[actor]
-            try:
-                deferred |= self._capped(transaction, actor, mails, now, last if full else None)
-            except (StoreError, Conflict):
-                raise
-            except Exception as error:  # noqa: BLE001 - nor must an actor
-                # The host's callable is at fault, or what is stored. Mails that nobody can count do not leave.
-                message = "the actor of enrollment %d cannot be capped, so its mails wait for their lease: %s"
-                first = mails[0][0]
-                log_raised(WORKER, message, first.id, error, **subject_fields(first))
-                held_up.update(enrollment.id for enrollment, _ in mails)
+        expected = transaction.mails_expected(caps, last) if full else {}
+        for actor, cap in caps.items():
+            with _apart(by_actor[actor], held_up):
+                deferred |= _capped(transaction, actor, cap, by_actor[actor], now, left[actor], expected.get(actor))
         return Turns(deferred, frozenset(held_up))
+
+    def _cap(self, actor: Actor) -> Cap | None:
+        cap = self.cap(*actor) if callable(self.cap) else self.cap
+        if not (cap is None or isinstance(cap, Cap)):
+            raise InvalidInput(f"answered {cap!r} for {actor!r}; it must answer a Cap or None", path="cap")
+        return cap
 
     def _late(self, enrollment: Enrollment, step: EnrollmentStep, now: DateTime) -> Defer | None:
         rule, at = self.catch_up, step.estimated_execute_at
@@ -111,57 +120,64 @@ class Pacing:
         until = rule.until(key, now, calendar, email=step.step.is_email)
         return Defer(until, "catch_up", rule.why()) if until > now else None
 
-    def _capped(
-        self,
-        transaction: Transaction,
-        actor: _Actor,
-        mails: Several[_Mail],
-        now: DateTime,
-        last: DateTime | None,
-    ) -> dict[int, Defer]:
-        cap = self.cap(*actor) if callable(self.cap) else self.cap
-        if cap is None:
-            return {}
-        if not isinstance(cap, Cap):
-            raise InvalidInput(f"answered {cap!r} for {actor!r}; it must answer a Cap or None", path="cap")
-        ahead = later_by(now, timedelta(seconds=2 * self.lease))
-        found = transaction.mails_left(*actor, now, since=later_by(now, -cap.per), ahead=ahead)
-        if found is None:
-            return {}
-        left = [each for each in found if each.standing == "sent"]
-        holding = {(each.enrollment_id, each.step) for each in left}
-        due = in_order(_due_mail(cap, enrollment, step, holding, now) for enrollment, step in mails)
-        claimed = {mail.id for mail in due}
-        expected: list[ActorMail] | None = None
-        reserved = 0
-        if last is not None and not due[-1].follow_up:
-            expected = _others(transaction.mails_expected(*actor, last), claimed)
-            reserved = sum(each.follow_up and each.at <= now for each in expected)
-        instants, out = [each.at for each in left], len(found) - len(left)
-        going = admitted(cap, due, now, instants, out, reserved)
-        if going == len(due):
-            return {}
-        if expected is None:
-            expected = _others(transaction.mails_expected(*actor, now), claimed)
-        ahead_of_us = [each for each in expected if each.at > now]
-        # Between two mails the gap is counted from the one; a window finds its room where all have left.
-        by = now if cap.gap or cap.jitter else later_by(now, min(_LONGEST_PASS, cap.per / 60))
-        places = planned(
-            cap,
-            due[going:],
-            later_by(now, _MOMENT),
-            [*instants, *[by] * (out + going + reserved)],
-            [each.at for each in ahead_of_us if each.follow_up],
-            [each.at for each in ahead_of_us if not each.follow_up],
+
+@contextmanager
+def _apart(mails: Several[_Mail], held_up: set[int]) -> Iterator[None]:
+    """Whatever is wrong about one actor must not hold up the others: its mails wait for their lease."""
+    try:
+        yield
+    except (StoreError, Conflict):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        # The host's callable is at fault, or what is stored. Mails that nobody can count do not leave.
+        message = "the actor of enrollment %d cannot be capped, so its mails wait for their lease: %s"
+        first = mails[0][0]
+        log_raised(WORKER, message, first.id, error, **subject_fields(first))
+        held_up.update(enrollment.id for enrollment, _ in mails)
+
+
+def _capped(
+    transaction: Transaction,
+    actor: Actor,
+    cap: Cap,
+    mails: Several[_Mail],
+    now: DateTime,
+    found: Several[ActorMail],
+    expected: Several[ActorMail] | None,
+) -> dict[int, Defer]:
+    """Which of the mails of one actor have to wait; `expected` is given where more may be due than was claimed."""
+    left = [each for each in found if each.standing == "sent"]
+    holding = {(each.enrollment_id, each.step) for each in left}
+    due = in_order(_due_mail(cap, enrollment, step, holding, now) for enrollment, step in mails)
+    claimed = {mail.id for mail in due}
+    reserved = 0
+    if expected is not None and not due[-1].follow_up:
+        reserved = sum(each.follow_up and each.at <= now for each in _others(expected, claimed))
+    instants, out = [each.at for each in left], len(found) - len(left)
+    going = admitted(cap, due, now, instants, out, reserved)
+    if going == len(due):
+        return {}
+    if expected is None:
+        expected = transaction.mails_expected([actor], now)[actor]
+    ahead_of_us = [each for each in _others(expected, claimed) if each.at > now]
+    # Between two mails the gap is counted from the one; a window finds its room where all have left.
+    by = now if cap.gap or cap.jitter else later_by(now, min(_LONGEST_PASS, cap.per / 60))
+    places = planned(
+        cap,
+        due[going:],
+        later_by(now, _MOMENT),
+        [*instants, *[by] * (out + going + reserved)],
+        [each.at for each in ahead_of_us if each.follow_up],
+        [each.at for each in ahead_of_us if not each.follow_up],
+    )
+    return {
+        mail.id: Defer(
+            None if place.full and cap.exceeding == "block" else place.at,
+            "cap",
+            cap.why(full=place.full, actor=actor[1]),
         )
-        return {
-            mail.id: Defer(
-                None if place.full and cap.exceeding == "block" else place.at,
-                "cap",
-                cap.why(full=place.full, actor=actor[1]),
-            )
-            for mail, place in zip(due[going:], places, strict=True)
-        }
+        for mail, place in zip(due[going:], places, strict=True)
+    }
 
 
 def _due_step(enrollment: Enrollment, now: DateTime) -> EnrollmentStep | None:

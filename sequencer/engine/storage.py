@@ -9,7 +9,7 @@ A store finds, stores and counts. It decides nothing: no rule of the engine stan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from sequencer.core.values import Identifier
 
 __all__ = [
     "ALL_ACCOUNTS",
+    "Actor",
     "ActorMail",
     "BoardTask",
     "Counts",
@@ -44,6 +45,8 @@ class _AllAccounts:
 
 ALL_ACCOUNTS = _AllAccounts()
 Account = Identifier | None
+Actor = tuple[Account, Identifier]
+"""In whose name mails leave: an account, and an actor's id in it."""
 
 
 @attrs.frozen
@@ -304,17 +307,18 @@ class Transaction(Protocol):
     # -- mails in actors' names --------------------------------------------------------------------------------
 
     def mails_left(
-        self, account: Account, actor_id: Identifier, now: DateTime, *, since: DateTime, ahead: DateTime
-    ) -> list[ActorMail] | None:
-        """The mails in an actor's name that are out, or left after `since`: what `insert` and `save` made of them (E5).
+        self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime
+    ) -> dict[Actor, list[ActorMail]] | None:
+        """For each of these actors, with an instant: the mails in their name that are out, or left after it (E5).
 
-        Until the transaction ends, no other counts the mails of this actor. What left later than `ahead`, by a clock
-        that was wrong, left `now`. None where the store cannot count: its schema is one before the table.
+        That is what `insert` and `save` made of them. Until the transaction ends, no other counts the mails of these
+        actors, so one transaction asks for all of them at once. What left later than `ahead`, by a clock that was
+        wrong, left `now`. None where the store cannot count: its schema is one before the table.
         """
         ...
 
-    def mails_expected(self, account: Account, actor_id: Identifier, since: DateTime) -> list[ActorMail]:
-        """The mails in an actor's name that wait, or are put off, and come due from `since` on."""
+    def mails_expected(self, actors: Collection[Actor], since: DateTime) -> dict[Actor, list[ActorMail]]:
+        """For each of these actors the mails in their name that wait, or are put off, and come due from `since` on."""
         ...
 
     # -- events ------------------------------------------------------------------------------------------------

@@ -65,6 +65,17 @@ _ABSENT = frozenset({
 })  # fmt: skip
 
 
+def _arrays(rows: Iterable[Row]) -> list[str]:
+    """Many rows as an array for each column, in PostgreSQL's notation: psycopg's own way takes ten times as long."""
+    return [f"{{{','.join([_element(each) for each in column])}}}" for column in zip(*rows, strict=True)]
+
+
+def _element(value: Any) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", r"\\").replace('"', r"\"") + '"'
+    return "NULL" if value is None else str(value)
+
+
 def _key(name: str) -> int:
     """The number by which an advisory lock is known."""
     hashed = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
@@ -137,6 +148,20 @@ class PostgresDatabase:
         rows = self.rows(name, *values)
         return rows[0] if rows else None
 
+    def each(self, name: str, rows: Iterable[Row]) -> list[list[Row]]:
+        """The rows of a query for each of many values, which are sent in one go."""
+        rows = list(rows)
+        if not rows:
+            return []
+        try:
+            self.cursor.executemany(self._sql[name].encode(), rows, returning=True)
+        except (psycopg.Error, UnicodeEncodeError) as error:
+            raise translated(error) from error
+        found = [self.cursor.fetchall()]
+        while self.cursor.nextset():
+            found.append(self.cursor.fetchall())
+        return found
+
     def run(self, name: str, *values: Any) -> int:
         """How many rows a statement changed."""
         return self._execute(name, values).rowcount
@@ -160,13 +185,13 @@ class PostgresDatabase:
                     for row in rows:
                         copy.write_row(row)
             else:
-                self.cursor.execute(bulk.encode(), [list(column) for column in zip(*rows, strict=True)])
+                self.cursor.execute(bulk.encode(), _arrays(rows))
         except (psycopg.Error, UnicodeEncodeError) as error:
             raise translated(error) from error
 
     def stored(self, name: str, rows: Iterable[Row]) -> set[int]:
         """The ids of the rows that a statement changed."""
-        columns = tuple(list(column) for column in zip(*rows, strict=True))
+        columns = _arrays(rows)
         return {id for (id,) in self.rows(f"{name}_many", *columns)} if columns else set()
 
     def new_ids(self, count: int) -> Several[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Sequence as Several
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from sequencer.core.instants import from_microseconds, later_by, to_microseconds
 from sequencer.core.pacing import LONGEST_WINDOW
 from sequencer.core.sequence import Sequence, SequenceVersion
 from sequencer.core.values import Identifier
-from sequencer.engine.storage import Account, ActorMail, BoardTask, StoredReport, Suppression
+from sequencer.engine.storage import Account, Actor, ActorMail, BoardTask, StoredReport, Suppression
 from sequencer.stores.codec import Row, encode_id
 from sequencer.stores.contents import keyed_hash
 from sequencer.stores.mails import MAIL_STATEMENTS, mail_changes
@@ -49,6 +49,10 @@ class Database(Protocol):
 
     def row(self, name: str, *values: Any) -> Row | None:
         """The first row of a query."""
+        ...
+
+    def each(self, name: str, rows: Iterable[Row]) -> list[list[Row]]:
+        """The rows of a query for each of many values."""
         ...
 
     def run(self, name: str, *values: Any) -> int:
@@ -86,6 +90,10 @@ class OneWriter:
     def run(self, name: str, *values: Any) -> int:
         """How many rows a statement changed."""
         raise NotImplementedError
+
+    def each(self, name: str, rows: Iterable[Row]) -> list[list[Row]]:
+        """The rows of a query for each of many values."""
+        return [self.rows(name, *values) for values in rows]
 
     def stored(self, name: str, rows: Iterable[Row]) -> set[int]:
         """The ids of the rows that a statement changed."""
@@ -200,38 +208,49 @@ class Records:
             self._add(name, values)
 
     def mails_left(
-        self, account: Account, actor_id: Identifier, now: DateTime, *, since: DateTime, ahead: DateTime
-    ) -> list[ActorMail] | None:
-        """The mails in an actor's name that are out, or left after `since`."""
+        self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime
+    ) -> dict[Actor, list[ActorMail]] | None:
+        """For each of these actors the mails in their name that are out, or left since the instant given with them."""
         known = self._known
         if not known.counts_mails:
             if not known.warned:
                 known.warned = True
                 logger.warning("this store's schema is older than caps on mails, so there are none: run `migrate`")
             return None
-        whose = (encode_id(account), encode_id(actor_id))
-        self.lock(("mails", *whose))
+        whose = [(encode_id(account), encode_id(actor_id)) for account, actor_id in actors]
+        self.lock(*[("mails", *each) for each in whose])
         # Claims that are not written yet say nothing about mails; they are written with their decisions.
         database = self._database if self._later else self._at_once
-        rows = database.rows("mails_left", *whose, to_microseconds(since))
+        asked = [(*each, to_microseconds(since)) for each, since in zip(whose, actors.values(), strict=True)]
+        found = database.each("mails_left", asked)
         future = to_microseconds(ahead)
-        if any(at > future for _, _, at, _ in rows):
-            database.run("mails_ahead", *whose, to_microseconds(now), future)
-            rows = database.rows("mails_left", *whose, to_microseconds(since))
-        database.run("forget_mails", *whose, to_microseconds(later_by(now, -LONGEST_WINDOW)))
-        return [
-            ActorMail(id, step, from_microseconds(at), "sent" if standing == "sent" else "out")
-            for id, step, at, standing in rows
-        ]
+        wrong = [at for at, rows in enumerate(found) if any(left_at > future for _, _, left_at, _ in rows)]
+        if wrong:
+            database.many("mails_ahead", [(*whose[at], to_microseconds(now), future) for at in wrong])
+            for at, rows in zip(wrong, database.each("mails_left", [asked[at] for at in wrong]), strict=True):
+                found[at] = rows
+        long_ago = to_microseconds(later_by(now, -LONGEST_WINDOW))
+        database.many("forget_mails", [(*each, long_ago) for each in whose])
+        return {
+            actor: [
+                ActorMail(id, step, from_microseconds(at), "sent" if standing == "sent" else "out")
+                for id, step, at, standing in rows
+            ]
+            for actor, rows in zip(actors, found, strict=True)
+        }
 
-    def mails_expected(self, account: Account, actor_id: Identifier, since: DateTime) -> list[ActorMail]:
-        """The mails in an actor's name that wait, or are put off, and come due from `since` on."""
+    def mails_expected(self, actors: Collection[Actor], since: DateTime) -> dict[Actor, list[ActorMail]]:
+        """For each of these actors the mails in their name that wait, or are put off, and come due from `since` on."""
         database = self._database if self._later else self._at_once
-        rows = database.rows("mails_expected", encode_id(account), encode_id(actor_id), to_microseconds(since))
-        return [
-            ActorMail(id, step, from_microseconds(at), standing, bool(follow_up))
-            for id, step, at, standing, follow_up in rows
-        ]
+        at = to_microseconds(since)
+        found = database.each("mails_expected", [(encode_id(account), encode_id(id), at) for account, id in actors])
+        return {
+            actor: [
+                ActorMail(id, step, from_microseconds(at), standing, bool(follow_up))
+                for id, step, at, standing, follow_up in rows
+            ]
+            for actor, rows in zip(actors, found, strict=True)
+        }
 
     # -- events ------------------------------------------------------------------------------------------------
 

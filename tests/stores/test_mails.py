@@ -32,13 +32,13 @@ def store(request, tmp_path):
 
 def left(store: Any, actor: Any = 7, since: Any = LONG_AGO, now: Any = NOW, ahead: Any = AHEAD) -> list[Any]:
     with store.transaction() as transaction:
-        found = transaction.mails_left(None, actor, now, since=since, ahead=ahead)
+        found = transaction.mails_left({(None, actor): since}, now, ahead=ahead)[None, actor]
     return [(each.enrollment_id, each.step, each.standing, each.at) for each in found]
 
 
 def expected(store: Any, actor: Any = 7) -> list[Any]:
     with store.transaction() as transaction:
-        found = transaction.mails_expected(None, actor, LONG_AGO)
+        found = transaction.mails_expected([(None, actor)], LONG_AGO)[None, actor]
     return [(each.enrollment_id, each.step, each.standing, each.at, each.follow_up) for each in found]
 
 
