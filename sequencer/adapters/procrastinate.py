@@ -22,7 +22,7 @@ from sequencer.core.errors import InvalidInput
 from sequencer.core.values import to_line, to_whole
 
 try:
-    from croniter import CroniterError, croniter
+    from croniter import croniter
     from procrastinate import App, JobContext
     from procrastinate.exceptions import AlreadyEnqueued, JobAborted
     from procrastinate.tasks import Task
@@ -71,7 +71,7 @@ def schedule_ticks(
     queue: str = "sequencer",
     name: str = "sequencer.tick",
 ) -> Task[..., None, ...]:
-    """Let the workers of `app` tick: whenever `cron` says (in UTC; a sixth field is seconds), and on all that is due.
+    """Let the workers of `app` hand over what is due, whenever `cron` says (in UTC; a sixth field is seconds).
 
     A job passes over `limit` enrollments at a time until nothing is due, for at most `max_seconds` (and the mail that
     is under way then); where a pass leaves something due, up to `at_once` jobs share it. `max_seconds` should be less
@@ -81,15 +81,15 @@ def schedule_ticks(
     `queue` and `name` are those of the jobs; an app with several engines gives each a name of its own. Returns the
     task: `.defer()` asks for a tick at once. Raises `InvalidInput`, and procrastinate's `TaskAlreadyRegistered`.
     """
-    for value, path, methods in ((app, "app", ("task", "periodic")), (engine, "engine", ("tick",))):
-        for method in methods:
-            if not callable(getattr(value, method, None)):
-                wanted = "a procrastinate.App" if path == "app" else "an Engine"
-                raise InvalidInput(f"needs {wanted}, got {value!r}", path=path, code="invalid_type")
+    if not callable(getattr(app, "periodic", None)):  # not by its class: Django's app stands behind a proxy
+        raise InvalidInput(f"needs a procrastinate.App, got {app!r}", path="app", code="invalid_type")
+    if not callable(getattr(engine, "tick", None)):
+        raise InvalidInput(f"needs an Engine, got {engine!r}", path="engine", code="invalid_type")
+    to_line(cron, "cron")
     try:
         # Asked here: procrastinate would only find out in its workers, and end them.
-        croniter(to_line(cron, "cron"), 0).get_next()
-    except CroniterError as error:
+        croniter(cron, 0).get_next()
+    except ValueError as error:
         raise InvalidInput(
             f"needs five or six fields as in a crontab, like '* * * * *': {error}", path="cron"
         ) from None
