@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from sequencer.cli.files import opened
 from sequencer.cli.looking import show_enrollment
 from sequencer.cli.moments import to_moment
 from sequencer.cli.options import Commands, Refusal, add_command, identifier, positive, to_id, zone_option
 from sequencer.cli.output import Output
+from sequencer.cli.places import opened
 from sequencer.core.enrollment import Resource
 from sequencer.core.errors import InvalidInput
 from sequencer.core.sequence import MOST_STEPS

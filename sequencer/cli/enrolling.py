@@ -10,9 +10,10 @@ from typing import Any
 
 import attrs
 
-from sequencer.cli.files import opened, read_definition
+from sequencer.cli.files import read_definition
 from sequencer.cli.options import Commands, add_command, identifier
 from sequencer.cli.output import Output, Table, bad
+from sequencer.cli.places import opened
 from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.errors import (
     AlreadyEnrolled,

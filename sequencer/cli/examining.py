@@ -6,28 +6,27 @@ import importlib.metadata
 import platform
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import attrs
 from pendulum import DateTime
 
-from sequencer.cli.files import connected
+from sequencer.cli.places import Place, SQLStore, connected
 from sequencer.core.enrollment import Enrollment
 from sequencer.core.instants import from_microseconds, later_by, to_iso
+from sequencer.core.values import Identifier
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.counters import MOST
 from sequencer.engine.engine import Engine
 from sequencer.engine.zonedata import packaged_version, version_in_use
-from sequencer.stores.codec import decode_id
-from sequencer.stores.sqlite import SCHEMA, SUPPORTED, SQLiteStore
+from sequencer.stores.examination import Examination
 
 __all__ = ["Check", "examined"]
 
-_PACKAGES = ("sequencer", "attrs", "pendulum", "transitions", "tzdata", "pyyaml", "holidays", "rich")
+_PACKAGES = ("sequencer", "attrs", "pendulum", "transitions", "tzdata", "pyyaml", "holidays", "rich", "psycopg")
 _PAGE = 1000
 _A_LEASE = timedelta(minutes=10)
 _RELEASED = DateTime(2026, 1, 1, tzinfo=from_microseconds(0).tzinfo)
@@ -54,14 +53,15 @@ class Check:
         return attrs.asdict(self)
 
 
-def examined(path: Path | None) -> list[Check]:
+def examined(place: Place | None) -> list[Check]:
     """Everything that `doctor` looks at; what is in a store only if one is named."""
     now = SystemClock().now().replace(microsecond=0)
     checks = [*_installation(), *_clock(now)]
-    if path is not None:
-        checks += _file(path)
+    if place is not None:
+        checks += _beneath(place)
         if all(check.verdict != "wrong" for check in checks if check.name in ("schema", "integrity")):
-            checks += _contents(path, now)
+            with closing(place.store()) as store:
+                checks += _contents(store, now)
     return checks
 
 
@@ -102,62 +102,53 @@ def _clock(now: DateTime) -> Iterator[Check]:
         yield Check("clock", to_iso(now))
 
 
-def _file(path: Path) -> Iterator[Check]:
-    with closing(connected(path)) as connection:
+def _beneath(place: Place) -> Iterator[Check]:
+    """What can be said of a store that perhaps cannot be opened."""
+    path = place.path
+    if path is not None:
         yield Check("file", f"{path} ({path.stat().st_size:,} bytes)".replace(",", " "))
-        schema = _one(connection, "SELECT coalesce(max(version), 0) FROM sequencer_migrations")
-        if schema in SUPPORTED:
-            yield Check("schema", schema, "ok" if schema == SCHEMA else "look", "" if schema == SCHEMA else _MIGRATE)
-        else:
-            newer = schema > SCHEMA
-            remedy = "the store is newer than this release: upgrade the package" if newer else _MIGRATE
-            yield Check("schema", schema, "wrong", remedy)
-        found = [row[0] for row in connection.execute("PRAGMA integrity_check(10)")]
+    else:
+        yield Check("database", place.shown)
+    schema, newest, supported = place.schemas()
+    if schema in supported:
+        yield Check("schema", schema, "ok" if schema == newest else "look", "" if schema == newest else _MIGRATE)
+    else:
+        newer = schema > newest
+        remedy = "the store is newer than this release: upgrade the package" if newer else _MIGRATE
+        yield Check("schema", schema, "wrong", remedy)
+    if path is not None:
+        with closing(connected(path)) as connection:
+            found = [row[0] for row in connection.execute("PRAGMA integrity_check(10)")]
         if found == ["ok"]:
             yield Check("integrity", "ok")
         else:
             yield Check("integrity", "; ".join(found), "wrong", "the file is damaged: take the last good copy")
-        journal = _one(connection, "PRAGMA journal_mode")
-        yield Check("journal mode", journal, "ok" if journal == "wal" else "look", "" if journal == "wal" else _WAL)
 
 
-_MIGRATE = "sequencer migrate --db FILE"
-_WAL = "the next worker that opens the file switches it to WAL"
-_SYNCHRONOUS = {0: "off", 1: "normal", 2: "full", 3: "extra"}
+_MIGRATE = "sequencer migrate --db"
+# What the settings of a store should be, and what to do where they are not.
+_SETTINGS = {
+    "journal mode": ("wal", "the next worker that opens the file switches it to WAL"),
+    "synchronous": ("full", "the store should set it: commits may be lost with the power"),
+    "synchronous commit": ("on", "a commit waits for less, or more, than this server's disk: see its documentation"),
+}
 
 
-def _synchronous(path: Path) -> str:
-    """How the store itself opens the file: this is a setting of the connection."""
-    made: list[sqlite3.Connection] = []
-
-    def connect() -> sqlite3.Connection:
-        made.append(sqlite3.connect(path, check_same_thread=False))
-        return made[-1]
-
-    with closing(SQLiteStore(connect=connect)) as store, store.transaction():
-        number = _one(made[0], "PRAGMA synchronous")
-    return _SYNCHRONOUS.get(number, str(number))
-
-
-def _contents(path: Path, now: DateTime) -> Iterator[Check]:
-    yield Check("synchronous", _synchronous(path))
-    with closing(connected(path)) as connection:
-        tables = ("sequences", "enrollments", "events", "tasks", "suppressions")
-        counts = {name: _one(connection, f"SELECT count(*) FROM sequencer_{name}") for name in tables}  # noqa: S608 - our own names
-        yield Check("counts", counts)
-        states = connection.execute("SELECT state, count(*) FROM sequencer_enrollments GROUP BY state ORDER BY state")
-        yield Check("enrollments", dict(states.fetchall()))
-        yield from _last_change(connection, now)
-        accounts = [row[0] for row in connection.execute("SELECT DISTINCT account FROM sequencer_enrollments")]
-    yield from _counters(path, now)
-    yield from _enrollments(path, accounts)
+def _contents(store: SQLStore, now: DateTime) -> Iterator[Check]:
+    found = store.examine()
+    for name, value in found.settings.items():
+        expected, remedy = _SETTINGS.get(name, (value, ""))
+        yield Check(name, value, "ok" if value == expected else "look", "" if value == expected else remedy)
+    yield Check("counts", dict(found.counts))
+    yield Check("enrollments", dict(found.states))
+    yield from _last_change(found, now)
+    yield from _counters(store, now)
+    yield from _enrollments(store, found.accounts)
 
 
-def _last_change(connection: sqlite3.Connection, now: DateTime) -> Iterator[Check]:
-    found = _one(connection, "SELECT max(updated_at) FROM sequencer_enrollments")
-    last = None if found is None else from_microseconds(found)
-    simulated = _one(connection, "SELECT count(*) FROM sequencer_meta WHERE name = 'made_by' AND value = 'demo'")
-    if simulated:
+def _last_change(found: Examination, now: DateTime) -> Iterator[Check]:
+    last = found.last_change_at
+    if found.simulated:
         # Its instants are no clock's that anybody could set.
         yield Check("last change", f"{'never' if last is None else _shown(last)}, simulated: the demo made this store")
     elif last is not None and last > later_by(now, timedelta(minutes=1)):
@@ -167,12 +158,11 @@ def _last_change(connection: sqlite3.Connection, now: DateTime) -> Iterator[Chec
         yield Check("last change", None if last is None else _shown(last))
 
 
-def _counters(path: Path, now: DateTime) -> Iterator[Check]:
+def _counters(store: SQLStore, now: DateTime) -> Iterator[Check]:
     """How it stands with the work: what is blocked, what waits, and what workers have."""
-    with closing(SQLiteStore(str(path))) as store:
-        counters = Engine(store=store).counters()
-        with store.transaction(write=False) as transaction:
-            next_due_at = counters.oldest_due_at or transaction.next_wake()
+    counters = Engine(store=store).counters()
+    with store.transaction(write=False) as transaction:
+        next_due_at = counters.oldest_due_at or transaction.next_wake()
     blocked = dict(counters.blocked)
     yield Check("blocked", blocked, "look" if blocked else "ok", "sequencer list --state blocked" if blocked else "")
     yield Check("waiting", {name: getattr(counters, name) for name in ("due", "claimed", "abandoned")})
@@ -194,10 +184,10 @@ def _counters(path: Path, now: DateTime) -> Iterator[Check]:
         yield Check("next due", _shown(next_due_at))
 
 
-def _enrollments(path: Path, accounts: list[str]) -> Iterator[Check]:
+def _enrollments(store: SQLStore, accounts: Iterable[Identifier | None]) -> Iterator[Check]:
     """What only the enrollments themselves can tell: what is overdue, and by which zone data they were made."""
     overdue, oldest, zones = 0, None, dict[str, int]()
-    for each in _ongoing(path, accounts):
+    for each in _ongoing(store, accounts):
         zones[each.tzdata] = zones.get(each.tzdata, 0) + 1
         current = each.current
         if current is not None and current.overdue and current.estimated_execute_at is not None:
@@ -214,23 +204,17 @@ def _enrollments(path: Path, accounts: list[str]) -> Iterator[Check]:
     yield Check("zone data stored", zones, "look" if others else "ok", remedy)
 
 
-def _ongoing(path: Path, accounts: list[str]) -> Iterator[Enrollment]:
-    with closing(SQLiteStore(str(path))) as store:
-        for text in accounts:
-            account = decode_id(text)
-            engine = Engine(store=store)
-            if account is not None:
-                engine = engine.account(account)
-            for state in ("active", "blocked"):
-                after = None
-                while page := engine.enrollments(state=state, after=after, limit=_PAGE):
-                    yield from page
-                    after = page[-1].id
+def _ongoing(store: SQLStore, accounts: Iterable[Identifier | None]) -> Iterator[Enrollment]:
+    for account in accounts:
+        engine = Engine(store=store)
+        if account is not None:
+            engine = engine.account(account)
+        for state in ("active", "blocked"):
+            after = None
+            while page := engine.enrollments(state=state, after=after, limit=_PAGE):
+                yield from page
+                after = page[-1].id
 
 
 def _shown(instant: DateTime) -> str:
     return to_iso(instant.replace(microsecond=0))
-
-
-def _one(connection: sqlite3.Connection, sql: str) -> Any:
-    return connection.execute(sql).fetchone()[0]

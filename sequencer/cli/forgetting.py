@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from sequencer.cli.files import opened
 from sequencer.cli.moments import to_moment
 from sequencer.cli.options import Commands, add_command, identifier, positive, zone_option
 from sequencer.cli.output import Output
+from sequencer.cli.places import opened
 from sequencer.core.enrollment import Resource
 from sequencer.core.instants import to_iso
 

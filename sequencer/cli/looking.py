@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from sequencer.cli.files import opened
 from sequencer.cli.moments import clock_time
 from sequencer.cli.options import Commands, add_command, identifier, positive, to_id
 from sequencer.cli.output import Output, Styled, Table, bad, dim, good, strong, warn
+from sequencer.cli.places import opened
 from sequencer.cli.planning import what
 from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource
 from sequencer.core.events import EVENT_TYPES, Event

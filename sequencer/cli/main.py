@@ -36,8 +36,8 @@ Runs sales sequences: e-mails and tasks on a working calendar.
 
   sequencer demo                                    see it all, on bundled data
   sequencer plan FILE --start 2026-03-27T16:30      when would each step happen, and why
-  sequencer enroll FILE --leads CSV --db FILE       begin
-  sequencer run --db FILE --maildir DIR             the worker
+  sequencer enroll FILE --leads CSV --db DB         begin
+  sequencer run --db DB --maildir DIR               the worker; DB is a file, or postgresql://...
 """
 # In the order in which a newcomer meets them.
 _GROUPS = (
@@ -118,5 +118,5 @@ def _said(error: Exception) -> str:
         where = f"{error.filename}: " if error.filename is not None else ""
         return f"{where}{error.strerror or error}"
     if isinstance(error, SchemaMismatch) and error.found < min(error.supported):
-        return f"{error} (sequencer migrate --db FILE)"
+        return f"{error} (sequencer migrate --db)"
     return str(error)

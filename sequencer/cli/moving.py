@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from sequencer.cli.files import opened, read_definition
+from sequencer.cli.files import read_definition
 from sequencer.cli.options import Commands, Refusal, add_command, to_id
 from sequencer.cli.output import Output
+from sequencer.cli.places import opened, place_of
 from sequencer.core.errors import NotFound
 from sequencer.core.migration import EnrollmentMove, plan_migration
 from sequencer.core.sequence import Sequence
@@ -47,8 +48,8 @@ def _move(arguments: argparse.Namespace, out: Output) -> int:
             plan = engine.plan_migration(sequence.key, sequence, limit=_BATCH)
         except NotFound as error:
             raise Refusal(
-                f"{error} in {arguments.db}; `sequencer sequences` has the keys. A file whose name has changed needs "
-                "the old one as its key",
+                f"{error} in {place_of(arguments).shown}; `sequencer sequences` has the keys. A file whose name has "
+                "changed needs the old one as its key",
                 1,
             ) from None
         filed["refused"] += _not_planned(engine, sequence, only)

@@ -12,7 +12,7 @@ from sequencer.core.errors import InvalidInput
 from sequencer.core.problems import nearest
 from sequencer.core.values import Identifier, to_identifier
 
-__all__ = ["Commands", "Refusal", "Run", "add_command", "identifier", "positive", "to_id", "zone_option"]
+__all__ = ["Commands", "Refusal", "Run", "add_command", "db_options", "identifier", "positive", "to_id", "zone_option"]
 
 Run = Callable[[argparse.Namespace, Output], int]
 Commands = Any  # argparse's own type for this is private
@@ -66,12 +66,19 @@ def add_command(
     )
     parser.set_defaults(run=run)
     if db:
-        parser.add_argument("--db", metavar="FILE", required=True, help="the SQLite file in which everything is stored")
+        db_options(parser, required=True)
     if db and account:
         parser.add_argument("--account", metavar="A", help="work for this account (default: the one without a name)")
     if json:
         parser.add_argument("--json", action="store_true", help="answer with one JSON document and nothing else")
     return parser
+
+
+def db_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """`--db` and `--schema`: where everything is stored."""
+    where = "where everything is stored: an SQLite file, or postgresql://USER@HOST/DATABASE"
+    parser.add_argument("--db", metavar="FILE|URL", required=required, help=where)
+    parser.add_argument("--schema", metavar="NAME", help="in PostgreSQL, the schema of the tables (default: public)")
 
 
 def zone_option(parser: argparse.ArgumentParser, use: str) -> None:

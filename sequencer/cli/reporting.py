@@ -7,10 +7,10 @@ from typing import Any
 
 import attrs
 
-from sequencer.cli.files import opened
 from sequencer.cli.moments import clock_time, to_moment, to_return
 from sequencer.cli.options import Commands, add_command, identifier, positive, to_id, zone_option
 from sequencer.cli.output import Output, Table, dim
+from sequencer.cli.places import opened
 from sequencer.core.enrollment import Resource
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import to_iso

@@ -17,10 +17,10 @@ from sequencer.adapters.console import ConsoleMailer
 from sequencer.adapters.maildir import MaildirMailer
 from sequencer.adapters.smtp import SmtpMailer
 from sequencer.adapters.templates import FolderTemplates
-from sequencer.cli.files import opened
 from sequencer.cli.moments import clock_time, to_moment
 from sequencer.cli.options import Commands, Refusal, add_command, zone_option
 from sequencer.cli.output import Output
+from sequencer.cli.places import opened
 from sequencer.core.delays import Hours
 from sequencer.core.errors import InvalidInput
 from sequencer.core.events import Event

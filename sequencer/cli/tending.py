@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from contextlib import closing
+from pathlib import Path
+
+import attrs
 
 from sequencer.cli.examining import examined
-from sequencer.cli.files import store_file
-from sequencer.cli.options import Commands, add_command
+from sequencer.cli.options import Commands, add_command, db_options
 from sequencer.cli.output import Output, Table, bad, good, warn
-from sequencer.stores.sqlite import SCHEMA, SQLiteStore
+from sequencer.cli.places import place_of
 
 __all__ = ["register"]
 
@@ -22,14 +24,21 @@ def register(commands: Commands) -> None:
         commands,
         "migrate",
         _migrate,
-        "bring a store's tables up to this release; a file without them gets them",
-        example="sequencer migrate --db crm.db --dry-run --sql",
+        "bring a store's tables up to this release; a database without them gets them",
+        example=(
+            "sequencer migrate --db crm.db --dry-run\n"
+            "sequencer migrate --db postgresql://owner@db.example.com/crm --schema sequencer --dry-run --sql > up.sql"
+        ),
+        more=(
+            "With --dry-run --sql the SQL comes out, and nothing else. For PostgreSQL it is complete, for who runs\n"
+            "migrations by other means: in one transaction, as psql --single-transaction does."
+        ),
         account=False,
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     parser.add_argument("--sql", action="store_true", help="show the SQL")
 
-    add_command(
+    doctor = add_command(
         commands,
         "doctor",
         _doctor,
@@ -38,35 +47,39 @@ def register(commands: Commands) -> None:
         more="Exit status 1 when something is wrong; what is only worth a look does not count.",
         account=False,
         db=False,
-    ).add_argument("--db", metavar="FILE", help="the SQLite file in which everything is stored")
+    )
+    db_options(doctor, required=False)
 
 
 def _migrate(arguments: argparse.Namespace, out: Output) -> int:
-    path = store_file(arguments.db, create=True)
-    # A dry run must not leave a file behind.
-    where = ":memory:" if arguments.dry_run and not path.exists() else str(path)
-    with closing(SQLiteStore(where, check=False)) as store:
+    place = place_of(arguments, create=True)
+    if arguments.dry_run and place.path is not None and not place.path.exists():
+        # It must not leave a file behind.
+        place = attrs.evolve(place, path=Path(":memory:"))
+    _, newest, _ = place.schemas()
+    with closing(place.store(check=False)) as store:
         applied = store.migrate(dry_run=arguments.dry_run)
-    first = SCHEMA - len(applied) + 1
+    first = newest - len(applied)
     out.document(
-        {"dry_run": arguments.dry_run, "schema": SCHEMA, "from": first - 1, "applied": len(applied)}
+        {"dry_run": arguments.dry_run, "schema": newest, "from": first, "applied": len(applied)}
         | ({"sql": applied} if arguments.sql else {})
     )
+    # What is to be run stands alone.
+    say = out.aside if arguments.sql and not arguments.json else out.say
     if arguments.sql:
         for sql in applied:
             out.say(sql.rstrip())
     if not applied:
-        out.say(f"{arguments.db} has schema {SCHEMA}; nothing to do", "green")
+        say(f"{place.shown} has schema {newest}; nothing to do")
     elif arguments.dry_run:
-        out.say(f"{arguments.db} would go from schema {first - 1} to {SCHEMA}", "yellow")
+        say(f"{place.shown} would go from schema {first} to {newest}")
     else:
-        out.say(f"{arguments.db} has gone from schema {first - 1} to {SCHEMA}", "green")
+        say(f"{place.shown} has gone from schema {first} to {newest}")
     return 0
 
 
 def _doctor(arguments: argparse.Namespace, out: Output) -> int:
-    path = None if arguments.db is None else store_file(arguments.db)
-    checks = examined(path)
+    checks = examined(None if arguments.db is None else place_of(arguments))
     wrong = [check for check in checks if check.verdict == "wrong"]
     out.document({"healthy": not wrong, "checks": [check.to_dict() for check in checks]})
     table = Table(["=", "=what", "found", "remedy"])

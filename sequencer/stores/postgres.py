@@ -24,6 +24,7 @@ from sequencer.core.errors import Conflict, InvalidInput, SchemaMismatch, Sequen
 from sequencer.engine.storage import Transaction
 from sequencer.stores.codec import COLUMNS, Row
 from sequencer.stores.connections import Connections, Held
+from sequencer.stores.examination import Examination, examined
 from sequencer.stores.records import Known
 from sequencer.stores.records_codec import TASK_COLUMNS
 from sequencer.stores.statements import log_migrations, migrations, read, split
@@ -385,6 +386,19 @@ class PostgresStore:
         if found is None or found[0] != known.origin:
             raise InvalidInput("it is connected to another database than the store", path="connection")
         return str(found[1])
+
+    def examine(self) -> Examination:
+        """What is in the store, for who looks after it."""
+        origin = self._knows().origin
+        database = self._reader()
+        ((version, encoding, synchronous, size, oldest),) = database.rows("server", self.schema, _feed_class(origin))
+        settings = {
+            "server": f"PostgreSQL {version}, {encoding}",
+            "size": f"{size:,} bytes".replace(",", " "),
+            "synchronous commit": synchronous,
+            "oldest writer": f"{oldest} s",
+        }
+        return examined(database, settings)
 
     # -- the schema --------------------------------------------------------------------------------------------
 

@@ -581,6 +581,38 @@ DELETE FROM {schema}.sequencer_tasks WHERE enrollment_id = $1 AND status <> 'ope
 DELETE FROM {schema}.sequencer_mails
 WHERE enrollment_id = $1 AND NOT (standing IN ('again', 'out', 'sent') AND at > $2)
 
+-- -- looking after it ----------------------------------------------------------------------------------------------
+
+-- count_everything --
+-- How many sequences, enrollments, events, tasks and suppressions there are.
+SELECT (SELECT count(*) FROM {schema}.sequencer_sequences), (SELECT count(*) FROM {schema}.sequencer_enrollments),
+    (SELECT count(*) FROM {schema}.sequencer_events), (SELECT count(*) FROM {schema}.sequencer_tasks),
+    (SELECT count(*) FROM {schema}.sequencer_suppressions)
+
+-- count_states --
+-- How many enrollments are in each state.
+SELECT state, count(*) FROM {schema}.sequencer_enrollments GROUP BY state ORDER BY state
+
+-- last_change --
+-- When an enrollment was last changed.
+SELECT max(updated_at) FROM {schema}.sequencer_enrollments
+
+-- accounts --
+-- Whose enrollments there are.
+SELECT DISTINCT account FROM {schema}.sequencer_enrollments ORDER BY account
+
+-- server --
+-- What the server is and is set to, how big the tables are, and for how many seconds the oldest transaction under way
+-- that may write events has kept the later ones from those who listen.
+SELECT current_setting('server_version'), current_setting('server_encoding'), current_setting('synchronous_commit'),
+    (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname LIKE 'sequencer\_%'),
+    (SELECT coalesce(extract(epoch FROM now() - min(a.xact_start)), 0)::bigint FROM pg_catalog.pg_locks l
+        JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+        WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid::bigint = $2
+            AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
+
 -- -- the store itself --------------------------------------------------------------------------------------------
 
 -- get_meta --

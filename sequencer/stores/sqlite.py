@@ -25,6 +25,7 @@ from sequencer.core.errors import Conflict, InvalidInput, SchemaMismatch, Sequen
 from sequencer.engine.storage import Transaction
 from sequencer.stores.codec import COLUMNS, Row
 from sequencer.stores.connections import Connections, Held
+from sequencer.stores.examination import Examination, examined
 from sequencer.stores.records import Known, OneWriter
 from sequencer.stores.records_codec import TASK_COLUMNS
 from sequencer.stores.statements import log_migrations, migrations, read, split
@@ -37,6 +38,8 @@ SCHEMA = len(migrations("sqlite"))
 """The schema that this release makes."""
 SUPPORTED = tuple(number for number in (SCHEMA - 1, SCHEMA) if number > 0)
 """The schemas that this release runs on: its own, and the one before it."""
+_SETTINGS = ("journal_mode", "synchronous")
+_SYNCHRONOUS = {0: "off", 1: "normal", 2: "full", 3: "extra"}
 _COUNTS_MAILS = 2  # from this schema on there is a table for what caps count
 
 
@@ -176,6 +179,16 @@ class SQLiteStore:
         if connection is None:
             return _OwnTransaction(self._connections.own(), self._knows(), write=write)
         return _JoinedTransaction(connection, self._knows(), write=write)
+
+    def examine(self) -> Examination:
+        """What is in the store, for who looks after it."""
+        self._knows()
+        held = self._connections.own()
+        with held.lock:
+            settings = {name: held.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _SETTINGS}
+            settings["synchronous"] = _SYNCHRONOUS.get(settings["synchronous"], settings["synchronous"])
+            shown = {name.replace("_", " "): str(value) for name, value in settings.items()}
+            return examined(SQLiteDatabase(held.connection), shown)
 
     # -- the schema --------------------------------------------------------------------------------------------
 

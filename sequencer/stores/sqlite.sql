@@ -459,6 +459,26 @@ DELETE FROM sequencer_tasks WHERE enrollment_id = ?1 AND status <> 'open'
 -- Delete what is counted of an enrollment's mails, but for those that left since.
 DELETE FROM sequencer_mails WHERE enrollment_id = ?1 AND NOT (standing IN ('again', 'out', 'sent') AND at > ?2)
 
+-- -- looking after it ----------------------------------------------------------------------------------------------
+
+-- count_everything --
+-- How many sequences, enrollments, events, tasks and suppressions there are.
+SELECT (SELECT count(*) FROM sequencer_sequences), (SELECT count(*) FROM sequencer_enrollments),
+    (SELECT count(*) FROM sequencer_events), (SELECT count(*) FROM sequencer_tasks),
+    (SELECT count(*) FROM sequencer_suppressions)
+
+-- count_states --
+-- How many enrollments are in each state.
+SELECT state, count(*) FROM sequencer_enrollments GROUP BY state ORDER BY state
+
+-- last_change --
+-- When an enrollment was last changed.
+SELECT max(updated_at) FROM sequencer_enrollments
+
+-- accounts --
+-- Whose enrollments there are.
+SELECT DISTINCT account FROM sequencer_enrollments ORDER BY account
+
 -- -- the store itself --------------------------------------------------------------------------------------------
 
 -- take_write_lock --
