@@ -21,6 +21,7 @@ from importlib.metadata import version as release_of
 from typing import Any
 
 from sequencer.core.errors import Conflict, InvalidInput, SchemaMismatch, SequencerError, StoreError
+from sequencer.core.instants import from_microseconds, to_iso
 from sequencer.engine.storage import Transaction
 from sequencer.stores.codec import COLUMNS, Row
 from sequencer.stores.connections import Connections, Held
@@ -396,7 +397,7 @@ class PostgresStore:
             "server": f"PostgreSQL {version}, {encoding}",
             "size": f"{size:,} bytes".replace(",", " "),
             "synchronous commit": synchronous,
-            "oldest writer": f"{oldest} s",
+            "oldest writer": "none" if oldest is None else f"since {to_iso(from_microseconds(oldest))}",
         }
         return examined(database, settings)
 

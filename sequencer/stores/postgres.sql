@@ -602,13 +602,13 @@ SELECT max(updated_at) FROM {schema}.sequencer_enrollments
 SELECT DISTINCT account FROM {schema}.sequencer_enrollments ORDER BY account
 
 -- server --
--- What the server is and is set to, how big the tables are, and for how many seconds the oldest transaction under way
--- that may write events has kept the later ones from those who listen.
+-- What the server is and is set to, how big the tables are, and when the oldest transaction under way began that may
+-- write events: it keeps later ones from those who listen.
 SELECT current_setting('server_version'), current_setting('server_encoding'), current_setting('synchronous_commit'),
     (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_catalog.pg_class c
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname LIKE 'sequencer\_%'),
-    (SELECT coalesce(extract(epoch FROM now() - min(a.xact_start)), 0)::bigint FROM pg_catalog.pg_locks l
+    (SELECT (extract(epoch FROM min(a.xact_start)) * 1000000)::bigint FROM pg_catalog.pg_locks l
         JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
         WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid::bigint = $2
             AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))

@@ -20,11 +20,11 @@ from tests.cli.conftest import LEADS
 def url():
     """The server of the tests as a URL, with a password in it that it does not ask for."""
     parts = conninfo.conninfo_to_dict(postgres.server())
-    where = parts.get("host", "")
+    where = str(parts.get("host", ""))
     host = "" if where.startswith("/") else where
     more = [f"{name}={quote(str(parts[name]), safe='')}" for name in ("host", "port") if name in parts]
-    user, password = quote(parts.get("user") or "postgres"), quote(parts.get("password") or "hidden")
-    return f"postgresql://{user}:{password}@{host}/{quote(parts['dbname'])}?{'&'.join(more)}"
+    user, password = quote(str(parts.get("user", "postgres"))), quote(str(parts.get("password", "hidden")))
+    return f"postgresql://{user}:{password}@{host}/{quote(str(parts['dbname']))}?{'&'.join(more)}"
 
 
 @pytest.fixture
@@ -69,7 +69,14 @@ def test_doctor(run, started):
     assert checks["enrollments"]["found"] == {"active": 3}
     assert checks["schema"]["verdict"] == "ok"
     assert "schema 'test" in checks["database"]["found"]
+    assert checks["oldest writer"]["found"] == "none"
     assert "hidden" not in done.out
+    _, url, _, schema = started
+    store = PostgresStore(url, schema=schema)
+    with store.transaction():
+        found = {check["name"]: check["found"] for check in run("doctor", *started, "--json").document["checks"]}
+    assert found["oldest writer"].startswith("since 20")
+    store.close()
 
 
 def test_doctor_finds_a_newer_schema(run, started):
