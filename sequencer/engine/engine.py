@@ -20,13 +20,10 @@ from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours
 from sequencer.core.enrollment import Enrollment, Resource, fold_address, to_address
 from sequencer.core.errors import (
-    AlreadyEnrolled,
     Conflict,
     IllegalTransition,
     InvalidInput,
-    KeyReused,
     NotFound,
-    Suppressed,
 )
 from sequencer.core.events import Event, subject_of
 from sequencer.core.instants import later_by, to_instant
@@ -41,7 +38,7 @@ from sequencer.engine.board import Board
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.counters import MOST, Counters, counted
 from sequencer.engine.delivery import patience
-from sequencer.engine.enrolling import enroll_one, refuse_out_of_range, update_person
+from sequencer.engine.enrolling import enroll_one, enroll_rows, refuse_out_of_range, update_person
 from sequencer.engine.explanation import explained
 from sequencer.engine.feeding import Feed, Listener
 from sequencer.engine.handover import HandOvers
@@ -235,18 +232,14 @@ class Engine:
             version = self._saved(transaction, sequence, now)
             refuse_out_of_range(version.sequence, given, now)
         for start in range(0, len(given), _BULK):
+            batch = given[start : start + _BULK]
             with self._transaction(connection) as transaction:
-                made: list[Enrollment] = []
-                turned: list[Refused] = []
-                for i, row in enumerate(given[start : start + _BULK], start):
-                    try:
-                        enrollment = enroll_one(transaction, self.store.origin, self._account, version, row, now)
-                        made.append(seen_at(enrollment, now))
-                    except (AlreadyEnrolled, Suppressed, KeyReused) as error:
-                        # Anything else, a store that fails above all, is not about this row.
-                        turned.append(Refused(i, row.resource, error))
-            enrolled += made
-            refused += turned
+                outcomes = enroll_rows(transaction, self.store.origin, self._account, version, batch, now)
+            for i, outcome in enumerate(outcomes, start):
+                if isinstance(outcome, Enrollment):
+                    enrolled.append(seen_at(outcome, now))
+                else:
+                    refused.append(Refused(i, given[i].resource, outcome))
         return BulkResult(tuple(enrolled), tuple(refused))
 
     # -- requests ----------------------------------------------------------------------------------------------

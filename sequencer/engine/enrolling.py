@@ -1,14 +1,19 @@
-"""Who may be enrolled: one at a time (law L9), and nobody who has opted out (L8)."""
+"""Who may be enrolled: one at a time (law L9), and nobody who has opted out (L8).
+
+One or many, it is done by the same code: what is stored of all of them is asked about at once, then each is decided on
+in its turn, beside what is stored and what those before it have made, and what was made is written together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 from collections.abc import Sequence as Several
 from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
 
+from sequencer.core.decision import Decision
 from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.errors import AlreadyEnrolled, Conflict, InvalidInput, KeyReused, NotFound, Suppressed
 from sequencer.core.instants import later_by
@@ -17,12 +22,18 @@ from sequencer.core.sequence import Sequence, SequenceVersion
 from sequencer.core.signals import UpdatePerson
 from sequencer.core.timeline import plan
 from sequencer.core.values import Identifier
-from sequencer.engine.reports import is_own
 from sequencer.engine.results import Row
-from sequencer.engine.storage import Held, Transaction
+from sequencer.engine.storage import Transaction, Who
 from sequencer.engine.zonedata import version_in_use
 
-__all__ = ["enroll_one", "refuse_out_of_range", "update_person"]
+__all__ = ["Refusal", "enroll_one", "enroll_rows", "refuse_out_of_range", "update_person"]
+
+Refusal = AlreadyEnrolled | Suppressed | KeyReused
+"""What the state of things says to a row. Any other error, a store that fails above all, is not about that row."""
+
+# So many names of people and keys are locked one by one; for more, the whole account is, since a server has room for
+# some thousand locks in all.
+_FEW = 100
 
 
 def enroll_one(
@@ -34,40 +45,135 @@ def enroll_one(
     now: DateTime,
 ) -> Enrollment:
     """Enroll one resource, or raise and store nothing. The row is validated already."""
-    _alone(transaction, account, row.resource, row.idempotency_key)
-    if row.idempotency_key is not None:
-        known = _known(transaction, account, version, row)
+    (outcome,) = enroll_rows(transaction, origin, account, version, [row], now)
+    if isinstance(outcome, Enrollment):
+        return outcome
+    raise outcome
+
+
+def enroll_rows(
+    transaction: Transaction,
+    origin: str,
+    account: Identifier | None,
+    version: SequenceVersion,
+    rows: Several[Row],
+    now: DateTime,
+) -> list[Enrollment | Refusal]:
+    """What becomes of each row, in its turn: its enrollment, or what refuses it. The rows are validated already."""
+    people = [_who(row.resource) for row in rows]
+    keys = {row.idempotency_key for row in rows if row.idempotency_key is not None}
+    who = dict.fromkeys(each for several in people for each in several)
+    _alone(transaction, account, who, keys)
+    beside = _Beside(transaction, account, version, who, keys)
+    ids: Iterator[int] = iter(())
+    made: list[Decision] = []
+    outcomes: list[Enrollment | Refusal] = []
+    for i, row in enumerate(rows):
+        try:
+            known = beside.known(row)
+            if known is None:
+                beside.refuse(people[i], now)
+        except (AlreadyEnrolled, Suppressed, KeyReused) as refusal:
+            outcomes.append(refusal)
+            continue
         if known is not None:
-            return known
-    address = row.resource.address
-    if address is not None and transaction.is_suppressed(account, address):
-        raise Suppressed
-    _refuse_second(transaction, account, version, row, address, now)
-    (id,) = transaction.new_ids(1)
-    decision = enroll(
-        version,
-        row.resource,
-        now,
-        id=id,
-        origin=origin,
-        account=account,
-        actor_id=row.actor_id,
-        timezone=row.timezone or version.sequence.calendar.timezone,
-        tzdata=version_in_use(),
-        start_at=row.start_at,
-        idempotency_key=row.idempotency_key,
-    )
-    transaction.insert(decision.enrollment, decision.events)
-    return decision.enrollment
+            outcomes.append(known)
+            continue
+        id = next(ids, 0)
+        if not id:
+            # In one go for all that are left; those of them that are refused leave gaps.
+            ids = iter(transaction.new_ids(len(rows) - i))
+            id = next(ids)
+        decision = enroll(
+            version,
+            row.resource,
+            now,
+            id=id,
+            origin=origin,
+            account=account,
+            actor_id=row.actor_id,
+            timezone=row.timezone or version.sequence.calendar.timezone,
+            tzdata=version_in_use(),
+            start_at=row.start_at,
+            idempotency_key=row.idempotency_key,
+        )
+        beside.add(people[i], decision.enrollment)
+        made.append(decision)
+        outcomes.append(decision.enrollment)
+    transaction.insert_many((each.enrollment, each.events) for each in made)
+    return outcomes
 
 
-def _alone(transaction: Transaction, account: Identifier | None, resource: Resource, key: str | None = None) -> None:
-    """From here on nobody else enrolls the same resource, address or idempotency key."""
-    names: list[tuple[Any, ...]] = [("resource", account, resource.type, resource.id)]
-    if resource.address is not None:
-        names.append(("address", account, resource.address))
-    if key is not None:
-        names.append(("idempotency", account, key))
+class _Beside:
+    """What rows of a version have to stand beside: what is stored of their people and keys, and what rows have made."""
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        account: Identifier | None,
+        version: SequenceVersion,
+        who: Collection[Who],
+        keys: Collection[str],
+    ) -> None:
+        self._version = version
+        self._made = transaction.made_with(account, keys)
+        self._suppressed = transaction.suppressed_among(account, [each for each in who if isinstance(each, str)])
+        self._ongoing = transaction.ongoing_of(account, who)
+        again = version.sequence.policy.reenroll_after
+        self._finished = transaction.last_finished_of(account, version.sequence_id, who) if again else {}
+
+    def add(self, who: Collection[Who], enrollment: Enrollment) -> None:
+        """A row of these has made an enrollment."""
+        for each in who:
+            self._ongoing.setdefault(each, []).append(enrollment)
+        if enrollment.idempotency_key is not None:
+            self._made[enrollment.idempotency_key] = enrollment
+
+    def known(self, row: Row) -> Enrollment | None:
+        """The enrollment that this idempotency key has made before."""
+        before = None if row.idempotency_key is None else self._made.get(row.idempotency_key)
+        if before is None:
+            return None
+        resource = row.resource
+        same = (before.version.key, before.resource.type, before.resource.id)
+        if same != (self._version.key, resource.type, resource.id) or type(before.resource.id) is not type(resource.id):
+            raise KeyReused(
+                f"the idempotency key {row.idempotency_key!r} made enrollment {before.id}, of another resource or in "
+                "another sequence; use a new key"
+            )
+        return before
+
+    def refuse(self, who: Collection[Who], now: DateTime) -> None:
+        """Raise where one of these must not be enrolled: has opted out, or is enrolled already."""
+        version = self._version
+        if not self._suppressed.isdisjoint(who):
+            raise Suppressed
+        for each in who:
+            for existing in self._ongoing.get(each, ()):
+                _refuse_beside(existing, version)
+        last = max(
+            (self._finished[each] for each in who if each in self._finished),
+            key=lambda each: (each.finished_at, each.id),
+            default=None,
+        )
+        if last is not None and last.finished_at is not None:
+            _refuse_soon(last.id, last.finished_at, version.sequence, now)
+
+
+def _who(resource: Resource) -> tuple[Who, ...]:
+    """By what somebody is recognised again: the resource's type and id, and its address (L9)."""
+    address = resource.address
+    return ((resource.type, resource.id),) if address is None else ((resource.type, resource.id), address)
+
+
+def _alone(
+    transaction: Transaction, account: Identifier | None, who: Collection[Who], keys: Collection[str] = ()
+) -> None:
+    """From here on nobody else enrolls the same resources, addresses or idempotency keys."""
+    names: list[tuple[Any, ...]] = []
+    if len(who) + len(keys) <= _FEW:
+        names += (("address", account, each) if isinstance(each, str) else ("resource", account, *each) for each in who)
+        names += (("idempotency", account, key) for key in keys)
     transaction.lock(*names, within=("enrolling", account))
 
 
@@ -77,7 +183,7 @@ def update_person(transaction: Transaction, account: Identifier | None, resource
     What is stored already like that is counted, and not written. The rules are those of enrolling: an address that
     comes in must not have opted out, nor be in the same sequence already.
     """
-    _alone(transaction, account, resource)
+    _alone(transaction, account, _who(resource))
     mine = [held.enrollment for held in transaction.ongoing(account, resource=resource)]
     if not mine:
         raise NotFound("ongoing enrollment of", f"{resource.type} {resource.id}")
@@ -117,51 +223,6 @@ def refuse_out_of_range(sequence: Sequence, rows: Several[Row], now: DateTime) -
                 raise InvalidInput(error.message, path=f"rows[{i}].start_at", code=error.code) from None
 
 
-def _known(
-    transaction: Transaction, account: Identifier | None, version: SequenceVersion, row: Row
-) -> Enrollment | None:
-    """The enrollment that this idempotency key has made before."""
-    found = transaction.find(account, "idempotency", row.idempotency_key or "")
-    held = None if found is None else transaction.get(found)
-    if held is None or not is_own(held.enrollment, account):
-        return None
-    before, resource = held.enrollment, row.resource
-    same = (before.version.key, before.resource.type, before.resource.id)
-    if same != (version.key, resource.type, resource.id) or type(before.resource.id) is not type(resource.id):
-        raise KeyReused(
-            f"the idempotency key {row.idempotency_key!r} made enrollment {before.id}, of another resource or in "
-            "another sequence; use a new key"
-        )
-    return before
-
-
-def _refuse_second(
-    transaction: Transaction,
-    account: Identifier | None,
-    version: SequenceVersion,
-    row: Row,
-    address: str | None,
-    now: DateTime,
-) -> None:
-    policy = version.sequence.policy
-    ongoing = _ongoing(transaction, account, row, address)
-    for held in ongoing:
-        _refuse_beside(held.enrollment, version)
-    if not policy.reenroll_after:
-        return
-    last = transaction.last_finished(account, version.sequence_id, row.resource, address)
-    if last is None or last.finished_at is None:
-        return
-    again_at = later_by(last.finished_at, timedelta(days=policy.reenroll_after))
-    if now < again_at:
-        raise AlreadyEnrolled(
-            last.id,
-            f"enrollment {last.id} in {version.sequence.name!r} finished less than {policy.reenroll_after} days ago; "
-            f"possible again from {again_at.to_iso8601_string()}",
-            again_at=again_at,
-        )
-
-
 def _refuse_beside(existing: Enrollment, version: SequenceVersion) -> None:
     """Raise where what is going on tolerates nothing of this version beside it (L9)."""
     if existing.version.sequence_id == version.sequence_id:
@@ -178,7 +239,14 @@ def _refuse_beside(existing: Enrollment, version: SequenceVersion) -> None:
         )
 
 
-def _ongoing(transaction: Transaction, account: Identifier | None, row: Row, address: str | None) -> Iterable[Held]:
-    yield from transaction.ongoing(account, resource=row.resource)
-    if address is not None:
-        yield from transaction.ongoing(account, address=address)
+def _refuse_soon(id: int, finished_at: DateTime, sequence: Sequence, now: DateTime) -> None:
+    """Raise where an enrollment that is over has finished too short a time ago (L9)."""
+    days = sequence.policy.reenroll_after
+    again_at = later_by(finished_at, timedelta(days=days))
+    if now < again_at:
+        raise AlreadyEnrolled(
+            id,
+            f"enrollment {id} in {sequence.name!r} finished less than {days} days ago; "
+            f"possible again from {again_at.to_iso8601_string()}",
+            again_at=again_at,
+        )

@@ -33,6 +33,7 @@ __all__ = [
     "StoredReport",
     "Suppression",
     "Transaction",
+    "Who",
 ]
 
 
@@ -47,6 +48,8 @@ ALL_ACCOUNTS = _AllAccounts()
 Account = Identifier | None
 Actor = tuple[Account, Identifier]
 """In whose name mails leave: an account, and an actor's id in it."""
+Who = tuple[str, Identifier] | str
+"""Somebody who is asked about: a resource by its type and id, or whoever has an address (in comparable form)."""
 
 
 @attrs.frozen
@@ -181,6 +184,10 @@ class Transaction(Protocol):
         """Store a new enrollment with its first events."""
         ...
 
+    def insert_many(self, decisions: Iterable[tuple[Enrollment, Sequence[Event]]]) -> None:
+        """As `insert`, for many at once."""
+        ...
+
     def save(
         self,
         enrollment: Enrollment,
@@ -250,10 +257,19 @@ class Transaction(Protocol):
         """The enrollments, not finished, of the resource (by type and id) or of the address; and of the sequence."""
         ...
 
-    def last_finished(
-        self, account: Account, sequence_id: int, resource: Resource, address: str | None
-    ) -> Enrollment | None:
-        """The enrollment of the resource or the address in this sequence that finished last."""
+    def ongoing_of(self, account: Account, who: Collection[Who]) -> dict[Who, list[Enrollment]]:
+        """Of each of these the enrollments, not finished, by id; who has none is left out.
+
+        They are looked at, not kept: unlike those of `ongoing` they may change before the transaction ends.
+        """
+        ...
+
+    def last_finished_of(self, account: Account, sequence_id: int, who: Collection[Who]) -> dict[Who, Enrollment]:
+        """Of each of these the enrollment in this sequence that finished last; who has none is left out."""
+        ...
+
+    def made_with(self, account: Account, keys: Collection[str]) -> dict[str, Enrollment]:
+        """The enrollments that were made with these idempotency keys; a key that is not known is left out."""
         ...
 
     def find(self, account: Account, kind: str, value: Identifier) -> int | None:
@@ -375,6 +391,10 @@ class Transaction(Protocol):
 
     def is_suppressed(self, account: Account, address: str) -> bool:
         """Whether the address is suppressed, also when only its hash is left."""
+        ...
+
+    def suppressed_among(self, account: Account, addresses: Collection[str]) -> set[str]:
+        """Which of these addresses (in comparable form) are suppressed, also when only the hash is left."""
         ...
 
     def keyed(self, text: str) -> str:

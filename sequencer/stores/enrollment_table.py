@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -203,11 +204,19 @@ class EnrollmentTable(Journal):
     def ongoing_of_account(self, account: str) -> Rows:
         return self.ongoing_of_sequence(account, None)
 
-    def last_finished_of_resource(self, account: str, sequence_id: int, type: str, id: str) -> Rows:
-        return _last_finished(self._found(self._by_resource.get((account, type, id), _NONE), sequence_id))
+    def ongoing_of_resources(self, several: Iterable[str], account: str, type: str) -> Rows:
+        return _by_id(row for id in several for row in self.ongoing_of_resource(account, type, id, None))
 
-    def last_finished_of_address(self, account: str, sequence_id: int, address: str) -> Rows:
-        return _last_finished(self._found(self._by_address.get((account, address), _NONE), sequence_id))
+    def ongoing_of_addresses(self, several: Iterable[str], account: str) -> Rows:
+        return _by_id(row for address in several for row in self.ongoing_of_address(account, address, None))
+
+    def last_finished_of_resources(self, several: Iterable[str], account: str, type: str, sequence_id: int) -> Rows:
+        found = (self._by_resource.get((account, type, id), _NONE) for id in several)
+        return [row for ids in found for row in _last_finished(self._found(ids, sequence_id))]
+
+    def last_finished_of_addresses(self, several: Iterable[str], account: str, sequence_id: int) -> Rows:
+        found = (self._by_address.get((account, address), _NONE) for address in several)
+        return [row for ids in found for row in _last_finished(self._found(ids, sequence_id))]
 
     def addresses_of(self, account: str, type: str, id: str) -> Rows:
         found = {self._rows[each][ADDRESS] for each in self._by_resource.get((account, type, id), _NONE)}
@@ -294,6 +303,10 @@ def _remove(index: dict[Any, tuple[int, ...]], key: Any, id: int) -> None:
         index[key] = left
     else:
         del index[key]
+
+
+def _by_id(rows: Iterable[Row]) -> Rows:
+    return sorted(rows, key=operator.itemgetter(ID))
 
 
 def _last_finished(rows: Iterable[Row]) -> Rows:

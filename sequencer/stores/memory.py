@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterable, Iterator
+from collections.abc import Sequence as Several
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -37,6 +38,10 @@ class _Database(OneWriter):
         """The first row of a query."""
         rows = self.rows(name, *values)
         return rows[0] if rows else None
+
+    def rows_about(self, name: str, several: Several[str], *values: Any) -> list[Row]:
+        """All rows of a query about several things at once."""
+        return self.rows(name, several, *values)
 
     def run(self, name: str, *values: Any) -> int:
         """How many rows a statement changed."""

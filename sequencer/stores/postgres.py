@@ -63,13 +63,18 @@ _COPIED = frozenset({"insert", "add_event"})
 _FEW = 8
 # What these do not find is not there, and something is decided on that: see `_look_afresh`.
 _ABSENT = frozenset({
-    "ongoing_of_resource", "ongoing_of_address", "last_finished_of_resource", "last_finished_of_address",
+    "ongoing_of_resource", "ongoing_of_address", "ongoing_of_resources", "ongoing_of_addresses",
+    "last_finished_of_resources", "last_finished_of_addresses",
 })  # fmt: skip
 
 
 def _arrays(rows: Iterable[Row]) -> list[str]:
     """Many rows as an array for each column, in PostgreSQL's notation: psycopg's own way takes ten times as long."""
-    return [f"{{{','.join([_element(each) for each in column])}}}" for column in zip(*rows, strict=True)]
+    return [_array(column) for column in zip(*rows, strict=True)]
+
+
+def _array(values: Iterable[Any]) -> str:
+    return f"{{{','.join(map(_element, values))}}}"
 
 
 def _element(value: Any) -> str:
@@ -163,6 +168,10 @@ class PostgresDatabase:
         while self.cursor.nextset():
             found.append(self.cursor.fetchall())
         return found
+
+    def rows_about(self, name: str, several: Several[str], *values: Any) -> list[Row]:
+        """All rows of a query about several things at once."""
+        return self.rows(name, _array(several), *values)
 
     def run(self, name: str, *values: Any) -> int:
         """How many rows a statement changed."""

@@ -229,17 +229,45 @@ SELECT {row} FROM {schema}.sequencer_enrollments
 WHERE account = $1 AND state IN ('active', 'blocked')
 ORDER BY id
 
--- last_finished_of_resource --
--- Which of a resource finished last in a sequence.
-SELECT {row} FROM {schema}.sequencer_enrollments
-WHERE account = $1 AND resource_type = $3 AND resource_id = $4 AND sequence_id = $2 AND state = 'finished'
-ORDER BY finished_at DESC, id DESC LIMIT 1
+-- ongoing_of_resources --
+-- Not finished, of any of these resources of a type. Each is looked up by itself, however many are asked about: a plan
+-- made for all of them at once might read the whole table.
+SELECT {row} FROM unnest($1::text[]) AS who CROSS JOIN LATERAL (
+    SELECT * FROM {schema}.sequencer_enrollments
+    WHERE account = $2 AND resource_type = $3 AND resource_id = who AND state <> 'finished' OFFSET 0
+) AS found ORDER BY id
 
--- last_finished_of_address --
--- Which of an address finished last in a sequence.
-SELECT {row} FROM {schema}.sequencer_enrollments
-WHERE account = $1 AND address = $3 AND sequence_id = $2 AND state = 'finished'
-ORDER BY finished_at DESC, id DESC LIMIT 1
+-- ongoing_of_addresses --
+-- Not finished, of any of these addresses.
+SELECT {row} FROM unnest($1::text[]) AS who CROSS JOIN LATERAL (
+    SELECT * FROM {schema}.sequencer_enrollments
+    WHERE account = $2 AND address = who AND state <> 'finished' OFFSET 0
+) AS found ORDER BY id
+
+-- last_finished_of_resources --
+-- Which of each of these resources of a type finished last in a sequence.
+SELECT {row} FROM unnest($1::text[]) AS who CROSS JOIN LATERAL (
+    SELECT * FROM (
+        SELECT * FROM {schema}.sequencer_enrollments
+        WHERE account = $2 AND resource_type = $3 AND resource_id = who AND sequence_id = $4 AND state = 'finished' OFFSET 0
+    ) AS over ORDER BY finished_at DESC, id DESC LIMIT 1
+) AS found
+
+-- last_finished_of_addresses --
+-- Which of each of these addresses finished last in a sequence.
+SELECT {row} FROM unnest($1::text[]) AS who CROSS JOIN LATERAL (
+    SELECT * FROM (
+        SELECT * FROM {schema}.sequencer_enrollments
+        WHERE account = $2 AND address = who AND sequence_id = $3 AND state = 'finished' OFFSET 0
+    ) AS over ORDER BY finished_at DESC, id DESC LIMIT 1
+) AS found
+
+-- made_with --
+-- Which were made with any of these idempotency keys.
+SELECT {row} FROM {schema}.sequencer_enrollments WHERE id IN (
+    SELECT enrollment_id FROM {schema}.sequencer_refs
+    WHERE account = $2 AND kind = 'idempotency' AND value = ANY ($1::text[])
+)
 
 -- addresses_of --
 -- Every address of a resource.
@@ -334,6 +362,11 @@ ON CONFLICT (account, kind, value) DO UPDATE SET enrollment_id = excluded.enroll
 -- A key that names one enrollment for good.
 INSERT INTO {schema}.sequencer_refs (account, kind, value, enrollment_id) VALUES ($1, $2, $3, $4)
 
+-- refer_once_many --
+-- As `refer_once`.
+INSERT INTO {schema}.sequencer_refs (account, kind, value, enrollment_id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+
 -- forget_reference --
 -- An id that names an enrollment no longer.
 DELETE FROM {schema}.sequencer_refs WHERE account = $1 AND kind = $2 AND value = $3 AND enrollment_id = $4
@@ -408,6 +441,10 @@ DELETE FROM {schema}.sequencer_suppressions WHERE account = $1 AND hash = $2
 -- is_suppressed --
 -- Whether an address is suppressed.
 SELECT 1 FROM {schema}.sequencer_suppressions WHERE account = $1 AND hash = $2
+
+-- suppressed_among --
+-- Which of these addresses, by their hashes, are suppressed.
+SELECT hash FROM {schema}.sequencer_suppressions WHERE account = $2 AND hash = ANY ($1::text[])
 
 -- suppressions --
 -- All suppressions of an account, oldest first.

@@ -55,6 +55,10 @@ class Database(Protocol):
         """The rows of a query for each of many values."""
         ...
 
+    def rows_about(self, name: str, several: Several[str], *values: Any) -> list[Row]:
+        """All rows of a query about several things at once, which are its first value."""
+        ...
+
     def run(self, name: str, *values: Any) -> int:
         """How many rows a statement changed."""
         ...
@@ -188,10 +192,7 @@ class Records:
         for event in events:
             self._add("add_event", encode_event(event))
             for kind, value in references(event):
-                if kind == "idempotency":
-                    # It belongs to whoever was first; a task or a mail to whoever names it last.
-                    self._database.run("refer_once", account, kind, value, id)
-                elif self._behind:
+                if self._behind:
                     self._references[account, kind, value] = id
                 else:
                     self._database.run("refer", account, kind, value, id)
@@ -318,6 +319,12 @@ class Records:
         """Whether the address is suppressed, also when only its hash is left."""
         hashed = keyed_hash(self._known.secret, account, address)
         return self._database.row("is_suppressed", encode_id(account), hashed) is not None
+
+    def suppressed_among(self, account: Account, addresses: Collection[str]) -> set[str]:
+        """Which of these addresses are suppressed, also when only the hash is left."""
+        by_hash = {keyed_hash(self._known.secret, account, address): address for address in addresses}
+        rows = self._database.rows_about("suppressed_among", list(by_hash), encode_id(account)) if by_hash else ()
+        return {by_hash[hashed] for (hashed,) in rows}
 
     def keyed(self, text: str) -> str:
         """A hash of a text under the store's own secret."""

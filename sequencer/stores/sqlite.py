@@ -11,10 +11,12 @@ any other statement of the caller's, and the caller's `commit()` or `rollback()`
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable
+from collections.abc import Sequence as Several
 from contextlib import AbstractContextManager
 from functools import partial
 from importlib.metadata import version as release_of
@@ -85,6 +87,10 @@ class SQLiteDatabase(OneWriter):
         """The first row of a query."""
         rows = self.rows(name, *values)
         return rows[0] if rows else None
+
+    def rows_about(self, name: str, several: Several[str], *values: Any) -> list[Row]:
+        """All rows of a query about several things at once."""
+        return self.rows(name, json.dumps(several, ensure_ascii=False), *values)
 
     def run(self, name: str, *values: Any) -> int:
         """How many rows a statement changed."""

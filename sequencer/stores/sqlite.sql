@@ -170,17 +170,46 @@ SELECT {row} FROM sequencer_enrollments
 WHERE account = ?1 AND state IN ('active', 'blocked')
 ORDER BY id
 
--- last_finished_of_resource --
--- Which of a resource finished last in a sequence.
-SELECT {row} FROM sequencer_enrollments
-WHERE account = ?1 AND resource_type = ?3 AND resource_id = ?4 AND sequence_id = ?2 AND state = 'finished'
-ORDER BY finished_at DESC, id DESC LIMIT 1
+-- ongoing_of_resources --
+-- Not finished, of any of these resources of a type.
+SELECT {row} FROM (SELECT value AS who FROM json_each(?1))
+CROSS JOIN sequencer_enrollments INDEXED BY sequencer_enrollments_resource
+WHERE account = ?2 AND resource_type = ?3 AND resource_id = who AND state <> 'finished'
+ORDER BY id
 
--- last_finished_of_address --
--- Which of an address finished last in a sequence.
-SELECT {row} FROM sequencer_enrollments
-WHERE account = ?1 AND address = ?3 AND sequence_id = ?2 AND state = 'finished'
-ORDER BY finished_at DESC, id DESC LIMIT 1
+-- ongoing_of_addresses --
+-- Not finished, of any of these addresses.
+SELECT {row} FROM (SELECT value AS who FROM json_each(?1))
+CROSS JOIN sequencer_enrollments INDEXED BY sequencer_enrollments_address
+WHERE account = ?2 AND address = who AND state <> 'finished'
+ORDER BY id
+
+-- last_finished_of_resources --
+-- Which of each of these resources of a type finished last in a sequence.
+SELECT {row} FROM sequencer_enrollments WHERE id IN (
+    SELECT (
+        SELECT id FROM sequencer_enrollments INDEXED BY sequencer_enrollments_resource
+        WHERE account = ?2 AND resource_type = ?3 AND resource_id = who AND sequence_id = ?4 AND state = 'finished'
+        ORDER BY finished_at DESC, id DESC LIMIT 1
+    ) FROM (SELECT value AS who FROM json_each(?1))
+)
+
+-- last_finished_of_addresses --
+-- Which of each of these addresses finished last in a sequence.
+SELECT {row} FROM sequencer_enrollments WHERE id IN (
+    SELECT (
+        SELECT id FROM sequencer_enrollments INDEXED BY sequencer_enrollments_address
+        WHERE account = ?2 AND address = who AND sequence_id = ?3 AND state = 'finished'
+        ORDER BY finished_at DESC, id DESC LIMIT 1
+    ) FROM (SELECT value AS who FROM json_each(?1))
+)
+
+-- made_with --
+-- Which were made with any of these idempotency keys.
+SELECT {row} FROM sequencer_enrollments WHERE id IN (
+    SELECT enrollment_id FROM sequencer_refs
+    WHERE account = ?2 AND kind = 'idempotency' AND sequencer_refs.value IN (SELECT value FROM json_each(?1))
+)
 
 -- addresses_of --
 -- Every address of a resource.
@@ -321,6 +350,10 @@ DELETE FROM sequencer_suppressions WHERE account = ?1 AND hash = ?2
 -- is_suppressed --
 -- Whether an address is suppressed.
 SELECT 1 FROM sequencer_suppressions WHERE account = ?1 AND hash = ?2
+
+-- suppressed_among --
+-- Which of these addresses, by their hashes, are suppressed.
+SELECT hash FROM sequencer_suppressions WHERE account = ?2 AND hash IN (SELECT value FROM json_each(?1))
 
 -- suppressions --
 -- All suppressions of an account, oldest first.

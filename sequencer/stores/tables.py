@@ -9,6 +9,7 @@ with rows; changes with the number of rows changed, or with the new row's id.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 from sequencer.core.errors import Conflict
@@ -116,6 +117,10 @@ class Tables(EnrollmentTable, MailTable):
         id = self._refs.get((account, kind, value))
         return [] if id is None else [(id,)]
 
+    def made_with(self, several: Iterable[str], account: str) -> Rows:
+        ids = (self._refs.get((account, "idempotency", key)) for key in several)
+        return [self._rows[id] for id in ids if id in self._rows]
+
     def refer(self, account: str, kind: str, value: str, id: int) -> int:
         self._put(self._refs, (account, kind, value), id)
         return 1
@@ -177,6 +182,9 @@ class Tables(EnrollmentTable, MailTable):
 
     def is_suppressed(self, account: str, hashed: str) -> Rows:
         return [(1,)] if self._is_suppressed(account, hashed) else []
+
+    def suppressed_among(self, several: Iterable[str], account: str) -> Rows:
+        return [(hashed,) for hashed in several if self._is_suppressed(account, hashed)]
 
     def _is_suppressed(self, account: str, hashed: str) -> bool:
         return (account, hashed) in self._suppressions

@@ -7,7 +7,7 @@ store's functions of the same names. How a transaction begins and ends is the st
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from collections.abc import Sequence as Several
 from typing import Any
 
@@ -20,7 +20,7 @@ from sequencer.core.events import Event, Subject
 from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.sequence import Sequence, SequenceVersion, Template
 from sequencer.core.values import Identifier
-from sequencer.engine.storage import ALL_ACCOUNTS, Account, Counts, Held
+from sequencer.engine.storage import ALL_ACCOUNTS, Account, Counts, Held, Who
 from sequencer.stores.codec import (
     Row,
     actor_of,
@@ -32,8 +32,9 @@ from sequencer.stores.codec import (
     encode_progress,
 )
 from sequencer.stores.contents import content_of, keyed_hash, sequence_of
+from sequencer.stores.mails import mail_changes
 from sequencer.stores.records import MOST, Database, Known, Records, fits
-from sequencer.stores.records_codec import changes_state, decode_event
+from sequencer.stores.records_codec import changes_state, decode_event, encode_event, references
 
 __all__ = ["StoreTransaction", "claim_key"]
 
@@ -157,9 +158,23 @@ class StoreTransaction(Records):
 
     def insert(self, enrollment: Enrollment, events: Iterable[Event]) -> None:
         """Store a new enrollment with its first events."""
-        self._database.run("insert", *encode_enrollment(enrollment))
-        self._record(encode_id(enrollment.account), enrollment.id, events)
-        self._count(enrollment, events)
+        self.insert_many([(enrollment, list(events))])
+
+    def insert_many(self, decisions: Iterable[tuple[Enrollment, Several[Event]]]) -> None:
+        """As `insert`, for many at once."""
+        rows: dict[str, list[Row]] = {name: [] for name in ("insert", "refer_once", "add_event")}
+        for enrollment, events in decisions:
+            rows["insert"].append(encode_enrollment(enrollment))
+            for event in events:
+                rows["add_event"].append(encode_event(event))
+                for kind, value in references(event):
+                    # An idempotency key belongs to whoever was first.
+                    rows["refer_once"].append((encode_id(enrollment.account), kind, value, enrollment.id))
+            if self._known.counts_mails:
+                for name, values in mail_changes(enrollment, events):
+                    rows.setdefault(name, []).append(values)
+        for name, each in rows.items():
+            self._database.many(name, each)
 
     def save(
         self, enrollment: Enrollment, events: Several[Event], *, fence: int | None = None, release: bool = False
@@ -298,17 +313,40 @@ class StoreTransaction(Records):
         found = {row[0]: row for row in rows}
         return [self._held(found[id]) for id in sorted(found)]
 
-    def last_finished(
-        self, account: Account, sequence_id: int, resource: Resource, address: str | None
-    ) -> Enrollment | None:
-        """The enrollment of the resource or the address in this sequence that finished last."""
+    def ongoing_of(self, account: Account, who: Collection[Who]) -> dict[Who, list[Enrollment]]:
+        """Of each of these the enrollments, not finished, by id."""
+        found: dict[Who, list[Enrollment]] = {}
+        for each, row in self._of(account, who, "ongoing_of_resources", "ongoing_of_addresses"):
+            found.setdefault(each, []).append(self._held(row).enrollment)
+        return found
+
+    def last_finished_of(self, account: Account, sequence_id: int, who: Collection[Who]) -> dict[Who, Enrollment]:
+        """Of each of these the enrollment in this sequence that finished last."""
+        rows = self._of(account, who, "last_finished_of_resources", "last_finished_of_addresses", sequence_id)
+        return {each: self._held(row).enrollment for each, row in rows}
+
+    def _of(
+        self, account: Account, who: Collection[Who], of_resources: str, of_addresses: str, *values: Any
+    ) -> Iterator[tuple[Who, Row]]:
+        """The rows about each of these: those of the resources by one statement, those of the addresses by another."""
         database, owner = self._database, encode_id(account)
-        rows = database.rows("last_finished_of_resource", owner, sequence_id, resource.type, encode_id(resource.id))
-        if address is not None:
-            rows += database.rows("last_finished_of_address", owner, sequence_id, address)
-        if not rows:
-            return None
-        return self._held(max(rows, key=lambda row: (row[15], row[0]))).enrollment
+        addresses = [each for each in who if isinstance(each, str)]
+        ids: dict[str, list[str]] = {}
+        for each in who:
+            if not isinstance(each, str):
+                ids.setdefault(each[0], []).append(encode_id(each[1]))
+        for type, several in ids.items():
+            for row in database.rows_about(of_resources, several, owner, type, *values):
+                yield (type, decode_id(row[5])), row
+        if addresses:
+            for row in database.rows_about(of_addresses, addresses, owner, *values):
+                yield row[6], row
+
+    def made_with(self, account: Account, keys: Collection[str]) -> dict[str, Enrollment]:
+        """The enrollments that were made with these idempotency keys."""
+        several = list(map(encode_id, keys))
+        rows = self._database.rows_about("made_with", several, encode_id(account)) if several else ()
+        return {key: each for each in self._enrollments(rows) if (key := each.idempotency_key) is not None}
 
     def find(self, account: Account, kind: str, value: Identifier) -> int | None:
         """The id of the enrollment that an id of the outside belongs to."""

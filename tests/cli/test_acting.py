@@ -20,7 +20,7 @@ from sequencer.core.instants import later_by
 from sequencer.core.sequence import Sequence, Step, Task
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.engine import Engine
-from sequencer.engine.enrolling import enroll_one
+from sequencer.engine.enrolling import enroll_rows
 from sequencer.engine.ports import Rejected
 from sequencer.simulation.clock import ManualClock
 from sequencer.stores.sqlite import SQLiteStore
@@ -139,12 +139,11 @@ def test_a_reused_idempotency_key_is_refused_by_row(run, db, inbound):
 def test_a_store_that_fails_refuses_no_row(run, inbound, monkeypatch):
     """A store that fails in the middle of a batch stores nothing of it, and is not taken for a refusal of rows."""
 
-    def failing(transaction, origin, account, version, row, now):
-        if row.resource.id == 2:
-            raise StoreError("SQLite: database or disk is full")
-        return enroll_one(transaction, origin, account, version, row, now)
+    def failing(transaction, *arguments):
+        enroll_rows(transaction, *arguments)
+        raise StoreError("SQLite: database or disk is full")
 
-    monkeypatch.setattr("sequencer.engine.engine.enroll_one", failing)
+    monkeypatch.setattr("sequencer.engine.engine.enroll_rows", failing)
     Path("leads.csv").write_text(LEADS, encoding="utf-8")
 
     done = run("enroll", inbound, "--leads", "leads.csv", "--db", "crm.db")

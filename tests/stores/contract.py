@@ -612,20 +612,48 @@ class StoreContract:
         assert ids(resource=Resource("contact", 1)) == ids(address="Ada@example.com") == ids(sequence_id=99) == []
 
     def test_who_finished_last(self, store):
-        """Of a resource or an address, the enrollment that finished last in a sequence is found."""
+        """Of each resource and address, the enrollment that finished last in a sequence is found."""
         enrollments = [begun(store, n, email=email) for n, email in ((1, None), (1, None), (2, "Ada@example.com"))]
         sequence_id = enrollments[0].version.sequence_id
+        who = [("lead", 1), ("lead", 3), ("lead", "1"), ("contact", 1), "ada@example.com", "bob@example.com"]
         with store.transaction() as transaction:
-            assert transaction.last_finished(None, sequence_id, Resource("lead", 1), None) is None
+            assert transaction.last_finished_of(None, sequence_id, who) == {}
             first, _, third = (
                 finish(transaction, each, later(hours=hours))
                 for each, hours in zip(enrollments, (5, 3, 9), strict=True)
             )
-            assert transaction.last_finished(None, sequence_id, Resource("lead", 1), None) == first
-            assert transaction.last_finished(None, sequence_id, Resource("lead", 1), "ada@example.com") == third
-            assert transaction.last_finished(None, sequence_id, Resource("lead", 3), "ada@example.com") == third
-            assert transaction.last_finished(None, sequence_id + 1, Resource("lead", 1), None) is None
-            assert transaction.last_finished("acme", sequence_id, Resource("lead", 1), None) is None
+            assert transaction.last_finished_of(None, sequence_id, who) == {
+                ("lead", 1): first,
+                "ada@example.com": third,
+            }
+            assert transaction.last_finished_of(None, sequence_id, []) == {}
+            assert transaction.last_finished_of(None, sequence_id + 1, who) == {}
+            assert transaction.last_finished_of("acme", sequence_id, who) == {}
+
+    def test_many_are_asked_about_at_once(self, store):
+        """Who is ongoing, suppressed, or was made with a key, is found among many, in one account, each as it stands."""
+        one, two = begun(store, 1, key="k-1"), begun(store, 1, email="b@example.com", sequence=sequence_named("other"))
+        over, text = begun(store, 2, email="b@example.com", key="k-2"), begun(store, "1", email=None, key='"k\\')
+        begun(store, 1, account="acme", key="k-3")
+        who = [("lead", 1), ("lead", "1"), ("lead", 2), ("contact", 1), "ada@example.com", "b@example.com", "c@d.example"]
+        with store.transaction() as transaction:
+            over = finish(transaction, over)
+            transaction.suppress(None, "b@example.com", NOW, "manual")
+            transaction.suppress("acme", "ada@example.com", NOW, "manual")
+            assert transaction.ongoing_of(None, who) == {
+                ("lead", 1): [one, two],
+                ("lead", "1"): [text],
+                "ada@example.com": [one],
+                "b@example.com": [two],
+            }
+            assert transaction.made_with(None, ["k-1", "k-2", "k-3", '"k\\', "none"]) == {
+                "k-1": one,
+                "k-2": over,
+                '"k\\': text,
+            }
+            assert transaction.suppressed_among(None, ["ada@example.com", "b@example.com"]) == {"b@example.com"}
+            assert transaction.ongoing_of(None, []) == transaction.made_with(None, []) == {}
+            assert transaction.suppressed_among(None, []) == set()
 
     def test_finding_by_what_the_outside_says(self, store):
         """Idempotency keys and the ids in events lead to their enrollment, in its account, each kind by itself."""

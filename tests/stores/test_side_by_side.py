@@ -279,7 +279,9 @@ class SideBySide(RuleBasedStateMachine):
             )
         )
         if resource is not None:
-            self.both(lambda transaction: transaction.last_finished(account, sequence_id or 1, resource, address))
+            who = [(resource.type, resource.id), *((address,) if address else ())]
+            self.both(lambda transaction: transaction.ongoing_of(account, who))
+            self.both(lambda transaction: transaction.last_finished_of(account, sequence_id or 1, who))
             self.both(lambda transaction: transaction.addresses_of(account, resource))
 
     @invariant()
@@ -302,6 +304,8 @@ class SideBySide(RuleBasedStateMachine):
                         [transaction.find(account, "idempotency", f"k-{n}") for n in (1, 2, 3)],
                         [transaction.find(account, "message", f"<origin-{n}-0-0@x>") for n in (1, 2, 3)],
                         [transaction.find(account, "task", f"t-{n}") for n in (1, 2)],
+                        transaction.made_with(account, ["k-1", "k-2", "k-3"]),
+                        transaction.suppressed_among(account, ["ada@example.com", "bob@example.com"]),
                         [transaction.is_suppressed(account, each) for each in ("ada@example.com", "bob@example.com")],
                     )
                 )
