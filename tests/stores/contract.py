@@ -631,11 +631,19 @@ class StoreContract:
             assert transaction.last_finished_of("acme", sequence_id, who) == {}
 
     def test_many_are_asked_about_at_once(self, store):
-        """Who is ongoing, suppressed, or was made with a key, is found among many, in one account, each as it stands."""
+        """Who is ongoing, suppressed, or was made with a key, is found among many, in one account, as it stands."""
         one, two = begun(store, 1, key="k-1"), begun(store, 1, email="b@example.com", sequence=sequence_named("other"))
         over, text = begun(store, 2, email="b@example.com", key="k-2"), begun(store, "1", email=None, key='"k\\')
         begun(store, 1, account="acme", key="k-3")
-        who = [("lead", 1), ("lead", "1"), ("lead", 2), ("contact", 1), "ada@example.com", "b@example.com", "c@d.example"]
+        who = [
+            ("lead", 1),
+            ("lead", "1"),
+            ("lead", 2),
+            ("contact", 1),
+            "ada@example.com",
+            "b@example.com",
+            "c@d.example",
+        ]
         with store.transaction() as transaction:
             over = finish(transaction, over)
             transaction.suppress(None, "b@example.com", NOW, "manual")
