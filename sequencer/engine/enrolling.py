@@ -100,7 +100,8 @@ def enroll_rows(
         beside.add(people[i], decision.enrollment)
         made.append(decision)
         outcomes.append(decision.enrollment)
-    transaction.insert_many((each.enrollment, each.events) for each in made)
+    if made:
+        transaction.insert_many((each.enrollment, each.events) for each in made)
     return outcomes
 
 
