@@ -18,14 +18,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from sequencer.stores.postgres import PostgresStore
 
-__all__ = ["connect", "new_database", "new_schema", "new_store", "server"]
+__all__ = ["as_url", "connect", "new_database", "new_schema", "new_store", "server"]
 
 _numbers = itertools.count(1)
 
@@ -67,6 +68,13 @@ def _drop(schema: str) -> None:
 def new_store(**options: Any) -> PostgresStore:
     """A new, empty store in a schema of its own."""
     return PostgresStore(server(), schema=new_schema(), **options)
+
+
+def as_url(dsn: str) -> str:
+    """A connection string as a URL with a password in it, as platforms hand it out; the tests' server asks for none."""
+    parts = {name: quote(str(value), safe="") for name, value in conninfo_to_dict(dsn).items()}
+    user, password, name = parts.pop("user", "postgres"), parts.pop("password", "hidden"), parts.pop("dbname")
+    return f"postgresql://{user}:{password}@/{name}?{'&'.join(f'{name}={value}' for name, value in parts.items())}"
 
 
 @contextmanager

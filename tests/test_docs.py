@@ -1,9 +1,10 @@
 """The documentation is true: its Python blocks run, its commands are typed as shown, and its links lead somewhere.
 
 Each file is a story of its own: its ```python blocks run in order in one namespace, and its ```console blocks in one
-folder, in which the bundled examples lie. A console block shows commands after `$ `; each `sequencer` command is run,
-must end with 0, and every line shown below it must come out, in that order (`...` stands for any lines, and within a
-line for any text). A command that is to end otherwise is followed by `# exit 1` or `# exit 2`.
+folder, in which the bundled examples lie. For each of the two a page that names DATABASE_URL has an empty database of
+PostgreSQL behind it. A console block shows commands after `$ `; each `sequencer` command is run, must end with 0, and
+every line shown below it must come out, in that order (`...` stands for any lines, and within a line for any text). A
+command that is to end otherwise is followed by `# exit 1` or `# exit 2`.
 
 A ```text block that follows a ```python block with nothing between them is what that block prints, all of it (`...` as
 above).
@@ -13,6 +14,7 @@ A block that cannot run here is preceded by `<!-- not run: REASON -->`.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -26,6 +28,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 import sequencer
+from tests import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(next(iter(sequencer.__path__)))
@@ -127,12 +130,17 @@ def missing(shown: list[str], came: list[str]) -> str | None:
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty folder with the bundled examples in it, to run a page in."""
+def folder(request, tmp_path, monkeypatch):
+    """An empty folder with the bundled examples in it, to run a page in, and an empty database, if it asks for one."""
     if EXAMPLES.is_dir():
         shutil.copytree(EXAMPLES, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    if "DATABASE_URL" not in request.getfixturevalue("page").read_text(encoding="utf-8"):
+        yield tmp_path
+        return
+    with postgres.new_database() as dsn:
+        monkeypatch.setenv("DATABASE_URL", postgres.as_url(dsn))
+        yield tmp_path
 
 
 def _name(page: Path) -> str:
@@ -162,7 +170,7 @@ def test_console_blocks(page, folder):
     for block in of(page, "console"):
         for command in commands(block):
             place = f"{_name(page)}, line {command.line}: {command.typed}"
-            words = shlex.split(command.typed, comments=True)
+            words = [os.path.expandvars(word) for word in shlex.split(command.typed, comments=True)]
             assert words[:1] == ["sequencer"], f"{place}: only sequencer is run here; say why this is not"
             done = subprocess.run(
                 [sys.executable, "-W", "error", "-m", *words],

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from urllib.parse import quote
 
 import psycopg
 import pytest
-from psycopg import conninfo, sql
+from psycopg import sql
 
 from sequencer import Engine
 from sequencer.stores.postgres import PostgresStore
@@ -16,20 +15,9 @@ from tests import postgres
 from tests.cli.conftest import LEADS
 
 
-@pytest.fixture(scope="module")
-def url():
-    """The server of the tests as a URL, with a password in it that it does not ask for."""
-    parts = conninfo.conninfo_to_dict(postgres.server())
-    where = str(parts.get("host", ""))
-    host = "" if where.startswith("/") else where
-    more = [f"{name}={quote(str(parts[name]), safe='')}" for name in ("host", "port") if name in parts]
-    user, password = quote(str(parts.get("user", "postgres"))), quote(str(parts.get("password", "hidden")))
-    return f"postgresql://{user}:{password}@{host}/{quote(str(parts['dbname']))}?{'&'.join(more)}"
-
-
 @pytest.fixture
-def where(url):
-    return "--db", url, "--schema", postgres.new_schema()
+def where():
+    return "--db", postgres.as_url(postgres.server()), "--schema", postgres.new_schema()
 
 
 @pytest.fixture

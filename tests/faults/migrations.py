@@ -1,53 +1,31 @@
 """A migration that is killed at each of its statements, and workers that go on while another process migrates.
 
-From an empty file, and from the schema of the release before, filled by this release, which runs on it. The process is
-really killed. Afterwards the file is at the one schema or the other, with every row, and the next start finishes it.
+From nothing, and from the schema of the release before, filled by this release, which runs on it. The process is really
+killed. Afterwards the store is at the one schema or the other, with every row, and the next start finishes it.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import time
-from contextlib import closing
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from sequencer.core.errors import SchemaMismatch
 from sequencer.core.instants import to_microseconds
-from sequencer.stores.sqlite import SCHEMA, SUPPORTED, SQLiteStore
-from sequencer.stores.statements import migrations as migrations_of
-from sequencer.stores.statements import split
+from sequencer.stores.sqlite import SCHEMA, SUPPORTED
 from tests.faults import deaths
 from tests.faults.judge import Evidence, judge
 from tests.faults.processes import CONTEXT, LONGEST, QUICK, Orders, departures, lead, race
-from tests.faults.stages import Size, Stage, evidence, stage
+from tests.faults.stages import Size, Stage, evidence, opened, stage
 from tests.faults.tally import Tally
 from tests.faults.world import START, World
 
-__all__ = ["at_schema", "deploys", "migrations"]
+__all__ = ["deploys", "migrations"]
 
 
-def at_schema(path: Path, schema: int) -> None:
-    """A file as the release with this schema made it, without a row."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("BEGIN IMMEDIATE")
-        for migration in migrations_of("sqlite")[:schema]:
-            for statement in split(migration.sql):
-                connection.execute(statement)
-            connection.execute(
-                "INSERT INTO sequencer_migrations VALUES (?, ?, 'before')", (migration.version, migration.name)
-            )
-        connection.execute("INSERT INTO sequencer_meta VALUES ('origin', '0123456789abcdef')")
-        connection.execute("INSERT INTO sequencer_meta VALUES ('secret', ?)", ("ab" * 32,))
-        connection.execute("COMMIT")
-
-
-def _migrate(path: str, die_at: int | None, counted: Any) -> None:
-    """Another process that brings a file up to date, and dies before its n-th statement."""
+def _migrate(address: str, die_at: int | None, counted: Any) -> None:
+    """Another process that brings a store up to date, and dies before its n-th statement."""
     passed = 0
 
     def step(statement: str) -> None:
@@ -57,19 +35,14 @@ def _migrate(path: str, die_at: int | None, counted: Any) -> None:
         if passed == die_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(path, check_same_thread=False)
-        connection.set_trace_callback(step)
-        return connection
-
-    store = SQLiteStore(connect=connect, check=False)
+    store = opened(address, check=False, step=step)
     store.migrate()
     store.close()
 
 
-def _in_a_process(path: Path, die_at: int | None) -> tuple[int, int | None]:
+def _in_a_process(made: Stage, die_at: int | None) -> tuple[int, int | None]:
     counted = CONTEXT.Value("q", 0, lock=False)
-    process = CONTEXT.Process(target=_migrate, args=(str(path), die_at, counted))
+    process = CONTEXT.Process(target=_migrate, args=(made.address, die_at, counted))
     process.start()
     process.join(LONGEST)
     return counted.value, process.exitcode
@@ -81,7 +54,7 @@ def migrations(on: str, size: Size) -> Tally:
     for schema in sorted({0, *SUPPORTED} - {SCHEMA}):
         with stage(on) as made:
             _filled(made, schema)
-            statements, code = _in_a_process(made.folder / "faults.db", None)
+            statements, code = _in_a_process(made, None)
             assert code == 0
         stride = max(1, size.stride(on) // 4)
         for at in range(1 + schema % stride, statements + 1, stride):
@@ -92,12 +65,11 @@ def migrations(on: str, size: Size) -> Tally:
 
 
 def _filled(made: Stage, schema: int) -> tuple[World | None, list[int]]:
-    """A file at a schema; where that has tables, with people who have begun."""
-    path = made.folder / "faults.db"
+    """A stage at a schema; where that has tables, with people who have begun."""
+    made.at_schema(schema)
     if schema == 0:
         return None, []
-    at_schema(path, schema)
-    world = World(None, "at_most_once", store=SQLiteStore(path))
+    world = World(made, "at_most_once")
     ids = [world.engine.enroll(deaths.FLOW, deaths.person(number)).id for number in range(1, 9)]
     world.work(START.add(hours=4))
     world.engine.block(ids[2])
@@ -107,19 +79,18 @@ def _filled(made: Stage, schema: int) -> tuple[World | None, list[int]]:
 
 def _killed(on: str, schema: int, at: int) -> Tally:
     with stage(on) as made:
-        path = made.folder / "faults.db"
         world, ids = _filled(made, schema)
         before = _rows(made, schema)
         if world is not None:
             world.store.close()
-        _, code = _in_a_process(path, at)
+        _, code = _in_a_process(made, at)
         tally = Tally(injected=int(code == -signal.SIGKILL))
-        found = _schema(path)
+        found = made.schema_found()
         if found not in (schema, SCHEMA):
             tally.found("corrupt", f"it was left at schema {found}")
-        _in_a_process(path, None)
-        if _schema(path) != SCHEMA:
-            tally.found("corrupt", f"the next migration left it at schema {_schema(path)}")
+        _in_a_process(made, None)
+        if made.schema_found() != SCHEMA:
+            tally.found("corrupt", f"the next migration left it at schema {made.schema_found()}")
         _compare(before, _rows(made, SCHEMA), tally)
         # And life goes on.
         again = World(made, "at_most_once", clock=None if world is None else world.clock)
@@ -131,14 +102,6 @@ def _killed(on: str, schema: int, at: int) -> Tally:
         again.work(START.add(days=40))
         tally.add(judge(evidence(made, enrolled=ids, log=again.log, by_hand=ids[3:4])))
         return tally
-
-
-def _schema(path: Path) -> int:
-    with closing(sqlite3.connect(path)) as connection:
-        try:
-            return int(connection.execute("SELECT max(version) FROM sequencer_migrations").fetchone()[0] or 0)
-        except sqlite3.OperationalError:
-            return 0
 
 
 def _rows(made: Stage, schema: int) -> Evidence | None:
@@ -175,19 +138,18 @@ def deploys(on: str, size: Size) -> Tally:
 
 def _deployed(on: str, schema: int, round: int) -> Tally:  # noqa: A002
     with stage(on) as made:
-        path = made.folder / "faults.db"
-        at_schema(path, schema)
-        old = World(None, "at_most_once", store=SQLiteStore(path))
+        made.at_schema(schema)
+        old = World(made, "at_most_once")
         ids = [old.engine.enroll(QUICK, lead(number)).id for number in range(1, 31)]
         clock = CONTEXT.Value("q", to_microseconds(START), lock=False)
-        orders = Orders(f"sqlite:{path}", str(made.folder), "at_most_once", clock)
+        orders = Orders(str(made.address), str(made.folder), "at_most_once", clock)
         start = CONTEXT.Barrier(4)
         workers = [CONTEXT.Process(target=race, args=(orders, start, 20)) for _ in range(3)]
         for each in workers:
             each.start()
         start.wait(LONGEST)
         time.sleep(0.01 * round)
-        _, code = _in_a_process(path, None)
+        _, code = _in_a_process(made, None)
         tally = Tally(injected=1)
         if code != 0:
             tally.found("stuck", f"the migration ended with {code}")
@@ -203,30 +165,30 @@ def _deployed(on: str, schema: int, round: int) -> Tally:  # noqa: A002
         new.log = old.log
         ids += [new.engine.enroll(QUICK, lead(number)).id for number in range(36, 41)]
         new.work(START.add(days=400))
-        if _schema(path) != SCHEMA:
-            tally.found("corrupt", f"it is at schema {_schema(path)}")
+        if made.schema_found() != SCHEMA:
+            tally.found("corrupt", f"it is at schema {made.schema_found()}")
         tally.add(judge(evidence(made, enrolled=ids, log=new.log)))
         old.store.close()
         return tally
 
 
 def _refused(on: str, schema: int) -> Tally:
-    """A file of a release that is too new or too old is refused by name, and left as it is."""
+    """A store of a release that is too new or too old is refused by name, and left as it is."""
     tally = Tally(injected=1)
     with stage(on) as made:
-        path = made.folder / "faults.db"
-        at_schema(path, min(schema, SCHEMA))
+        made.at_schema(min(schema, SCHEMA))
         if schema > SCHEMA:
-            with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-                connection.execute("INSERT INTO sequencer_migrations VALUES (?, 'of the future', 'after')", (schema,))
-        before = path.read_bytes()
-        for attempt in (partial(SQLiteStore, path), SQLiteStore(path, check=False).migrate):
+            made.note_schema(schema)
+        before = made.contents()
+        unchecked = opened(str(made.address), check=False)
+        for attempt in (made.store, unchecked.migrate):
             try:
-                opened = attempt()
+                found = attempt()
             except SchemaMismatch:
                 continue
-            if schema > SCHEMA or not isinstance(opened, list):
+            if schema > SCHEMA or not isinstance(found, list):
                 tally.found("corrupt", f"schema {schema} was not refused")
-        if schema > SCHEMA and path.read_bytes() != before:
-            tally.found("corrupt", f"a file at schema {schema} was written to")
+        if schema > SCHEMA and made.contents() != before:
+            tally.found("corrupt", f"a store at schema {schema} was written to")
+        unchecked.close()
     return tally

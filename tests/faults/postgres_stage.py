@@ -6,6 +6,7 @@ It is there as soon as the store is (`sequencer.stores.postgres`), with the serv
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.faults.stages import SECRET, STAGES, Stage
 
 __all__ = ["PostgresStage"]
 
+SCHEMA: int = import_module("sequencer.stores.postgres").SCHEMA
 psycopg: Any = import_module("psycopg")
 conninfo: Any = import_module("psycopg.conninfo")
 sql: Any = import_module("psycopg.sql")
@@ -46,10 +48,40 @@ class PostgresStage(Stage):
         return self._stores[-1]
 
     @staticmethod
-    def opened(where: str) -> Store:
+    def opened(where: str, *, check: bool, step: Callable[[str], None] | None) -> Any:
         """The store at what stands behind the colon of an address."""
         schema, _, dsn = where.partition(":")
-        return _store(dsn, schema)
+        if step is not None:
+            _watch(step)
+        return _store(dsn, schema, check=check)
+
+    def at_schema(self, schema: int) -> None:
+        script = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.schema))
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(script)
+            unmade = _store(self.dsn, self.schema, check=False)
+            connection.execute("\n".join(unmade.migrate(dry_run=True)[:schema]).encode())
+            unmade.close()
+
+    def schema_found(self) -> int:
+        try:
+            return int(self._rows("SELECT max(version) FROM {}.sequencer_migrations")[0][0] or 0)
+        except psycopg.errors.UndefinedTable:
+            return 0
+
+    def note_schema(self, schema: int) -> None:
+        self._rows(f"INSERT INTO {{}}.sequencer_migrations VALUES ({schema}, 'of the future', 'after') RETURNING 1")
+
+    def contents(self) -> Any:
+        named = self._rows("SELECT tablename FROM pg_tables WHERE schemaname = {:L} ORDER BY tablename")
+        return {name: self._rows(f"SELECT * FROM {{}}.{name} AS t ORDER BY t") for (name,) in named}
+
+    def _rows(self, statement: str) -> list[Any]:
+        text = statement.replace("{:L}", sql.Literal(self.schema).as_string(None))
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            found = connection.execute(text.replace("{}", sql.Identifier(self.schema).as_string(None)).encode())
+            rows: list[Any] = found.fetchall()
+            return rows
 
     def store_with(self, origin: str) -> Any:
         store: Any = self.store()
@@ -61,9 +93,20 @@ class PostgresStage(Stage):
         return store
 
 
-def _store(dsn: str, schema: str) -> Store:
-    made: Store = import_module("sequencer.stores.postgres").PostgresStore(dsn, schema=schema, lock_timeout=20)
-    return made
+def _store(dsn: str, schema: str, *, check: bool = True) -> Any:
+    return import_module("sequencer.stores.postgres").PostgresStore(dsn, schema=schema, lock_timeout=20, check=check)
+
+
+def _watch(step: Callable[[str], None]) -> None:
+    """From now on each statement of a migration in this process is told before it is run."""
+    database: Any = import_module("sequencer.stores.postgres").PostgresDatabase
+    control = database.control
+
+    def told(self: Any, statement: str) -> None:
+        step(statement)
+        control(self, statement)
+
+    database.control = told
 
 
 def _emptied(dsn: str, schema: str) -> None:
@@ -74,6 +117,11 @@ def _emptied(dsn: str, schema: str) -> None:
             "WHERE n.nspname = %s AND c.relkind IN ('r', 'S')",
             (schema,),
         ).fetchall()
+        migrated = sql.Identifier(schema, "sequencer_migrations")
+        newest = sql.SQL("SELECT max(version) FROM {}").format(migrated)
+        if not named or connection.execute(newest).fetchone() != (SCHEMA,):
+            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+            return
         kept = ("sequencer_migrations", "sequencer_meta")
         tables = [sql.Identifier(schema, name) for kind, name in named if kind == "r" and name not in kept]
         connection.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(tables)))

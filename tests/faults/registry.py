@@ -149,18 +149,18 @@ FAULTS: dict[str, Fault] = {
         Fault(
             "migration",
             "a migration is killed with SIGKILL at every statement, from every schema that this release begins with",
-            "no row lost; the file is at the one schema or the other, and the next start finishes it",
+            "no row lost; the store is at the one schema or the other, and the next start finishes it",
             migrations.migrations,
-            ("sqlite",),
+            SHARED,
             least=10,
         ),
         Fault(
             "deploy",
             "workers on the schema before go on while another process migrates; releases that are too old or too new "
-            "for a file open it",
+            "for a store open it",
             "no row lost; who cannot run on a schema is refused by name, and writes nothing",
             migrations.deploys,
-            ("sqlite",),
+            SHARED,
         ),
         Fault(
             "restart",

@@ -7,6 +7,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sequencer.engine.storage import Store
 from sequencer.stores.memory import MemoryStore
 from sequencer.stores.records import Known
 from sequencer.stores.sqlite import SQLiteStore
+from sequencer.stores.statements import migrations, split
 from tests.faults.judge import Evidence
 
 __all__ = ["STAGES", "Stage", "evidence", "opened", "stage"]
@@ -47,6 +49,22 @@ class Stage:
         store.origin = origin
         store._known = Known(origin, SECRET)
         return store
+
+    def at_schema(self, schema: int) -> None:
+        """As the release with this schema made it, without a row; 0 for nothing at all."""
+        raise NotImplementedError
+
+    def schema_found(self) -> int:
+        """The schema that is there; 0 for none."""
+        raise NotImplementedError
+
+    def note_schema(self, schema: int) -> None:
+        """Make it look like one of a release of the future."""
+        raise NotImplementedError
+
+    def contents(self) -> Any:
+        """Everything that is stored, to compare."""
+        raise NotImplementedError
 
     def problems(self) -> list[str]:
         """What the store's own checks find."""
@@ -81,6 +99,36 @@ class SQLiteStage(Stage):
         store._known = None
         return store
 
+    def at_schema(self, schema: int) -> None:
+        if schema == 0:
+            return
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("BEGIN IMMEDIATE")
+            for migration in migrations("sqlite")[:schema]:
+                for statement in split(migration.sql):
+                    connection.execute(statement)
+                connection.execute(
+                    "INSERT INTO sequencer_migrations VALUES (?, ?, 'before')", (migration.version, migration.name)
+                )
+            connection.execute("INSERT INTO sequencer_meta VALUES ('origin', '0123456789abcdef')")
+            connection.execute("INSERT INTO sequencer_meta VALUES ('secret', ?)", ("ab" * 32,))
+            connection.execute("COMMIT")
+
+    def schema_found(self) -> int:
+        with closing(sqlite3.connect(self.path)) as connection:
+            try:
+                return int(connection.execute("SELECT max(version) FROM sequencer_migrations").fetchone()[0] or 0)
+            except sqlite3.OperationalError:
+                return 0
+
+    def note_schema(self, schema: int) -> None:
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            connection.execute("INSERT INTO sequencer_migrations VALUES (?, 'of the future', 'after')", (schema,))
+
+    def contents(self) -> Any:
+        return self.path.read_bytes()
+
     def problems(self) -> list[str]:
         with closing(sqlite3.connect(self.path)) as connection:
             found = [row[0] for row in connection.execute("PRAGMA integrity_check")]
@@ -105,14 +153,21 @@ def stage(name: str, **how: Any) -> Iterator[Stage]:
             made.close()
 
 
-def opened(address: str) -> Store:
-    """The store at an address, opened in this process."""
+def opened(address: str, *, check: bool = True, step: Callable[[str], None] | None = None) -> Any:
+    """The store at an address, opened in this process; `step` is called with each statement before it is run."""
     kind, _, where = address.partition(":")
     if kind == "sqlite":
-        return SQLiteStore(where, busy_timeout=20)
+        connect = None if step is None else partial(_watched, where, step)
+        return SQLiteStore(None if connect else where, connect=connect, busy_timeout=20, check=check)
     from tests.faults.postgres_stage import PostgresStage
 
-    return PostgresStage.opened(where)
+    return PostgresStage.opened(where, check=check, step=step)
+
+
+def _watched(path: str, step: Callable[[str], None]) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=20, check_same_thread=False)
+    connection.set_trace_callback(step)
+    return connection
 
 
 def evidence(stage: Stage, **more: Any) -> Evidence:

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
+import attrs
 import pytest
 
 from sequencer import AutomatedEmail, Calendar, Cap, Engine, Hours, ManualClock, RecordingMailer, Row, Sequence, Step
 from sequencer.core.enrollment import Resource
 from sequencer.core.sequence import Template
 from sequencer.core.signals import Due, EmailFailed, EmailPending, EmailSent, Finish, Reassign, Withdraw
-from sequencer.stores import sqlite as module
+from sequencer.stores import postgres, sqlite
 from sequencer.stores.memory import MemoryStore
+from sequencer.stores.postgres import PostgresStore
 from sequencer.stores.sqlite import SQLiteStore
 from sequencer.stores.statements import migrations
+from tests import postgres as server
 from tests.stores.workbench import DUE, NOW, begun, do, later
 
 LONG_AGO = NOW - timedelta(days=400)
 AHEAD = NOW + timedelta(days=4000)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def store(request, tmp_path):
-    store = MemoryStore() if request.param == "memory" else SQLiteStore(tmp_path / "mails.db")
+    made: dict[str, Any] = {
+        "memory": MemoryStore,
+        "sqlite": lambda: SQLiteStore(tmp_path / "mails.db"),
+        "postgres": server.new_store,
+    }
+    store = made[request.param]()
     yield store
     store.close()
 
@@ -154,28 +165,45 @@ MAILS = Sequence(
 )
 
 
-@pytest.fixture
-def old(tmp_path, monkeypatch):
-    """A file as the release before this one made it, and an engine on it that allows one mail a day."""
-    path = tmp_path / "old.db"
+def tables_of_file(path: Any) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def tables_of_schema(schema: str) -> set[str]:
+    with server.connect() as connection:
+        named = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (schema,))
+        return {name for (name,) in named}
+
+
+@attrs.frozen
+class Old:
+    """A store as the release before this one made it: how to open it, and which tables it has."""
+
+    open: Callable[..., Any]
+    tables: Callable[[], set[str]]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def old(request, tmp_path, monkeypatch):
+    module: Any
+    if request.param == "sqlite":
+        path = tmp_path / "old.db"
+        module, made = sqlite, Old(partial(SQLiteStore, path), partial(tables_of_file, path))
+    else:
+        schema = server.new_schema()
+        opened = partial(PostgresStore, server.server(), schema=schema)
+        module, made = postgres, Old(opened, partial(tables_of_schema, schema))
     with monkeypatch.context() as patch:
         patch.setattr(module, "SCHEMA", 1)
         patch.setattr(module, "migrations", lambda dialect: migrations(dialect)[:1])
-        SQLiteStore(path).close()
-    return path
+        made.open().close()
+    return made
 
 
-def tables(path: Any) -> set[str]:
-    connection = sqlite3.connect(path)
-    try:
-        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    finally:
-        connection.close()
-
-
-def begin(path: Any, **cap: Any) -> tuple[Engine, RecordingMailer, ManualClock]:
+def begin(old: Old, **cap: Any) -> tuple[Engine, RecordingMailer, ManualClock]:
     mailer, clock = RecordingMailer(), ManualClock(NOW)
-    engine = Engine(SQLiteStore(path), mailer=mailer, clock=clock, cap=Cap(**cap))
+    engine = Engine(old.open(), mailer=mailer, clock=clock, cap=Cap(**cap))
     return engine, mailer, clock
 
 
@@ -198,7 +226,7 @@ def test_s5_this_release_runs_on_the_schema_before_it(old, caplog):
     assert [record.message for record in caplog.records if "run `migrate`" in record.message] == [
         "this store's schema is older than caps on mails, so there are none: run `migrate`"
     ]
-    assert "sequencer_mails" not in tables(old)
+    assert "sequencer_mails" not in old.tables()
     engine.store.close()
 
 
@@ -208,7 +236,7 @@ def test_s5_migrating_takes_over_what_has_left(old):
     engine.enroll_many(MAILS, rows(0, 3))
     engine.tick()
     before = {each.id: (each, engine.history(each.id)) for each in engine.enrollments()}
-    migrating = SQLiteStore(old, check=False)
+    migrating = old.open(check=False)
     assert len(migrating.migrate()) == 1
     migrating.close()
 

@@ -445,6 +445,12 @@ def test_a_role_that_works_with_tables_of_another(store, schema, as_role):
     worker.close()
 
 
+def test_the_grants_are_those_of_the_documentation():
+    """The rights that the test above gives are those that docs/storage.md names."""
+    text = (Path(__file__).parents[2] / "docs" / "storage.md").read_text(encoding="utf-8")
+    assert GRANTS.format(schema="sequencer", role="worker").strip() in text
+
+
 # -- copies ---------------------------------------------------------------------------------------------------
 
 
