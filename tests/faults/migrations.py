@@ -56,7 +56,7 @@ def migrations(on: str, size: Size) -> Tally:
             _filled(made, schema)
             statements, code = _in_a_process(made, None)
             assert code == 0
-        stride = max(1, size.stride(on) // 4)
+        stride = 1 if size.every == 1 else size.stride(on) // 4
         for at in range(1 + schema % stride, statements + 1, stride):
             tally = _killed(on, schema, at)
             tally.notes = [f"from schema {schema}, killed at statement {at}: {note}" for note in tally.notes]
