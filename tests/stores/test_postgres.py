@@ -505,3 +505,67 @@ def test_the_sql_runs_in_psql(schema):
     assert unmade.migrate() == []
     works(unmade)
     unmade.close()
+
+
+# -- what the statements cost ---------------------------------------------------------------------------------
+
+_NEXT, _STANDING = "sequencer_enrollments_waiting", "sequencer_enrollments_standing"
+INDEXES = {
+    "due_waiting": _NEXT, "next_waiting": _NEXT,
+    "due_leases": "sequencer_enrollments_leased", "leases_ahead": "sequencer_enrollments_leased",
+    "count_leases": "sequencer_enrollments_leased", "next_lease": "sequencer_enrollments_leased",
+    "decisions_ahead": "sequencer_enrollments_ahead",
+    "ongoing_of_resource": "sequencer_enrollments_resource", "ongoing_of_address": "sequencer_enrollments_address",
+    "ongoing_of_sequence": _STANDING, "blocked_of_sequence": _STANDING, "in_other_versions": _STANDING,
+    "statistics": _STANDING, "to_purge": "sequencer_enrollments_finished",
+    "mails_left": "sequencer_mails_actor",
+    "mails_expected": "sequencer_mails_actor", "get": "sequencer_enrollments_pkey", "events": "sequencer_events_",
+    "find": "sequencer_refs_pkey", "get_report": "sequencer_reports_pkey", "list_tasks": "sequencer_tasks_listed",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_which_index_is_used(shared, name):
+    """What is asked at every step, or of many rows, can use the index that was made for it, sorted where it must be."""
+    store, connection = shared
+    version: int = connection.execute("SELECT current_setting('server_version_num')::int").fetchone()[0]
+    if version < 160000:
+        pytest.skip("EXPLAIN (GENERIC_PLAN) is there from PostgreSQL 16 on")
+    text = f"EXPLAIN (GENERIC_PLAN, COSTS OFF) {store._writing[name]}"
+    plan = "\n".join(line for (line,) in connection.execute(text.encode()).fetchall())
+    assert f"using {INDEXES[name]}" in plan or f"Bitmap Index Scan on {INDEXES[name]}" in plan, plan
+    assert "Seq Scan" not in plan, plan
+    if name in ("due_waiting", "due_leases", "leases_ahead", "decisions_ahead", "next_waiting", "next_lease"):
+        assert "Sort" not in plan, plan
+
+
+FILL = """
+INSERT INTO {schema}.sequencer_enrollments (id, account, sequence_id, version_id, resource_type, resource_id, address,
+    state, reason, wake_at, lease_until, fence, revision, created_at, updated_at, finished_at, doc)
+SELECT n, 'null', n % 50, n % 50, 'lead', n::text, n || '@example.com', state,
+    CASE WHEN state = 'blocked' THEN 'paused' END, CASE WHEN state = 'active' THEN n * 1000 END,
+    CASE WHEN n % 100 = 0 THEN n * 1000 END, 0, 1, n, n, CASE WHEN state = 'finished' THEN n END, repeat('x', 500)
+FROM generate_series(1, 20000) AS n,
+    LATERAL (SELECT CASE WHEN n % 20 = 0 THEN 'blocked' WHEN n % 3 = 0 THEN 'finished' ELSE 'active' END AS state) AS s;
+INSERT INTO {schema}.sequencer_sequences (account, key, version_id, templates_digest)
+SELECT 'null', n::text, n, '' FROM generate_series(1, 50) AS n;
+INSERT INTO {schema}.sequencer_events (enrollment_id, number, at, type, body)
+SELECT 1 + n / 5, n % 5, n, 'noted', '[]' FROM generate_series(1, 50000) AS n;
+INSERT INTO {schema}.sequencer_mails (enrollment_id, step, account, actor_id, at, standing)
+SELECT n, 0, 'null', n % 50, n, CASE WHEN n % 9 = 0 THEN 'out' WHEN n % 3 = 0 THEN 'planned' ELSE 'sent' END
+FROM generate_series(1, 20000) AS n;
+INSERT INTO {schema}.sequencer_refs SELECT 'null', 'message', n::text, n FROM generate_series(1, 5000) AS n;
+INSERT INTO {schema}.sequencer_reports SELECT 'null', n::text, '', '', n FROM generate_series(1, 5000) AS n;
+"""
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """A store with some rows in it, which the planner knows of."""
+    store = postgres.new_store()
+    with postgres.connect(autocommit=True) as connection:
+        connection.execute(sql.SQL(FILL).format(schema=sql.Identifier(store.schema)))
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(store.schema, "sequencer_enrollments")))
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(store.schema, "sequencer_mails")))
+        yield store, connection
+    store.close()

@@ -162,6 +162,40 @@ def test_who_enrolls_others_does_not_wait(store, impatient):
         assert [each.id for each in engine.enrollments() if each.id == held.id] == []
 
 
+def test_two_that_wait_for_each_other(engine):
+    """Of two callers' transactions that wait for each other one gets a `Conflict`, and both can go on."""
+    barrier = threading.Barrier(2)
+
+    def enroll_both(number):
+        first, second = (lead(n, f"{n}@example.com") for n in ((1, 2), (2, 1))[number])
+        with postgres.connect() as connection:
+            engine.enroll(mails(), first, connection=connection)
+            barrier.wait(60)
+            try:
+                engine.enroll(mails(), second, connection=connection)
+            except Conflict:
+                connection.rollback()
+                raise
+            return number
+
+    answers = at_once(2, enroll_both)
+    (loser,) = [answer for answer in answers if not isinstance(answer, int)]
+    assert isinstance(loser, Conflict)
+    assert "deadlock" in str(loser)
+    assert [each.resource.id for each in engine.enrollments()] in ([1, 2], [2, 1])
+
+
+def test_a_statement_that_is_stopped(engine):
+    """A statement that the server stops, since it took too long, is a conflict that names the setting."""
+    engine.enroll(mails(), lead())
+    with postgres.connect() as one, postgres.connect() as two:
+        engine.block(engine.enrollments()[0].id, connection=one)
+        two.execute("SET statement_timeout = 1")
+        with pytest.raises(Conflict, match="statement_timeout"):
+            engine.block(engine.enrollments()[0].id, connection=two)
+        assert two.execute("SELECT 1").fetchone() == (1,)
+
+
 # -- the feed -------------------------------------------------------------------------------------------------
 
 
