@@ -34,7 +34,7 @@ from sequencer.engine.results import Row
 
 __all__ = ["register"]
 
-_BATCH = 500
+_BATCH = 1000
 _CODES: dict[type, str] = {AlreadyEnrolled: "already_enrolled", Suppressed: "suppressed", KeyReused: "key_reused"}
 
 

@@ -58,7 +58,7 @@ from sequencer.core.signals import (
     Withdraw,
 )
 from sequencer.core.statuses import EnrollmentState, StepStatus
-from sequencer.core.timeline import answer_due, base_of, estimate, is_due, opens_at, skipped_at
+from sequencer.core.timeline import answer_due, base_of, following, is_due, opens_at, skipped_at
 from sequencer.core.values import Identifier, to_line, to_whole
 
 __all__ = ["advance", "enroll"]
@@ -97,10 +97,7 @@ def enroll(
         steps=initial_steps(version),
         idempotency_key=idempotency_key,
     )
-    calendar = enrollment.calendar
-    at = first = estimate(calendar, enrollment.steps[0].step, started_at)
-    for step in enrollment.steps[1:]:
-        at = estimate(calendar, step.step, at)
+    first, *_ = following(version, timezone, -1, started_at)
     draft = Draft(enrollment, now)
     facts = {
         "origin": origin,
@@ -113,7 +110,7 @@ def enroll(
         "started_at": started_at,
         "idempotency_key": idempotency_key,
     }
-    draft.record("enrolled", facts=facts, steps={0: {"estimated_execute_at": first}})
+    draft.record("enrolled", facts=facts, steps={0: {"estimated_execute_at": first.estimated_execute_at}})
     return draft.decision()
 
 

@@ -16,9 +16,9 @@ from pendulum import DateTime
 
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours
-from sequencer.core.enrollment import Enrollment, EnrollmentStep, changed
+from sequencer.core.enrollment import Enrollment, EnrollmentStep, changed, initial_steps
 from sequencer.core.instants import later_by, to_instant, to_iso, to_local_iso, to_zone
-from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
+from sequencer.core.sequence import AutomatedEmail, Sequence, SequenceVersion, Step, Task
 from sequencer.core.statuses import EnrollmentState, StepStatus
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "due_at",
     "estimate",
     "explain_current",
+    "following",
     "is_due",
     "is_paced",
     "next_wake",
@@ -187,20 +188,49 @@ def base_of(enrollment: Enrollment, position: int, now: DateTime) -> DateTime:
     return min(over_at, now)
 
 
+_FOLLOWING = "_following_steps"
+_MOST_FOLLOWING = 1024
+
+
+def following(version: SequenceVersion, timezone: str, position: int, at: DateTime) -> tuple[EnrollmentStep, ...]:
+    """The steps after a position, untouched, with their estimates, if the step at that position is over at `at`.
+
+    At -1 they are all steps, from a start on. Computed once for all enrollments of a version that ask the same: many
+    begin at the same instant, and whoever reads one that has just begun asks for the rest of what its beginning has.
+    """
+    known: dict[Any, tuple[EnrollmentStep, ...]] = version.__dict__.setdefault(_FOLLOWING, {})
+    asked = (timezone, position, at)
+    found = known.get(asked)
+    if found is None:
+        calendar, steps = version.calendar_in(timezone), []
+        for step in initial_steps(version)[position + 1 :]:
+            at = estimate(calendar, step.step, at)
+            steps.append(changed(step, {"estimated_execute_at": at}))
+        if len(known) >= _MOST_FOLLOWING:
+            known.clear()
+        found = known[asked] = tuple(steps)
+        if position < 0:
+            known[timezone, 0, found[0].estimated_execute_at] = found[1:]
+    return found
+
+
+def _ahead(enrollment: Enrollment, now: DateTime) -> tuple[EnrollmentStep, ...]:
+    """The steps after the current one as of now, untouched, with their estimates; none where they have none."""
+    current = enrollment.current
+    if current is None or current.estimated_execute_at is None or enrollment.state is not EnrollmentState.ACTIVE:
+        return ()
+    # The current step will be over no earlier than now, at a moment when a step of its kind may run.
+    at = current.estimated_execute_at
+    if now > at:
+        at = enrollment.calendar.next_open(now, email=current.step.is_email)
+    return following(enrollment.version, enrollment.timezone, current.position, at)
+
+
 def projected(enrollment: Enrollment, now: DateTime) -> tuple[DateTime | None, ...]:
     """For each step its estimate as of now: stored where it is, derived after the current one, None where none."""
     estimates = [step.estimated_execute_at for step in enrollment.steps]
-    current = enrollment.current
-    if current is None or current.estimated_execute_at is None or enrollment.state is not EnrollmentState.ACTIVE:
-        return tuple(estimates)
-    calendar = enrollment.calendar
-    # The current step will be over no earlier than now, at a moment when a step of its kind may run.
-    base = current.estimated_execute_at
-    if now > base:
-        base = calendar.next_open(now, email=current.step.is_email)
-    for step in enrollment.steps[current.position + 1 :]:
-        base = estimate(calendar, step.step, base)
-        estimates[step.position] = base
+    for step in _ahead(enrollment, now):
+        estimates[step.position] = step.estimated_execute_at
     return tuple(estimates)
 
 
@@ -281,19 +311,23 @@ def due_at(calendar: Calendar, step: Step, estimated_execute_at: DateTime) -> Da
 
 def seen_at(enrollment: Enrollment, now: DateTime) -> Enrollment:
     """The enrollment as a reader should see it: with the derived estimates, and what is overdue, as of now."""
-    if enrollment.is_finished:
+    current = enrollment.current
+    if enrollment.is_finished or current is None:
         return enrollment
-    steps = []
-    for step, at in zip(enrollment.steps, projected(enrollment, now), strict=True):
-        overdue = False
-        if not step.is_over and step.position == enrollment.position:
-            limit = overdue_at(enrollment, step)
-            overdue = limit is not None and now > limit
-        if overdue or at is not step.estimated_execute_at:
-            steps.append(changed(step, {"estimated_execute_at": at, "overdue": overdue}))
-        else:
-            steps.append(step)
-    return changed(enrollment, {"steps": tuple(steps)})
+    if current.estimated_execute_at is not None and now > current.estimated_execute_at:
+        limit = overdue_at(enrollment, current)
+        if limit is not None and now > limit:
+            current = changed(current, {"overdue": True})
+    after = current.position + 1
+    steps, ahead = enrollment.steps[after:], _ahead(enrollment, now)
+    if steps == initial_steps(enrollment.version)[after:]:
+        steps = ahead or steps
+    elif ahead:
+        steps = tuple(
+            changed(step, {"estimated_execute_at": planned.estimated_execute_at})
+            for step, planned in zip(steps, ahead, strict=True)
+        )
+    return changed(enrollment, {"steps": (*enrollment.steps[: current.position], current, *steps)})
 
 
 def explain_current(enrollment: Enrollment, now: DateTime) -> tuple[str, ...]:

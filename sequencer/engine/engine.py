@@ -63,7 +63,7 @@ from sequencer.engine.worker import Worker
 
 __all__ = ["Engine"]
 
-_BULK = 500
+_BULK = 1000
 _DEFAULT_CAP = Cap()
 
 
@@ -217,7 +217,7 @@ class Engine:
         """Start a sequence for many. Bad input in any row refuses all (`InvalidInput`), before anything is stored.
 
         What the state of things refuses (enrolled already, suppressed) is reported row by row. `spread_over` spaces
-        the starts evenly over a span. Without a `connection` the rows are stored in batches of 500.
+        the starts evenly over a span. Without a `connection` the rows are stored in batches of 1000.
         """
         given = [
             self._row(row if isinstance(row, Row) else Row(_must_be_resource(row)), f"rows[{i}].")

@@ -62,4 +62,4 @@ def sequence_of(text: str) -> Sequence:
 def keyed_hash(secret: bytes, account: Identifier | None, address: str) -> str:
     """What is left of a suppressed address after it was erased: an HMAC that tells nothing without the secret (S8)."""
     message = f"{encode_id(account)}\n{address}".encode("utf-8", "surrogatepass")
-    return hmac.new(secret, message, "sha256").hexdigest()
+    return hmac.digest(secret, message, "sha256").hex()

@@ -14,8 +14,8 @@ from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.errors import DefinitionError, InvalidInput
 from sequencer.core.instants import LAST
-from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
-from sequencer.core.timeline import estimate, plan
+from sequencer.core.sequence import AutomatedEmail, Sequence, SequenceVersion, Step, Task
+from sequencer.core.timeline import estimate, following, plan
 from tests.timing import oracle
 from tests.timing.strategies import delays, moments, situations, zones
 
@@ -55,6 +55,35 @@ def test_t6_each_step_counts_from_the_one_before(situation, some):
     if some[1:]:
         tail = plan(Sequence("s", some[1:], calendar=calendar), start=timeline[0].estimated_execute_at)
         assert [step.estimated_execute_at for step in tail] == [step.estimated_execute_at for step in timeline[1:]]
+
+
+@given(situations(), steps(), st.integers(-1, 7), zones())
+def test_t6_what_follows_is_the_rest_of_the_plan(situation, some, place, zone):
+    """T6: what follows on a step, or on the start, is what a plan of the steps after it gives, asked once or again."""
+    calendar, at = situation
+    version = SequenceVersion(1, "s", 1, Sequence("s", some, calendar=calendar))
+    position = min(place, len(some) - 1)
+
+    found = following(version, zone, position, at)
+
+    assert [each.position for each in found] == list(range(position + 1, len(some)))
+    rest = some[position + 1 :]
+    planned = plan(Sequence("s", rest, calendar=calendar), start=at, timezone=zone) if rest else ()
+    assert [each.estimated_execute_at for each in found] == [each.estimated_execute_at for each in planned]
+    assert following(version, zone, position, at) == found
+    if position < 0:
+        assert following(version, zone, 0, found[0].estimated_execute_at) == found[1:]
+
+
+def test_what_follows_is_remembered_within_bounds():
+    """Who asks the same gets the same steps; of however many instants, some thousand answers are kept."""
+    version = SequenceVersion(1, "s", 1, Sequence("s", [Step(EMAIL), Step(TASK, Hours(1))]))
+    start = pendulum.datetime(2026, 3, 2, 9, tz="UTC")
+
+    assert following(version, "UTC", 0, start) is following(version, "UTC", 0, start)
+    for minutes in range(5000):
+        following(version, "UTC", 0, start.add(minutes=minutes))
+    assert len(version.__dict__["_following_steps"]) <= 1024
 
 
 @given(situations(), st.builds(Step, st.sampled_from([EMAIL, TASK]), delays()), st.integers(-20_000, 40_000))
