@@ -82,8 +82,10 @@ if TYPE_CHECKING:
     from sequencer.adapters.smtp import SmtpMailer
     from sequencer.adapters.templates import FolderTemplates
     from sequencer.definitions import load
+    from sequencer.stores.django import DjangoStore
     from sequencer.stores.memory import MemoryStore
     from sequencer.stores.postgres import PostgresStore
+    from sequencer.stores.sqlalchemy import SQLAlchemyStore
     from sequencer.stores.sqlite import SQLiteStore
 
 __all__ = [
@@ -103,6 +105,7 @@ __all__ = [
     "Converted",
     "Counters",
     "DefinitionError",
+    "DjangoStore",
     "Email",
     "EmailFailed",
     "EmailSent",
@@ -150,6 +153,7 @@ __all__ = [
     "ResourceDeleted",
     "Retry",
     "Row",
+    "SQLAlchemyStore",
     "SQLiteStore",
     "SchemaMismatch",
     "Sequence",
@@ -186,10 +190,12 @@ __all__ = [
 # What brings a store, a parser or a wire along is imported when it is asked for: nobody uses them all.
 _LATER = {
     "ConsoleMailer": "sequencer.adapters.console",
+    "DjangoStore": "sequencer.stores.django",
     "FolderTemplates": "sequencer.adapters.templates",
     "MaildirMailer": "sequencer.adapters.maildir",
     "MemoryStore": "sequencer.stores.memory",
     "PostgresStore": "sequencer.stores.postgres",
+    "SQLAlchemyStore": "sequencer.stores.sqlalchemy",
     "SQLiteStore": "sequencer.stores.sqlite",
     "SmtpMailer": "sequencer.adapters.smtp",
     "load": "sequencer.definitions",

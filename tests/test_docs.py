@@ -153,7 +153,7 @@ def test_python_blocks(page, folder, capsys):
     namespace = {"__name__": "__main__"}
     for block in of(page, "python"):
         # Line breaks first, so that a traceback names the line of the page.
-        code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
+        code = compile("\n" * (block.line - 1) + block.text, str(page), "exec", dont_inherit=True)
         exec(code, namespace)
         came = capsys.readouterr().out.splitlines()
         if block.prints is not None:

@@ -76,12 +76,15 @@ def _end(threads: list[_Thread]) -> None:
 class PortCalls:
     """Runs the hand-overs of passes, for one worker; threads are used again from pass to pass.
 
+    What a host holds for such a thread is given back by `leave`, at the end of each pass on it.
+
     With `threads=False` everything happens on the caller's thread: for hosts whose ports need its connection (an ORM
     inside a test's transaction), at the price that a hanging port holds the worker.
     """
 
-    def __init__(self, *, threads: bool) -> None:
+    def __init__(self, *, threads: bool, leave: Callable[[], None] | None = None) -> None:
         self._threads = threads
+        self._leave = leave
         self._idle: list[_Thread] = []
         # Threads do not outlive the worker that uses them.
         weakref.finalize(self, _end, self._idle)
@@ -97,7 +100,7 @@ class PortCalls:
             return
         while True:
             thread = self._take()
-            run = thread.start(lambda: loop(watch))
+            run = thread.start(lambda: self._run(loop, watch))
             try:
                 left_behind = watch.until(run.done, patience)
             except BaseException:
@@ -114,6 +117,13 @@ class PortCalls:
             if run.error is not None:
                 raise run.error
             return
+
+    def _run(self, loop: Callable[[Watch], None], watch: Watch) -> None:
+        try:
+            loop(watch)
+        finally:
+            if self._leave is not None:
+                self._leave()
 
     def _take(self) -> _Thread:
         # Another thread may take the last one at the same time; and a forked process has none of its parent's threads.

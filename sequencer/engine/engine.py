@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import attrs
 from pendulum import DateTime
@@ -35,6 +35,7 @@ from sequencer.core.statuses import StepStatus
 from sequencer.core.timeline import seen_at
 from sequencer.core.values import Identifier, to_identifier, to_line, to_whole
 from sequencer.engine.board import Board
+from sequencer.engine.calls import PortCalls
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.counters import MOST, Counters, counted
 from sequencer.engine.delivery import patience
@@ -58,7 +59,7 @@ from sequencer.engine.results import (
     TickReport,
 )
 from sequencer.engine.running import run, run_until
-from sequencer.engine.storage import ALL_ACCOUNTS, BoardTask, Held, Store, Suppression, Transaction
+from sequencer.engine.storage import ALL_ACCOUNTS, BoardTask, Held, HostedStore, Store, Suppression, Transaction
 from sequencer.engine.worker import Worker
 
 __all__ = ["Engine"]
@@ -85,13 +86,14 @@ class Engine:
     - `people`: asked at each hand-over who stands behind a resource; None for what was given at enrolling.
     - `clock`: None for the system's. `listener`: called with every event after its commit, at least once, in order;
       `event.subject` says whose it is. What a joined verb did is told after the caller's commit, with the next verb or
-      tick of the engine's own.
+      tick of the engine's own; a `DjangoStore` has it told right after the commit.
     - `templates`: asked for texts that a sequence does not bring itself: `(template_id, account) -> Template | None`.
     - `unsubscribe_url`: a text with `{key}` in it, or a callable from an effect's key, for mails of sequences that ask
       for a way to opt out.
     - `lease`: for how many seconds a worker owns what it has claimed. `port_timeout`: how many seconds a port has.
     - `port_threads`: call ports on a thread of their own, so that one that hangs does not hold the worker (E4); False
-      where ports need the caller's thread.
+      where ports need the caller's thread. None: False with a store that is in the host's transactions by itself
+      (`DjangoStore`), whose connections belong to threads; else True.
     - `listener_name`: under which the listener's progress is kept in the store. Of several processes that listen under
       one name, one tells at a time.
     """
@@ -109,7 +111,7 @@ class Engine:
         unsubscribe_url: Callable[[str], str] | str | None = None,
         lease: float = 120,
         port_timeout: float = 30,
-        port_threads: bool = True,
+        port_threads: bool | None = None,
         listener_name: str = "default",
         cap: CapRule = _DEFAULT_CAP,
         catch_up: CatchUp | None = None,
@@ -129,6 +131,8 @@ class Engine:
         if clock is not None:
             _must_have(clock, "clock", "now")
         self.store = store
+        self._hosted = cast("HostedStore", store) if hasattr(store, "after_commit") else None
+        own = store if self._hosted is None else self._hosted.committing
         self.clock = clock or SystemClock()
         self._account: Identifier | None = None
         self._scope: Any = ALL_ACCOUNTS
@@ -136,17 +140,23 @@ class Engine:
         self._host_templates = templates
         hand_overs = HandOvers(people, self._template, unsubscribe_url)
         self._worker = Worker(
-            store,
+            own,
             self._board,
             mailer or _NoMailer(),
             hand_overs,
             self.clock,
             lease=lease,
             port_timeout=port_timeout,
-            threads=port_threads,
+            calls=PortCalls(
+                threads=self._hosted is None if port_threads is None else port_threads,
+                leave=None if self._hosted is None else self._hosted.leave_thread,
+            ),
             pacing=Pacing(cap, catch_up, lease),
         )
-        self._feed = None if listener is None else Feed(store, self.clock, listener, listener_name, lease)
+        self._feed = None if listener is None else Feed(own, self.clock, listener, listener_name, lease)
+        if self._feed is not None and self._hosted is None:
+            with own.transaction() as transaction:
+                self._feed.begin(transaction)
 
     def account(self, account: Identifier) -> Engine:
         """The same verbs for one tenant: it sees, changes and ticks only what belongs to it (S7)."""
@@ -576,8 +586,12 @@ class Engine:
         an account only for that.
         """
         to_whole(limit, "limit", least=1, most=100_000)
+        if self._feed is not None and self._hosted is not None:
+            with self._hosted.committing.transaction() as transaction:
+                self._feed.begin(transaction)
         report = self._worker.tick(limit, max_seconds, self._scope, stop)
-        self._tell()
+        if self._feed is not None:
+            self._feed.tell()
         return report
 
     def run_until(self, when: datetime, *, limit: int = 1000) -> TickReport:
@@ -617,13 +631,15 @@ class Engine:
     @contextmanager
     def _transaction(self, connection: Any) -> Iterator[Transaction]:
         with self.store.transaction(connection) as transaction:
+            if self._feed is not None and self._hosted is not None:
+                # Not when the engine was made: that may be while the host starts, and its tests roll everything back.
+                self._feed.begin(transaction)
             yield transaction
-        if connection is None:
-            self._tell()
-
-    def _tell(self) -> None:
-        if self._feed is not None:
-            self._feed.tell()
+        if connection is None and self._feed is not None:
+            if self._hosted is None:
+                self._feed.tell()
+            else:
+                self._hosted.after_commit(self._feed.tell)
 
     def _reading(self, connection: Any) -> AbstractContextManager[Transaction]:
         return self.store.transaction(connection, write=False)
@@ -689,7 +705,8 @@ class Engine:
 
 
 def _must_have(port: Any, path: str, *names: str) -> None:
-    missing = [name for name in names if not hasattr(port, name)]
+    # Of the class first: a property that has to ask a database is not asked here.
+    missing = [name for name in names if not (hasattr(type(port), name) or hasattr(port, name))]
     if missing:
         raise InvalidInput(
             f"needs {' and '.join(repr(name) for name in missing)}, which {port!r} does not have", path=path

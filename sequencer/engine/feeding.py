@@ -39,9 +39,10 @@ class Feed:
         self.lease = lease
         self._telling = threading.Lock()
         self._news = threading.Event()
-        with store.transaction() as transaction:
-            # A new listener hears what happens from now on.
-            transaction.set_cursor(name, transaction.cursor(name))
+
+    def begin(self, transaction: Transaction) -> None:
+        """A new listener hears what happens from now on."""
+        transaction.cursor(self.name)
 
     def tell(self) -> None:
         """Tell what has been committed and not been told, unless somebody else is telling it."""

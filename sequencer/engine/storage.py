@@ -9,7 +9,7 @@ A store finds, stores and counts. It decides nothing: no rule of the engine stan
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -29,6 +29,7 @@ __all__ = [
     "BoardTask",
     "Counts",
     "Held",
+    "HostedStore",
     "Store",
     "StoredReport",
     "Suppression",
@@ -467,4 +468,24 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give back what the store holds open."""
+        ...
+
+
+class HostedStore(Store, Protocol):
+    """A store that is in the host's transaction wherever one is open, also without being told so by `connection=`.
+
+    Its transactions belong to the thread that the host's transaction is on.
+    """
+
+    @property
+    def committing(self) -> Store:
+        """The same store, for what must be committed at the end of each block (E3); refuses to be inside the host's."""
+        ...
+
+    def after_commit(self, do: Callable[[], None]) -> None:
+        """Do something once the host's transaction is committed; at once where none is open."""
+        ...
+
+    def leave_thread(self) -> None:
+        """Give back what the host's framework holds for this thread, which is one of the engine's own."""
         ...

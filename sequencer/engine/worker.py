@@ -49,13 +49,13 @@ class Worker:
         *,
         lease: float,
         port_timeout: float,
-        threads: bool,
+        calls: PortCalls,
         pacing: Pacing,
     ) -> None:
         self.store = store
         self.board = board
         self.clock = clock
-        self.ports = Ports(mailer, board, hand_overs, PortCalls(threads=threads), port_timeout, lease)
+        self.ports = Ports(mailer, board, hand_overs, calls, port_timeout, lease)
         self.answers = Answers(store, board, clock)
         self.pacing = pacing
         self.tally = Tally()

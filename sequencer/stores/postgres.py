@@ -26,6 +26,7 @@ from sequencer.engine.storage import Transaction
 from sequencer.stores.codec import COLUMNS, Row
 from sequencer.stores.connections import Connections, Held
 from sequencer.stores.examination import Examination, examined
+from sequencer.stores.hosted import AnotherDatabase, Hostable, Inside, driver_connection
 from sequencer.stores.records import Known
 from sequencer.stores.records_codec import TASK_COLUMNS
 from sequencer.stores.statements import log_migrations, migrations, read, split
@@ -239,7 +240,7 @@ class PostgresDatabase:
             raise translated(error) from error
 
 
-class PostgresStore:
+class PostgresStore(Hostable):
     """Enrollments in PostgreSQL, version 14 or later.
 
     `dsn` is a connection string or URL; or `connect` is a callable that makes a new psycopg connection. `schema` is the
@@ -247,8 +248,13 @@ class PostgresStore:
     that this release does not run on are refused with `SchemaMismatch`, unless `check=False`, which is for `migrate`.
     `lock_timeout` is how many seconds to wait for another transaction.
 
+    Or `inside` is a callable that gives a context, in which there is a connection with a transaction of the host's,
+    which ends with it. Every transaction of the store's is a part of such a one then, and nothing is done before.
+
     It may be used from any thread: each has a connection of its own. A connection that broke is replaced.
     """
+
+    translated = staticmethod(translated)
 
     def __init__(
         self,
@@ -258,19 +264,21 @@ class PostgresStore:
         schema: str = "public",
         lock_timeout: float = 5.0,
         check: bool = True,
+        inside: Inside | None = None,
     ) -> None:
-        if (not dsn) is (connect is None):
+        if (dsn or None, connect, inside).count(None) != 2:
             raise InvalidInput("give a connection string, or connect=, a callable that makes a connection", path="dsn")
         _check_schema(schema)
         self._shown = None if dsn is None else shown(dsn)
         self._connect = connect
+        self._inside = inside
         self.schema = schema
         self._quoted = sql.Identifier(schema).as_string(None)
         self._reading, self._writing = _statements(self._quoted)
         self._connections = Connections(partial(opened, dsn, connect, lock_timeout, repr(self)))
         self._preparing = threading.Lock()
         self._known: Known | None = None
-        if check:
+        if check and inside is None:
             try:
                 self._prepare()
             except BaseException:
@@ -280,8 +288,9 @@ class PostgresStore:
     def __repr__(self) -> str:
         schema = "" if self.schema == "public" else f", schema={self.schema!r}"
         # Neither a connection string nor the arguments of a callable: there may be a password in them.
-        name = getattr(self._connect, "__qualname__", type(self._connect).__name__)
-        return f"PostgresStore({f'connect={name}' if self._shown is None else repr(self._shown)}{schema})"
+        way, given = ("connect", self._connect) if self._inside is None else ("inside", self._inside)
+        name = getattr(given, "__qualname__", type(given).__name__)
+        return f"PostgresStore({f'{way}={name}' if self._shown is None else repr(self._shown)}{schema})"
 
     @property
     def origin(self) -> str:
@@ -291,8 +300,7 @@ class PostgresStore:
     def _knows(self) -> Known:
         # A schema that caps are still missing in may have been migrated since, by another process.
         if self._known is None or not self._known.counts_mails:
-            self._prepare()
-        assert self._known is not None
+            return self._prepare()
         return self._known
 
     def close(self) -> None:
@@ -341,7 +349,11 @@ class PostgresStore:
 
     def transaction(self, connection: Any = None, *, write: bool = True) -> AbstractContextManager[Transaction]:
         """One transaction of the store's own, or a part of the caller's."""
-        return self._own(write=write) if connection is None else self._joined(connection, write=write)
+        if self._inside is not None:
+            return self._hosted(connection, write=write)
+        if connection is None:
+            return self._own(write=write)
+        return self._joined(connection, self._knows(), write=write)
 
     @contextmanager
     def _own(self, *, write: bool) -> Iterator[StoreTransaction]:
@@ -363,9 +375,11 @@ class PostgresStore:
                     held.connection.rollback()
 
     @contextmanager
-    def _joined(self, connection: Any, *, write: bool) -> Iterator[StoreTransaction]:
+    def _joined(self, connection: Any, known: Known | None, *, write: bool) -> Iterator[StoreTransaction]:
+        connection = driver_connection(connection)
         refuse_unfit(connection)
-        known = self._knows()
+        if known is None:
+            raise AnotherDatabase
         database = self._database(connection, write=write)
         status = connection.info.transaction_status
         if status == TransactionStatus.INERROR:
@@ -374,8 +388,9 @@ class PostgresStore:
         begin, end, undo = _ALONE if alone else _SAVEPOINT
         database.control(begin)
         try:
-            if self._isolation(database, known, write=write) != "read committed" and write:
-                database.afresh = self._reader
+            isolation = self._isolation(database, known, write=write)
+            if isolation != "read committed" and write:
+                database.afresh = self._fresh_reader(isolation)
             yield StoreTransaction(database, known)
         except BaseException:
             if connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
@@ -394,37 +409,58 @@ class PostgresStore:
                 raise
             found = None
         if found is None or found[0] != known.origin:
-            raise InvalidInput("it is connected to another database than the store", path="connection")
+            raise AnotherDatabase
         return str(found[1])
 
     def examine(self) -> Examination:
         """What is in the store, for who looks after it."""
-        origin = self._knows().origin
-        database = self._reader()
-        ((version, encoding, synchronous, size, oldest),) = database.rows("server", self.schema, _feed_class(origin))
-        settings = {
-            "server": f"PostgreSQL {version}, {encoding}",
-            "size": f"{size:,} bytes".replace(",", " "),
-            "synchronous commit": synchronous,
-            "oldest writer": "none" if oldest is None else f"since {to_iso(from_microseconds(oldest))}",
-        }
-        return examined(database, settings)
+        feed = _feed_class(self._knows().origin)
+        with self._using() as database:
+            ((version, encoding, synchronous, size, oldest),) = database.rows("server", self.schema, feed)
+            settings = {
+                "server": f"PostgreSQL {version}, {encoding}",
+                "size": f"{size:,} bytes".replace(",", " "),
+                "synchronous commit": synchronous,
+                "oldest writer": "none" if oldest is None else f"since {to_iso(from_microseconds(oldest))}",
+            }
+            return examined(database, settings)
+
+    def _fresh_reader(self, isolation: str) -> Callable[[], PostgresDatabase]:
+        if self._inside is not None:
+            raise InvalidInput(
+                f"is in a transaction that is {isolation.upper()}, in which a store without connections of its own "
+                "cannot see who was enrolled since it began; needs READ COMMITTED, PostgreSQL's default",
+                path="connection",
+                code="invalid_value",
+            )
+        return self._reader
 
     # -- the schema --------------------------------------------------------------------------------------------
 
-    def _prepare(self) -> None:
-        with self._preparing:
-            database = self._reader()
+    @contextmanager
+    def _using(self, connection: Any = None) -> Iterator[PostgresDatabase]:
+        """A connection for the schema: the one at hand, one of the host's in its transaction, or the store's own."""
+        if connection is not None:
+            yield self._database(connection, write=False)
+        elif self._inside is not None:
+            with self._inside() as begun:
+                yield self._database(begun, write=False)
+        else:
+            yield self._reader()
+
+    def _prepare(self, connection: Any = None) -> Known:
+        with self._preparing, self._using(connection) as database:
             if self._schema(database) == 0 and not self._has_tables(database):
-                self.migrate()
+                self._migrate(database)
             found = self._schema(database)
             if found not in SUPPORTED:
                 raise SchemaMismatch(found, SUPPORTED)
-            if self._known is not None:
-                self._known.counts_mails = found >= _COUNTS_MAILS
-                return
             ((origin,),), ((secret,),) = database.rows("get_meta", "origin"), database.rows("get_meta", "secret")
-            self._known = Known(origin, bytes.fromhex(secret), counts_mails=found >= _COUNTS_MAILS)
+            if self._known is not None and self._known.origin == origin:
+                self._known.counts_mails = found >= _COUNTS_MAILS
+            else:
+                self._known = Known(origin, bytes.fromhex(secret), counts_mails=found >= _COUNTS_MAILS)
+            return self._known
 
     def _schema(self, database: PostgresDatabase) -> int:
         if database.rows("schema_table", self.schema) == [(0,)]:
@@ -441,11 +477,14 @@ class PostgresStore:
         Everything is one transaction, and only one process does it at a time. The SQL is complete: who runs migrations
         with tools of their own runs exactly that. Raises `SchemaMismatch` for a schema that is newer than this release.
         """
-        held = self._own_connection()
-        if held.open:
+        if self._inside is None and self._own_connection().open:
             raise StoreError("a transaction of this store is open in this thread; end it before migrating")
-        database = self._database(held.connection, write=True)
-        database.control("BEGIN")
+        with self._using() as database:
+            return self._migrate(database, dry_run=dry_run)
+
+    def _migrate(self, database: PostgresDatabase, *, dry_run: bool = False) -> list[str]:
+        begin, end, undo = _ALONE if self._inside is None else _SAVEPOINT
+        database.control(begin)
         try:
             database.lock([f"migrate {self.schema}"], None)
             found = self._schema(database)
@@ -458,10 +497,11 @@ class PostgresStore:
             for script in scripts if not dry_run else ():
                 for statement in split(script):
                     database.control(statement)
-            database.control("COMMIT")
+            database.control(end)
         except BaseException:
             with suppress(SequencerError):
-                database.control("ROLLBACK")
+                for statement in undo:
+                    database.control(statement)
             raise
         if not dry_run:
             log_migrations(migrations("postgres")[found:])

@@ -115,8 +115,8 @@ def refuse_unfit(connection: Any) -> None:
     """Raise `InvalidInput` for what is no connection of psycopg's, or one on which the store cannot work."""
     if not isinstance(connection, psycopg.Connection):
         raise InvalidInput(
-            f"needs a psycopg connection (psycopg 3, not asynchronous), got {_kind(connection)}; Django's is "
-            "`connection.connection`, SQLAlchemy's `session.connection().connection.driver_connection`",
+            "needs a connection of psycopg 3 that is not asynchronous, or one of Django or a Session or Connection of "
+            f"SQLAlchemy (postgresql+psycopg://) that has one underneath, got {_kind(connection)}",
             path="connection",
             code="invalid_type",
         )

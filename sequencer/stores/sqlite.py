@@ -15,9 +15,9 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as Several
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from importlib.metadata import version as release_of
 from types import TracebackType
@@ -28,6 +28,7 @@ from sequencer.engine.storage import Transaction
 from sequencer.stores.codec import COLUMNS, Row
 from sequencer.stores.connections import Connections, Held
 from sequencer.stores.examination import Examination, examined
+from sequencer.stores.hosted import AnotherDatabase, Hostable, Inside, driver_connection
 from sequencer.stores.records import Known, OneWriter
 from sequencer.stores.records_codec import TASK_COLUMNS
 from sequencer.stores.statements import log_migrations, migrations, read, split
@@ -120,7 +121,7 @@ class SQLiteDatabase(OneWriter):
             raise translated(error) from error
 
 
-class SQLiteStore:
+class SQLiteStore(Hostable):
     """Enrollments in SQLite.
 
     `path` is a file's, made if it is not there, or ":memory:"; or `connect` is a callable that makes a new connection
@@ -128,8 +129,13 @@ class SQLiteStore:
     refused with `SchemaMismatch`, unless `check=False`, which is for `migrate`. `busy_timeout` is how many seconds to
     wait for another writer.
 
+    Or `inside` is a callable that gives a context, in which there is a connection with a transaction of the host's,
+    which ends with it. Every transaction of the store's is a part of such a one then, and nothing is done before.
+
     It may be used from any thread: each has a connection of its own (to ":memory:" they share one, in turn).
     """
+
+    translated = staticmethod(translated)
 
     def __init__(
         self,
@@ -138,16 +144,18 @@ class SQLiteStore:
         connect: Callable[[], sqlite3.Connection] | None = None,
         busy_timeout: float = 5.0,
         check: bool = True,
+        inside: Inside | None = None,
     ) -> None:
-        if (path is None) is (connect is None) or path in ("", b""):
+        if (path, connect, inside).count(None) != 2 or path in ("", b""):
             raise InvalidInput("give a path, or connect=, a callable that makes a connection", path="path")
         self._path = None if path is None else os.fspath(path)
         self._connect = connect
+        self._inside = inside
         self._connections = Connections(
             partial(_opened, self._path, connect, busy_timeout, repr(self)), shared=self._path == ":memory:"
         )
         self._known: Known | None = None
-        if check:
+        if check and inside is None:
             try:
                 self._prepare()
             except BaseException:
@@ -155,6 +163,8 @@ class SQLiteStore:
                 raise
 
     def __repr__(self) -> str:
+        if self._inside is not None:
+            return f"SQLiteStore(inside={self._inside!r})"
         return f"SQLiteStore({self._path!r})" if self._connect is None else f"SQLiteStore(connect={self._connect!r})"
 
     @property
@@ -165,8 +175,7 @@ class SQLiteStore:
     def _knows(self) -> Known:
         # A schema that caps are still missing in may have been migrated since, by another process.
         if self._known is None or not self._known.counts_mails:
-            self._prepare()
-        assert self._known is not None
+            return self._prepare()
         return self._known
 
     # -- connections -------------------------------------------------------------------------------------------
@@ -182,36 +191,52 @@ class SQLiteStore:
 
         With `write=False` a block that only reads waits for no writer.
         """
+        if self._inside is not None:
+            return self._hosted(connection, write=write)
         if connection is None:
             return _OwnTransaction(self._connections.own(), self._knows(), write=write)
-        return _JoinedTransaction(connection, self._knows(), write=write)
+        return self._joined(connection, self._knows(), write=write)
+
+    def _joined(self, connection: Any, known: Known | None, *, write: bool) -> _JoinedTransaction:
+        return _JoinedTransaction(driver_connection(connection), known, write=write)
+
+    @contextmanager
+    def _using(self, connection: Any = None) -> Iterator[SQLiteDatabase]:
+        """A connection for the schema: the one at hand, one of the host's in its transaction, or the store's own."""
+        if connection is not None:
+            yield SQLiteDatabase(connection)
+        elif self._inside is not None:
+            with self._inside() as begun:
+                yield SQLiteDatabase(begun)
+        else:
+            held = self._connections.own()
+            with held.lock:
+                yield SQLiteDatabase(held.connection)
 
     def examine(self) -> Examination:
         """What is in the store, for who looks after it."""
         self._knows()
-        held = self._connections.own()
-        with held.lock:
-            settings = {name: held.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _SETTINGS}
+        with self._using() as database:
+            settings = {name: database.cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in _SETTINGS}
             settings["synchronous"] = _SYNCHRONOUS.get(settings["synchronous"], settings["synchronous"])
             shown = {name.replace("_", " "): str(value) for name, value in settings.items()}
-            return examined(SQLiteDatabase(held.connection), shown)
+            return examined(database, shown)
 
     # -- the schema --------------------------------------------------------------------------------------------
 
-    def _prepare(self) -> None:
-        held = self._connections.own()
-        with held.lock:
-            database = SQLiteDatabase(held.connection)
+    def _prepare(self, connection: Any = None) -> Known:
+        with self._using(connection) as database:
             if self._schema(database) == 0 and not _has_tables(database):
                 self._migrate(database)
             found = self._schema(database)
             if found not in SUPPORTED:
                 raise SchemaMismatch(found, SUPPORTED)
-            if self._known is not None:
-                self._known.counts_mails = found >= _COUNTS_MAILS
-                return
             ((origin,),), ((secret,),) = database.rows("get_meta", "origin"), database.rows("get_meta", "secret")
-            self._known = Known(origin, bytes.fromhex(secret), counts_mails=found >= _COUNTS_MAILS)
+            if self._known is not None and self._known.origin == origin:
+                self._known.counts_mails = found >= _COUNTS_MAILS
+            else:
+                self._known = Known(origin, bytes.fromhex(secret), counts_mails=found >= _COUNTS_MAILS)
+            return self._known
 
     @staticmethod
     def _schema(database: SQLiteDatabase) -> int:
@@ -225,13 +250,13 @@ class SQLiteStore:
 
         Raises `SchemaMismatch` for a schema that is newer than this release.
         """
-        held = self._connections.own()
-        with held.lock:
-            return self._migrate(SQLiteDatabase(held.connection), dry_run=dry_run)
+        with self._using() as database:
+            return self._migrate(database, dry_run=dry_run)
 
     def _migrate(self, database: SQLiteDatabase, *, dry_run: bool = False) -> list[str]:
         # All in one transaction, so that there is never half a schema, and two processes do not both make one.
-        database.control("BEGIN IMMEDIATE")
+        begin, end, undo = _WHOLE if self._inside is None else _PART
+        database.control(begin)
         try:
             found = self._schema(database)
             if found > SCHEMA or (found == 0 and _has_tables(database)):
@@ -245,14 +270,18 @@ class SQLiteStore:
                 if found == 0:
                     database.run("add_meta", "origin", secrets.token_hex(8))
                     database.run("add_meta", "secret", secrets.token_hex(32))
-            database.control("COMMIT")
+            database.control(end)
         except BaseException:
-            if database.cursor.connection.in_transaction:
-                database.control("ROLLBACK")
+            for statement in undo if database.cursor.connection.in_transaction else ():
+                database.control(statement)
             raise
         if not dry_run:
             log_migrations(applied)
         return [migration.sql for migration in applied]
+
+
+_WHOLE = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+_PART = ("SAVEPOINT sequencer", "RELEASE sequencer", ("ROLLBACK TO sequencer", "RELEASE sequencer"))
 
 
 def _has_tables(database: SQLiteDatabase) -> bool:
@@ -336,11 +365,11 @@ class _OwnTransaction:
 class _JoinedTransaction:
     """A part of the caller's transaction: savepoints only."""
 
-    def __init__(self, connection: Any, known: Known, *, write: bool) -> None:
+    def __init__(self, connection: Any, known: Known | None, *, write: bool) -> None:
         if not isinstance(getattr(connection, "in_transaction", None), bool) or not hasattr(connection, "cursor"):
             raise InvalidInput(
-                f"needs an sqlite3 connection, got {connection!r}; Django's is `connection.connection`, SQLAlchemy's "
-                "`session.connection().connection.driver_connection`",
+                f"needs an sqlite3 connection, or one of Django or a Session or Connection of SQLAlchemy that has one "
+                f"underneath, got {connection!r}",
                 path="connection",
                 code="invalid_type",
             )
@@ -359,14 +388,15 @@ class _JoinedTransaction:
         database.control(f"SAVEPOINT {self._name}")
         try:
             # First of all, since a transaction that has only read so far cannot wait for somebody who is writing.
-            if self._alone and self._write:
+            if self._write:
                 self._ours("take_write_lock")
-            if self._ours("get_meta", "origin") != [(self._known.origin,)]:
-                raise self._another()
+            known = self._known
+            if known is None or self._ours("get_meta", "origin") != [(known.origin,)]:
+                raise AnotherDatabase
         except BaseException:
             self._undo()
             raise
-        return StoreTransaction(database, self._known)
+        return StoreTransaction(database, known)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -381,12 +411,8 @@ class _JoinedTransaction:
             return self._database.rows(name, *values)
         except StoreError as error:
             if "no such table" in str(error):
-                raise self._another() from None
+                raise AnotherDatabase from None
             raise
-
-    @staticmethod
-    def _another() -> InvalidInput:
-        return InvalidInput("it is connected to another database than the store", path="connection")
 
     def _undo(self) -> None:
         # Some errors (a full disk) make SQLite roll the whole transaction back by itself.

@@ -45,6 +45,9 @@ class StoreContract:
         """A new, empty store."""
         raise NotImplementedError
 
+    def leave_thread(self) -> None:
+        """What a thread that used the store does at its end."""
+
     @pytest.fixture
     def store(self, tmp_path: Any) -> Iterator[Any]:
         store = self.make(tmp_path)
@@ -154,6 +157,8 @@ class StoreContract:
                     begun(store, f"{thread}-{n}", sequence=sequence_named(f"of {thread}"))
             except BaseException as error:  # noqa: BLE001 - it is raised again below
                 failures.append(error)
+            finally:
+                self.leave_thread()
 
         threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
         for each in threads:

@@ -1,0 +1,71 @@
+"""A store in a database that the host reaches with SQLAlchemy, through the host's own pool of connections.
+
+What the engine does by itself is a transaction on a connection of the pool. What belongs to a transaction of the host's
+is told so: every verb takes `connection=session`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sequencer.core.errors import InvalidInput
+from sequencer.stores.hosted import HostsStore, driver_connection
+
+try:
+    from sqlalchemy import Engine
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.orm import sessionmaker
+except ModuleNotFoundError as error:  # pragma: no cover - the extra is there in every test
+    raise ModuleNotFoundError(
+        "SQLAlchemyStore needs SQLAlchemy 2: pip install 'sequencer[sqlalchemy]'", name="sqlalchemy"
+    ) from error
+
+__all__ = ["SQLAlchemyStore"]
+
+
+class SQLAlchemyStore(HostsStore):
+    """Enrollments in a database of SQLAlchemy's: SQLite, or PostgreSQL with psycopg 3 (`postgresql+psycopg://`).
+
+    `bind` is the `Engine`, or a `sessionmaker` whose sessions lead there. In PostgreSQL, `schema` is the schema that
+    the tables live in. A database without the store's tables gets them; tables that this release does not run on are
+    refused with `SchemaMismatch`, unless `check=False`, which is for `migrate`.
+
+    It may be used from any thread, as far as the pool may. How long to wait for other transactions, how durable a
+    commit is, and the rest of a connection's habits are as the host has set them up.
+    """
+
+    def __init__(self, bind: Engine | sessionmaker[Any], *, schema: str = "public", check: bool = True) -> None:
+        if not isinstance(bind, (Engine, sessionmaker)):
+            raise InvalidInput(
+                f"needs a SQLAlchemy Engine or sessionmaker, got {bind!r}; a session is for connection=, an engine of "
+                "asyncio cannot be used",
+                path="bind",
+                code="invalid_type",
+            )
+        self.bind = bind
+        self.schema = schema
+        if check:
+            # Later is too late: in SQLite nobody makes tables while a transaction of the host's writes.
+            with self.transaction(write=False):
+                pass
+
+    def __repr__(self) -> str:
+        schema = "" if self.schema == "public" else f", schema={self.schema!r}"
+        return f"SQLAlchemyStore({self.bind!r}{schema})"
+
+    def _kind(self) -> str:
+        if isinstance(self.bind, Engine):
+            return self.bind.dialect.name
+        with self.bind() as session:
+            kind: str = session.get_bind().dialect.name
+            return kind
+
+    @contextmanager
+    def _inside(self) -> Iterator[Any]:
+        try:
+            with self.bind.begin() as begun:
+                yield driver_connection(begun)
+        except DBAPIError as error:
+            raise self._translated(error, error.orig) from error
