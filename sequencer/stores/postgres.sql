@@ -248,18 +248,16 @@ SELECT {row} FROM unnest($1::text[]) AS who CROSS JOIN LATERAL (
 -- Which of each of these resources of a type finished last in a sequence.
 SELECT {row} FROM unnest($1::text[]) AS who CROSS JOIN LATERAL (
     SELECT * FROM (
-        SELECT * FROM {schema}.sequencer_enrollments
-        WHERE account = $2 AND resource_type = $3 AND resource_id = who AND sequence_id = $4 AND state = 'finished' OFFSET 0
-    ) AS over ORDER BY finished_at DESC, id DESC LIMIT 1
+        SELECT * FROM {schema}.sequencer_enrollments WHERE account = $2 AND resource_type = $3 AND resource_id = who OFFSET 0
+    ) AS theirs WHERE sequence_id = $4 AND state = 'finished' ORDER BY finished_at DESC, id DESC LIMIT 1
 ) AS found
 
 -- last_finished_of_addresses --
 -- Which of each of these addresses finished last in a sequence.
 SELECT {row} FROM unnest($1::text[]) AS who CROSS JOIN LATERAL (
     SELECT * FROM (
-        SELECT * FROM {schema}.sequencer_enrollments
-        WHERE account = $2 AND address = who AND sequence_id = $3 AND state = 'finished' OFFSET 0
-    ) AS over ORDER BY finished_at DESC, id DESC LIMIT 1
+        SELECT * FROM {schema}.sequencer_enrollments WHERE account = $2 AND address = who OFFSET 0
+    ) AS theirs WHERE sequence_id = $3 AND state = 'finished' ORDER BY finished_at DESC, id DESC LIMIT 1
 ) AS found
 
 -- made_with --

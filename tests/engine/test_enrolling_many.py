@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pendulum
+import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -213,4 +214,31 @@ def test_many_rows_are_few_locks():
     assert len(result.enrolled) == 500
     assert locks < 10
     assert engine.enrollments() == ()
+    store.close()
+
+
+def test_each_of_many_is_looked_up_by_its_index():
+    """In PostgreSQL who is asked about is found by name, however many there are, and whatever is known of the table."""
+    store = postgres.new_store()
+    engine = Engine(store=store, clock=ManualClock(pendulum.datetime(2026, 3, 2, 9, tz="UTC")))
+    engine.enroll_many(tasks(), [lead(n, f"lead{n}@example.com") for n in range(3000)])
+    ids, addresses = [f"{n}" for n in range(1000)], [f"lead{n}@example.com" for n in range(1000)]
+    of_resources = (
+        "Index Cond: ((account = 'null'::text) AND (resource_type = 'lead'::text) AND (resource_id = who.who))"
+    )
+    of_addresses = "Index Cond: ((account = 'null'::text) AND (address = who.who))"
+    with postgres.connect(autocommit=True) as connection:
+        cursor = psycopg.RawCursor(connection)
+        for known in ("nothing", "all"):
+            if known == "all":
+                connection.execute("ANALYZE")
+            for name, values, index in (
+                ("ongoing_of_resources", (ids, "null", "lead"), of_resources),
+                ("ongoing_of_addresses", (addresses, "null"), of_addresses),
+                ("last_finished_of_resources", (ids, "null", "lead", 1), of_resources),
+                ("last_finished_of_addresses", (addresses, "null", 1), of_addresses),
+            ):
+                cursor.execute(f"EXPLAIN (COSTS OFF) {store._reading[name]}".encode(), values)
+                plan = [line.strip() for (line,) in cursor]
+                assert index in plan, (known, plan)
     store.close()
