@@ -281,6 +281,10 @@ class SequenceVersion:
     sequence: Sequence = attrs.field(repr=False)
     sequence_id: int = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What is remembered beside the fields is worked out again where it is needed.
+        return {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
+
     def calendar_in(self, timezone: str) -> Calendar:
         """The calendar's rules on the clock of a zone; the same object for the same zone."""
         calendars: dict[str, Calendar] = self.__dict__.setdefault("_calendars", {})

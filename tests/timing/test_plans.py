@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import pickle
 from zoneinfo import ZoneInfo
 
 import pendulum
@@ -76,14 +77,16 @@ def test_t6_what_follows_is_the_rest_of_the_plan(situation, some, place, zone):
 
 
 def test_what_follows_is_remembered_within_bounds():
-    """Who asks the same gets the same steps; of however many instants, some thousand answers are kept."""
+    """Who asks the same gets the same steps; of however many instants, some thousand answers are kept, here only."""
     version = SequenceVersion(1, "s", 1, Sequence("s", [Step(EMAIL), Step(TASK, Hours(1))]))
-    start = pendulum.datetime(2026, 3, 2, 9, tz="UTC")
+    start, before = pendulum.datetime(2026, 3, 2, 9, tz="UTC"), pickle.dumps(version)
 
     assert following(version, "UTC", 0, start) is following(version, "UTC", 0, start)
     for minutes in range(5000):
         following(version, "UTC", 0, start.add(minutes=minutes))
     assert len(version.__dict__["_following_steps"]) <= 1024
+    assert pickle.dumps(version) == before
+    assert pickle.loads(before) == version
 
 
 @given(situations(), st.builds(Step, st.sampled_from([EMAIL, TASK]), delays()), st.integers(-20_000, 40_000))
