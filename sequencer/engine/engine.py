@@ -59,7 +59,7 @@ from sequencer.engine.results import (
     TickReport,
 )
 from sequencer.engine.running import run, run_until
-from sequencer.engine.storage import ALL_ACCOUNTS, BoardTask, Held, HostedStore, Store, Suppression, Transaction
+from sequencer.engine.storage import ALL_ACCOUNTS, AmbientStore, BoardTask, Held, Store, Suppression, Transaction
 from sequencer.engine.worker import Worker
 
 __all__ = ["Engine"]
@@ -131,8 +131,8 @@ class Engine:
         if clock is not None:
             _must_have(clock, "clock", "now")
         self.store = store
-        self._hosted = cast("HostedStore", store) if hasattr(store, "after_commit") else None
-        own = store if self._hosted is None else self._hosted.committing
+        self._ambient = cast("AmbientStore", store) if hasattr(store, "after_commit") else None
+        own = store if self._ambient is None else self._ambient.committing
         self.clock = clock or SystemClock()
         self._account: Identifier | None = None
         self._scope: Any = ALL_ACCOUNTS
@@ -148,13 +148,13 @@ class Engine:
             lease=lease,
             port_timeout=port_timeout,
             calls=PortCalls(
-                threads=self._hosted is None if port_threads is None else port_threads,
-                leave=None if self._hosted is None else self._hosted.leave_thread,
+                threads=self._ambient is None if port_threads is None else port_threads,
+                leave=None if self._ambient is None else self._ambient.leave_thread,
             ),
             pacing=Pacing(cap, catch_up, lease),
         )
         self._feed = None if listener is None else Feed(own, self.clock, listener, listener_name, lease)
-        if self._feed is not None and self._hosted is None:
+        if self._feed is not None and self._ambient is None:
             with own.transaction() as transaction:
                 self._feed.begin(transaction)
 
@@ -586,8 +586,8 @@ class Engine:
         an account only for that.
         """
         to_whole(limit, "limit", least=1, most=100_000)
-        if self._feed is not None and self._hosted is not None:
-            with self._hosted.committing.transaction() as transaction:
+        if self._feed is not None and self._ambient is not None:
+            with self._ambient.committing.transaction() as transaction:
                 self._feed.begin(transaction)
         report = self._worker.tick(limit, max_seconds, self._scope, stop)
         if self._feed is not None:
@@ -631,15 +631,15 @@ class Engine:
     @contextmanager
     def _transaction(self, connection: Any) -> Iterator[Transaction]:
         with self.store.transaction(connection) as transaction:
-            if self._feed is not None and self._hosted is not None:
+            if self._feed is not None and self._ambient is not None:
                 # Not when the engine was made: that may be while the host starts, and its tests roll everything back.
                 self._feed.begin(transaction)
             yield transaction
         if connection is None and self._feed is not None:
-            if self._hosted is None:
+            if self._ambient is None:
                 self._feed.tell()
             else:
-                self._hosted.after_commit(self._feed.tell)
+                self._ambient.after_commit(self._feed.tell)
 
     def _reading(self, connection: Any) -> AbstractContextManager[Transaction]:
         return self.store.transaction(connection, write=False)

@@ -26,10 +26,10 @@ __all__ = [
     "ALL_ACCOUNTS",
     "Actor",
     "ActorMail",
+    "AmbientStore",
     "BoardTask",
     "Counts",
     "Held",
-    "HostedStore",
     "Store",
     "StoredReport",
     "Suppression",
@@ -471,7 +471,7 @@ class Store(Protocol):
         ...
 
 
-class HostedStore(Store, Protocol):
+class AmbientStore(Store, Protocol):
     """A store that is in the host's transaction wherever one is open, also without being told so by `connection=`.
 
     Its transactions belong to the thread that the host's transaction is on.

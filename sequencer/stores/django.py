@@ -17,7 +17,7 @@ from typing import Any
 
 from sequencer.core.errors import StoreError
 from sequencer.engine.storage import Store
-from sequencer.stores.hosted import HostsStore
+from sequencer.stores.hosted import FrameworkStore
 
 try:
     from django.db import Error, close_old_connections, connections, transaction
@@ -27,7 +27,7 @@ except ModuleNotFoundError as error:  # pragma: no cover - the extra is there in
 __all__ = ["DjangoStore"]
 
 
-class DjangoStore(HostsStore):
+class DjangoStore(FrameworkStore):
     """Enrollments in a database of a Django project's: SQLite, or PostgreSQL with psycopg 3.
 
     `using` is its alias in `DATABASES`. In PostgreSQL, `schema` is the schema that the tables live in. Nothing is
@@ -54,8 +54,12 @@ class DjangoStore(HostsStore):
         return _Durable(self.using, schema=self.schema)
 
     def after_commit(self, do: Callable[[], None]) -> None:
-        """Do something once the host's transaction is committed; at once where none is open."""
-        transaction.on_commit(do, using=self.using)
+        """Do something once the host's transaction is committed; at once where none is open.
+
+        Never where the host commits by hand (`set_autocommit(False)`), of which nobody is told.
+        """
+        if connections[self.using].in_atomic_block or transaction.get_autocommit(using=self.using):
+            transaction.on_commit(do, using=self.using)
 
     def leave_thread(self) -> None:
         """Close this thread's connections as Django does at the end of a request, if CONN_MAX_AGE says so."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sequencer.stores.postgres import PostgresStore
     from sequencer.stores.sqlite import SQLiteStore
 
-__all__ = ["AnotherDatabase", "Hostable", "HostsStore", "Inside", "driver_connection"]
+__all__ = ["AnotherDatabase", "FrameworkStore", "Inside", "Joinable", "driver_connection"]
 
 Inside: TypeAlias = Callable[[], AbstractContextManager[Any]]
 """Begins a transaction of the host's and gives the connection; commits it at the end of the block, or rolls it back."""
@@ -50,7 +50,7 @@ def driver_connection(given: Any) -> Any:
     return getattr(getattr(given, "connection", None), "driver_connection", given)
 
 
-class Hostable:
+class Joinable:
     """A store that may have been given `inside=`; its kind says how to join a connection and know its tables."""
 
     _inside: Inside | None
@@ -81,7 +81,7 @@ class Hostable:
             yield transaction
 
 
-class HostsStore:
+class FrameworkStore:
     """What stores in the transactions of a framework have in common: all is done by the store of the database's kind.
 
     A framework's own says what kind that is, and how to be inside a transaction.

@@ -26,7 +26,7 @@ from sequencer.engine.storage import Transaction
 from sequencer.stores.codec import COLUMNS, Row
 from sequencer.stores.connections import Connections, Held
 from sequencer.stores.examination import Examination, examined
-from sequencer.stores.hosted import AnotherDatabase, Hostable, Inside, driver_connection
+from sequencer.stores.hosted import AnotherDatabase, Inside, Joinable, driver_connection
 from sequencer.stores.records import Known
 from sequencer.stores.records_codec import TASK_COLUMNS
 from sequencer.stores.statements import log_migrations, migrations, read, split
@@ -240,7 +240,7 @@ class PostgresDatabase:
             raise translated(error) from error
 
 
-class PostgresStore(Hostable):
+class PostgresStore(Joinable):
     """Enrollments in PostgreSQL, version 14 or later.
 
     `dsn` is a connection string or URL; or `connect` is a callable that makes a new psycopg connection. `schema` is the

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sequencer.core.errors import InvalidInput
-from sequencer.stores.hosted import HostsStore, driver_connection
+from sequencer.stores.hosted import FrameworkStore, driver_connection
 
 try:
     from sqlalchemy import Engine
@@ -25,7 +25,7 @@ except ModuleNotFoundError as error:  # pragma: no cover - the extra is there in
 __all__ = ["SQLAlchemyStore"]
 
 
-class SQLAlchemyStore(HostsStore):
+class SQLAlchemyStore(FrameworkStore):
     """Enrollments in a database of SQLAlchemy's: SQLite, or PostgreSQL with psycopg 3 (`postgresql+psycopg://`).
 
     `bind` is the `Engine`, or a `sessionmaker` whose sessions lead there. In PostgreSQL, `schema` is the schema that

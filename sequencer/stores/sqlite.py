@@ -28,7 +28,7 @@ from sequencer.engine.storage import Transaction
 from sequencer.stores.codec import COLUMNS, Row
 from sequencer.stores.connections import Connections, Held
 from sequencer.stores.examination import Examination, examined
-from sequencer.stores.hosted import AnotherDatabase, Hostable, Inside, driver_connection
+from sequencer.stores.hosted import AnotherDatabase, Inside, Joinable, driver_connection
 from sequencer.stores.records import Known, OneWriter
 from sequencer.stores.records_codec import TASK_COLUMNS
 from sequencer.stores.statements import log_migrations, migrations, read, split
@@ -121,7 +121,7 @@ class SQLiteDatabase(OneWriter):
             raise translated(error) from error
 
 
-class SQLiteStore(Hostable):
+class SQLiteStore(Joinable):
     """Enrollments in SQLite.
 
     `path` is a file's, made if it is not there, or ":memory:"; or `connect` is a callable that makes a new connection

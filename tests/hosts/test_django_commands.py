@@ -73,6 +73,8 @@ def test_a_store_elsewhere_is_left_alone(crm):
     """An engine with a store of its own is no business of the project's databases."""
     with override_settings(SEQUENCER_ENGINE="tests.hosts.test_django_commands.elsewhere"):
         post_migrate.send(sender=apps.get_app_config("sequencer"), using=crm.alias, verbosity=0)
+        with pytest.raises(CommandError, match="has no tables"):
+            called("sequencer_migrate")
     assert not tables(crm)
 
 

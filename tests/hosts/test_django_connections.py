@@ -157,6 +157,8 @@ def test_an_event_loop(crm):
 
 def test_manual_commits(crm):
     """With `set_autocommit(False)` the host commits by hand, and what the engine does is a part of that."""
+    told: list[str] = []
+    crm = Crm(crm.database, listener=lambda event: told.append(event.type))
     crm.engine.save(WELCOME)
     transaction.set_autocommit(False, using=crm.alias)
     try:
@@ -170,6 +172,9 @@ def test_manual_commits(crm):
         transaction.set_autocommit(True, using=crm.alias)
 
     assert crm.committed() == (1, 1)
+    assert told == []
+    crm.engine.tick()
+    assert told[0] == "enrolled"
 
 
 def test_another_database_is_refused(crm, tmp_path):

@@ -25,7 +25,7 @@ class SequencerConfig(AppConfig):
 
 def _migrate(*, using: str, verbosity: int = 1, stdout: Any = None, **rest: Any) -> None:
     store = project_engine().store
-    # A store in a file of its own is no business of this database's.
+    # A store that is elsewhere is no business of this database's.
     if getattr(store, "using", None) == using:
         applied = store.migrate()
         if applied and verbosity >= 1:

@@ -23,8 +23,11 @@ class Command(BaseCommand):
 
     def handle(self, *, dry_run: bool, sql: bool, verbosity: int, **rest: Any) -> None:
         """Migrate."""
+        store = project_engine().store
+        if not hasattr(store, "migrate"):
+            raise CommandError(f"{store!r}, the store of the project's engine, has no tables")
         try:
-            scripts = project_engine().store.migrate(dry_run=dry_run or sql)
+            scripts = store.migrate(dry_run=dry_run or sql)
         except SequencerError as error:
             raise CommandError(str(error)) from error
         if sql:
