@@ -8,17 +8,14 @@ import shlex
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from psycopg import conninfo, sql
 
 from sequencer import AutomatedEmail, Calendar, Engine, PostgresStore, Resource, Sequence, SQLiteStore, Step, Template
-from tests.postgres import connect, server
-from tests.test_docs import ROOT, Block, blocks, of
+from tests.postgres import new_database
+from tests.test_docs import ROOT, blocks, of
 
 PAGE = ROOT / "docs" / "scheduling.md"
 SEQUENCE = Sequence(
@@ -55,6 +52,7 @@ def shown(pattern: str) -> list[str]:
     ]
 
 
+*PYTHON, JOBS = of(PAGE, "python")
 (SERVICE,) = shown(r"^ExecStart=(.*)$")
 CRONTAB = shown(r"^\* \* \* \* \*  cd /srv/crm && (.*)$")
 APPLY, WORK = shown(r"^(procrastinate .*)$")
@@ -93,36 +91,22 @@ def ended(process: subprocess.Popen[bytes], folder: Path, *, goes_on: bool) -> i
         process.wait()
 
 
-def module(folder: Path, python: list[Block]) -> None:
-    """The page's Python, as the module that it says it is."""
-    (folder / "crm.py").write_text("\n\n".join(block.text for block in python), "utf-8")
-
-
 @pytest.mark.parametrize(("command", "goes_on"), EVERY_WAY.values(), ids=EVERY_WAY)
 def test_every_way_to_tick(tmp_path, command, goes_on):
     """Each way that the page shows hands over what is due, and ends well when it is over or told to end."""
-    module(tmp_path, of(PAGE, "python"))
+    (tmp_path / "crm.py").write_text("\n\n".join(block.text for block in PYTHON), "utf-8")
     with closing(SQLiteStore(tmp_path / "crm.db")) as store:
         Engine(store).enroll(SEQUENCE, ADA)
 
     assert ended(started(command, tmp_path, BROKER_URL="memory://"), tmp_path, goes_on=goes_on) == 0
 
 
-@pytest.fixture
-def database() -> Iterator[str]:
-    """A new database on the tests' server."""
-    name = f"scheduling_{uuid.uuid4().hex}"
-    with connect(autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield conninfo.make_conninfo(server(), dbname=name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def test_the_workers_of_procrastinate_tick(tmp_path, database):
+def test_the_workers_of_procrastinate_tick(tmp_path):
     """The two commands for procrastinate make its tables and hand over what is due."""
-    module(tmp_path, [block for block in blocks(PAGE.read_text("utf-8")) if block.language == "python"])
-    with closing(PostgresStore(database)) as store:
-        Engine(store).enroll(SEQUENCE, ADA)
+    (tmp_path / "crm_jobs.py").write_text(JOBS.text, "utf-8")
+    with new_database() as database:
+        with closing(PostgresStore(database)) as store:
+            Engine(store).enroll(SEQUENCE, ADA)
 
-    assert started(APPLY, tmp_path, DATABASE_URL=database).wait(LONGEST) == 0
-    assert ended(started(WORK, tmp_path, DATABASE_URL=database), tmp_path, goes_on=True) == 0
+        assert started(APPLY, tmp_path, DATABASE_URL=database).wait(LONGEST) == 0
+        assert ended(started(WORK, tmp_path, DATABASE_URL=database), tmp_path, goes_on=True) == 0
