@@ -7,21 +7,19 @@ own: each of its transactions is a part of one that the host's framework begins 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sequencer.core.errors import InvalidInput, SequencerError, StoreError
 from sequencer.engine.storage import Transaction
-from sequencer.stores.records import Known
-from sequencer.stores.transaction import StoreTransaction
 
 if TYPE_CHECKING:
     from sequencer.stores.postgres import PostgresStore
     from sequencer.stores.sqlite import SQLiteStore
 
-__all__ = ["AnotherDatabase", "FrameworkStore", "Inside", "Joinable", "driver_connection"]
+__all__ = ["AnotherDatabase", "FrameworkStore", "Inside", "driver_connection"]
 
 Inside: TypeAlias = Callable[[], AbstractContextManager[Any]]
 """Begins a transaction of the host's and gives the connection; commits it at the end of the block, or rolls it back."""
@@ -48,37 +46,6 @@ def driver_connection(given: Any) -> Any:
     if hasattr(given, "get_bind"):
         given = given.connection()
     return getattr(getattr(given, "connection", None), "driver_connection", given)
-
-
-class Joinable:
-    """A store that may have been given `inside=`; its kind says how to join a connection and know its tables."""
-
-    _inside: Inside | None
-    _known: Known | None
-
-    def _prepare(self, connection: Any = None) -> Known:
-        """Know the tables, made if there are none: on a connection of the host's that is at hand, or on another."""
-        raise NotImplementedError
-
-    def _joined(self, connection: Any, known: Known | None, *, write: bool) -> AbstractContextManager[StoreTransaction]:
-        """A part of the transaction on a connection. Raises `AnotherDatabase` where the tables are not those known."""
-        raise NotImplementedError
-
-    @contextmanager
-    def _hosted(self, connection: Any, *, write: bool) -> Iterator[StoreTransaction]:
-        """A part of the host's transaction: of the one on `connection`, or of one that begins here."""
-        with ExitStack() as stack:
-            own = None
-            if connection is None and self._inside is not None:
-                connection = own = stack.enter_context(self._inside())
-            try:
-                transaction = stack.enter_context(self._joined(connection, self._known, write=write))
-            except AnotherDatabase:
-                # Nothing is known yet; or what is behind a name of the host's has changed, as it does in its tests.
-                transaction = stack.enter_context(self._joined(connection, self._prepare(own), write=write))
-            if self._known is not None and not self._known.counts_mails:
-                self._prepare(own)  # it may have been migrated since, by another process
-            yield transaction
 
 
 class FrameworkStore:

@@ -12,7 +12,6 @@ transaction open there is none to join, and the block is a transaction by itself
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as Several
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -26,10 +25,11 @@ from sequencer.engine.storage import Transaction
 from sequencer.stores.codec import COLUMNS, Row
 from sequencer.stores.connections import Connections, Held
 from sequencer.stores.examination import Examination, examined
-from sequencer.stores.hosted import AnotherDatabase, Inside, Joinable, driver_connection
+from sequencer.stores.hosted import AnotherDatabase, Inside, driver_connection
 from sequencer.stores.records import Known
 from sequencer.stores.records_codec import TASK_COLUMNS
 from sequencer.stores.statements import log_migrations, migrations, read, split
+from sequencer.stores.tabled import TabledStore
 from sequencer.stores.transaction import StoreTransaction
 
 try:
@@ -50,7 +50,6 @@ SCHEMA = len(migrations("postgres"))
 """The schema that this release makes."""
 SUPPORTED = (SCHEMA - 1, SCHEMA)
 """The schemas that this release runs on: its own, and the one before it."""
-_COUNTS_MAILS = 2  # from this schema on there is a table for what caps count
 
 # What these read is locked by a transaction that may write.
 _LOCKING = (
@@ -240,7 +239,7 @@ class PostgresDatabase:
             raise translated(error) from error
 
 
-class PostgresStore(Joinable):
+class PostgresStore(TabledStore):
     """Enrollments in PostgreSQL, version 14 or later.
 
     `dsn` is a connection string or URL; or `connect` is a callable that makes a new psycopg connection. `schema` is the
@@ -269,21 +268,15 @@ class PostgresStore(Joinable):
         if (dsn or None, connect, inside).count(None) != 2:
             raise InvalidInput("give a connection string, or connect=, a callable that makes a connection", path="dsn")
         _check_schema(schema)
+        super().__init__(inside, schema)
         self._shown = None if dsn is None else shown(dsn)
         self._connect = connect
-        self._inside = inside
         self.schema = schema
         self._quoted = sql.Identifier(schema).as_string(None)
         self._reading, self._writing = _statements(self._quoted)
         self._connections = Connections(partial(opened, dsn, connect, lock_timeout, repr(self)))
-        self._preparing = threading.Lock()
-        self._known: Known | None = None
         if check and inside is None:
-            try:
-                self._prepare()
-            except BaseException:
-                self.close()
-                raise
+            self._check()
 
     def __repr__(self) -> str:
         schema = "" if self.schema == "public" else f", schema={self.schema!r}"
@@ -292,20 +285,8 @@ class PostgresStore(Joinable):
         name = getattr(given, "__qualname__", type(given).__name__)
         return f"PostgresStore({f'{way}={name}' if self._shown is None else repr(self._shown)}{schema})"
 
-    @property
-    def origin(self) -> str:
-        """The store's random id, made when it was created."""
-        return self._knows().origin
-
-    def _knows(self) -> Known:
-        # A schema that caps are still missing in may have been migrated since, by another process.
-        if self._known is None or not self._known.counts_mails:
-            return self._prepare()
-        return self._known
-
-    def close(self) -> None:
-        """Give back what the store holds open."""
-        self._connections.close()
+    def _supported(self) -> tuple[int, ...]:
+        return SUPPORTED
 
     # -- connections -------------------------------------------------------------------------------------------
 
@@ -447,29 +428,6 @@ class PostgresStore(Joinable):
                 yield self._database(begun, write=False)
         else:
             yield self._reader()
-
-    def _prepare(self, connection: Any = None) -> Known:
-        with self._preparing, self._using(connection) as database:
-            if self._schema(database) == 0 and not self._has_tables(database):
-                self._migrate(database)
-            found = self._schema(database)
-            if found not in SUPPORTED:
-                raise SchemaMismatch(found, SUPPORTED)
-            ((origin,),), ((secret,),) = database.rows("get_meta", "origin"), database.rows("get_meta", "secret")
-            if self._known is not None and self._known.origin == origin:
-                self._known.counts_mails = found >= _COUNTS_MAILS
-            else:
-                self._known = Known(origin, bytes.fromhex(secret), counts_mails=found >= _COUNTS_MAILS)
-            return self._known
-
-    def _schema(self, database: PostgresDatabase) -> int:
-        if database.rows("schema_table", self.schema) == [(0,)]:
-            return 0
-        ((found,),) = database.rows("schema_version")
-        return int(found)
-
-    def _has_tables(self, database: PostgresDatabase) -> bool:
-        return database.rows("our_tables", self.schema) != [(0,)]
 
     def migrate(self, *, dry_run: bool = False) -> list[str]:
         """Bring the schema up to this release's; returns the SQL of each migration that was (or would be) applied.

@@ -28,10 +28,11 @@ from sequencer.engine.storage import Transaction
 from sequencer.stores.codec import COLUMNS, Row
 from sequencer.stores.connections import Connections, Held
 from sequencer.stores.examination import Examination, examined
-from sequencer.stores.hosted import AnotherDatabase, Inside, Joinable, driver_connection
+from sequencer.stores.hosted import AnotherDatabase, Inside, driver_connection
 from sequencer.stores.records import Known, OneWriter
 from sequencer.stores.records_codec import TASK_COLUMNS
 from sequencer.stores.statements import log_migrations, migrations, read, split
+from sequencer.stores.tabled import TabledStore
 from sequencer.stores.transaction import StoreTransaction
 
 __all__ = ["SCHEMA", "SQLiteStore"]
@@ -43,7 +44,6 @@ SUPPORTED = tuple(number for number in (SCHEMA - 1, SCHEMA) if number > 0)
 """The schemas that this release runs on: its own, and the one before it."""
 _SETTINGS = ("journal_mode", "synchronous")
 _SYNCHRONOUS = {0: "off", 1: "normal", 2: "full", 3: "extra"}
-_COUNTS_MAILS = 2  # from this schema on there is a table for what caps count
 
 
 # Beside its own errors the driver raises these, for numbers beyond 64 bits and for broken text.
@@ -121,7 +121,7 @@ class SQLiteDatabase(OneWriter):
             raise translated(error) from error
 
 
-class SQLiteStore(Joinable):
+class SQLiteStore(TabledStore):
     """Enrollments in SQLite.
 
     `path` is a file's, made if it is not there, or ":memory:"; or `connect` is a callable that makes a new connection
@@ -148,41 +148,22 @@ class SQLiteStore(Joinable):
     ) -> None:
         if (path, connect, inside).count(None) != 2 or path in ("", b""):
             raise InvalidInput("give a path, or connect=, a callable that makes a connection", path="path")
+        super().__init__(inside)
         self._path = None if path is None else os.fspath(path)
         self._connect = connect
-        self._inside = inside
         self._connections = Connections(
             partial(_opened, self._path, connect, busy_timeout, repr(self)), shared=self._path == ":memory:"
         )
-        self._known: Known | None = None
         if check and inside is None:
-            try:
-                self._prepare()
-            except BaseException:
-                self.close()
-                raise
+            self._check()
 
     def __repr__(self) -> str:
         if self._inside is not None:
             return f"SQLiteStore(inside={self._inside!r})"
         return f"SQLiteStore({self._path!r})" if self._connect is None else f"SQLiteStore(connect={self._connect!r})"
 
-    @property
-    def origin(self) -> str:
-        """The store's random id, made when it was created."""
-        return self._knows().origin
-
-    def _knows(self) -> Known:
-        # A schema that caps are still missing in may have been migrated since, by another process.
-        if self._known is None or not self._known.counts_mails:
-            return self._prepare()
-        return self._known
-
-    # -- connections -------------------------------------------------------------------------------------------
-
-    def close(self) -> None:
-        """Give back what the store holds open."""
-        self._connections.close()
+    def _supported(self) -> tuple[int, ...]:
+        return SUPPORTED
 
     # -- transactions ------------------------------------------------------------------------------------------
 
@@ -224,27 +205,6 @@ class SQLiteStore(Joinable):
 
     # -- the schema --------------------------------------------------------------------------------------------
 
-    def _prepare(self, connection: Any = None) -> Known:
-        with self._using(connection) as database:
-            if self._schema(database) == 0 and not _has_tables(database):
-                self._migrate(database)
-            found = self._schema(database)
-            if found not in SUPPORTED:
-                raise SchemaMismatch(found, SUPPORTED)
-            ((origin,),), ((secret,),) = database.rows("get_meta", "origin"), database.rows("get_meta", "secret")
-            if self._known is not None and self._known.origin == origin:
-                self._known.counts_mails = found >= _COUNTS_MAILS
-            else:
-                self._known = Known(origin, bytes.fromhex(secret), counts_mails=found >= _COUNTS_MAILS)
-            return self._known
-
-    @staticmethod
-    def _schema(database: SQLiteDatabase) -> int:
-        if database.rows("schema_table") == [(0,)]:
-            return 0
-        ((found,),) = database.rows("schema_version")
-        return int(found)
-
     def migrate(self, *, dry_run: bool = False) -> list[str]:
         """Bring the schema up to this release's; returns the SQL of each migration that was (or would be) applied.
 
@@ -259,7 +219,7 @@ class SQLiteStore(Joinable):
         database.control(begin)
         try:
             found = self._schema(database)
-            if found > SCHEMA or (found == 0 and _has_tables(database)):
+            if found > SCHEMA or (found == 0 and self._has_tables(database)):
                 raise SchemaMismatch(found, SUPPORTED)
             applied = migrations("sqlite")[found:]
             if not dry_run:
@@ -282,10 +242,6 @@ class SQLiteStore(Joinable):
 
 _WHOLE = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
 _PART = ("SAVEPOINT sequencer", "RELEASE sequencer", ("ROLLBACK TO sequencer", "RELEASE sequencer"))
-
-
-def _has_tables(database: SQLiteDatabase) -> bool:
-    return database.rows("our_tables") != [(0,)]
 
 
 def _opened(

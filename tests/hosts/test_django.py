@@ -7,15 +7,12 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-import pendulum
 import pytest
 from django.db import DatabaseError, connections, transaction
 from django.test import TestCase
 
 from sequencer import (
     AlreadyEnrolled,
-    AutomatedEmail,
-    Calendar,
     DjangoStore,
     Engine,
     Event,
@@ -24,23 +21,11 @@ from sequencer import (
     Person,
     RecordingMailer,
     Resource,
-    Sequence,
-    Step,
     StoreError,
-    Task,
-    Template,
-    Weekdays,
 )
 from tests.hosts.django_project import KINDS, Database, Lead
+from tests.hosts.sequences import MONDAY, WELCOME
 from tests.stores.workbench import Refusal
-
-WELCOME = Sequence(
-    "Welcome",
-    [Step(AutomatedEmail(1)), Step(Task("Call {{ name }}"), after=Weekdays(1))],
-    calendar=Calendar("Europe/Warsaw"),
-    templates={1: Template("Hello {{ name }}", "Nice to meet you.")},
-)
-MONDAY = pendulum.datetime(2026, 3, 2, 9, tz="Europe/Warsaw")
 
 
 class Crm:

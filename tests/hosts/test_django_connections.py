@@ -13,7 +13,8 @@ from django.db.backends.postgresql import psycopg_any
 from sequencer import AutomatedEmail, DjangoStore, Engine, InvalidInput, Resource, Sequence, Step, StoreError
 from tests import postgres
 from tests.hosts.django_project import KINDS, Database
-from tests.hosts.test_django import WELCOME, Crm
+from tests.hosts.sequences import WELCOME
+from tests.hosts.test_django import Crm
 
 WAL = "PRAGMA journal_mode = WAL"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pendulum
 import psycopg
 import pytest
 from psycopg import sql
@@ -15,8 +14,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scop
 
 from sequencer import (
     AlreadyEnrolled,
-    AutomatedEmail,
-    Calendar,
     Engine,
     InvalidInput,
     ManualClock,
@@ -24,25 +21,14 @@ from sequencer import (
     Person,
     RecordingMailer,
     Resource,
-    Sequence,
     SQLAlchemyStore,
-    Step,
     StoreError,
-    Task,
-    Template,
-    Weekdays,
 )
 from tests import postgres
+from tests.hosts.sequences import MONDAY, WELCOME
 
 # In SQLite the driver begins a transaction with the first change, unless SQLAlchemy is told to begin it.
 KINDS = ["sqlite", "sqlite that begins", "postgres"]
-WELCOME = Sequence(
-    "Welcome",
-    [Step(AutomatedEmail(1)), Step(Task("Call {{ name }}"), after=Weekdays(1))],
-    calendar=Calendar("Europe/Warsaw"),
-    templates={1: Template("Hello {{ name }}", "Nice to meet you.")},
-)
-MONDAY = pendulum.datetime(2026, 3, 2, 9, tz="Europe/Warsaw")
 
 
 class Base(DeclarativeBase):

@@ -10,7 +10,6 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import attrs
-import pendulum
 import pytest
 from django.db import connections, transaction
 from sqlalchemy import create_engine
@@ -35,8 +34,7 @@ from sequencer import (
 from sequencer.stores.postgres import PostgresStore
 from tests import postgres
 from tests.hosts.django_project import Database
-
-MONDAY = pendulum.datetime(2026, 3, 2, 9, tz="Europe/Warsaw")
+from tests.hosts.sequences import MONDAY
 
 
 def sequence(verb: str, *, mails: int = 1) -> Sequence:
