@@ -291,7 +291,7 @@ class PostgresStore(TabledStore):
     # -- connections -------------------------------------------------------------------------------------------
 
     def _database(self, connection: psycopg.Connection[Any], *, write: bool) -> PostgresDatabase:
-        domain = "sequencer" if self._known is None else self._known.origin
+        domain = "" if self._known is None else self._known.origin
         return PostgresDatabase(connection, self._writing if write else self._reading, domain)
 
     def _own_connection(self) -> Held[psycopg.Connection[Any]]:
@@ -351,9 +351,11 @@ class PostgresStore(TabledStore):
         finally:
             held.open = False
             if write and held.connection.info.transaction_status != TransactionStatus.IDLE:
-                # A connection that cannot even roll back is broken; the server has rolled back for it.
-                with suppress(psycopg.Error):
+                try:
                     held.connection.rollback()
+                except psycopg.Error:
+                    # It is broken. The server rolls back for it, and the next one takes its place.
+                    held.connection.close()
 
     @contextmanager
     def _joined(self, connection: Any, known: Known | None, *, write: bool) -> Iterator[StoreTransaction]:
@@ -444,7 +446,8 @@ class PostgresStore(TabledStore):
         begin, end, undo = _ALONE if self._inside is None else _SAVEPOINT
         database.control(begin)
         try:
-            database.lock([f"migrate {self.schema}"], None)
+            # Not by `lock`, whose names are apart for each store: some of those who migrate do not know which it is.
+            database.rows("lock", [_key(f"sequencer migrate {self.schema}")])
             found = self._schema(database)
             if found > SCHEMA or (found == 0 and self._has_tables(database)):
                 raise SchemaMismatch(found, SUPPORTED)

@@ -683,10 +683,6 @@ SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = 
 -- The last migration that was applied.
 SELECT coalesce(max(version), 0) FROM {schema}.sequencer_migrations
 
--- add_migration --
--- A migration was applied, by this release.
-INSERT INTO {schema}.sequencer_migrations (version, name, release) VALUES ($1, $2, $3)
-
 -- lock --
 -- Wait for names, given as numbers, and hold them until the transaction ends.
 SELECT pg_advisory_xact_lock(number) FROM unnest($1::bigint[]) AS number

@@ -24,7 +24,7 @@ from sequencer import Engine, ManualClock, RecordingMailer
 from sequencer.core.errors import InvalidInput, SchemaMismatch, StoreError
 from sequencer.stores import postgres as module
 from sequencer.stores.postgres import SCHEMA, SUPPORTED, PostgresStore
-from sequencer.stores.statements import Migration, migrations
+from sequencer.stores.statements import Migration, migrations, read
 from tests import postgres
 from tests.engine.sequences import lead, mails
 from tests.stores.workbench import NOW, begin, begun, board_task
@@ -368,7 +368,8 @@ def test_many_open_an_empty_schema_at_once(schema):
 def test_many_migrate_at_once(schema, monkeypatch):
     """Of threads that migrate at the same moment one does it, and the others find it done."""
     _of_schema(1, schema, monkeypatch)
-    stores = [PostgresStore(postgres.server(), schema=schema, lock_timeout=60) for _ in range(4)]
+    # Some of them know which store it is, and others do not yet.
+    stores = [PostgresStore(postgres.server(), schema=schema, lock_timeout=60, check=n % 2 == 0) for n in range(4)]
     barrier, applied = threading.Barrier(4), []
 
     def work(store):
@@ -382,6 +383,18 @@ def test_many_migrate_at_once(schema, monkeypatch):
     for thread in threads:
         thread.join(60)
     assert sorted(applied) == [0, 0, 0, 1]
+
+
+def test_both_dialects_have_the_same_statements():
+    """What SQLite's file has, PostgreSQL's has, too, and each knows which of its own it adds; nothing is left over."""
+    of_sqlite = set(read("sqlite.sql", row="", task=""))
+    ours = set(read("postgres.sql", schema="", row="", task=""))
+    in_bulk = {name for name in ours if name.endswith("_many")}
+    assert of_sqlite - ours == {"take_write_lock", "add_meta", "add_migration"}
+    assert {name.removesuffix("_many") for name in in_bulk} <= of_sqlite
+    assert ours - of_sqlite - in_bulk == {
+        "announce", "has_schema", "joined", "joined_to_write", "lock", "lock_within", "new_ids", "server", "settled",
+    }  # fmt: skip
 
 
 # -- rights ---------------------------------------------------------------------------------------------------
