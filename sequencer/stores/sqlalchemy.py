@@ -15,7 +15,7 @@ from sequencer.stores.hosted import FrameworkStore, driver_connection
 
 try:
     from sqlalchemy import Engine
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.orm import sessionmaker
 except ModuleNotFoundError as error:  # pragma: no cover - the extra is there in every test
     raise ModuleNotFoundError(
@@ -67,5 +67,6 @@ class SQLAlchemyStore(FrameworkStore):
         try:
             with self.bind.begin() as begun:
                 yield driver_connection(begun)
-        except DBAPIError as error:
-            raise self._translated(error, error.orig) from error
+        except SQLAlchemyError as error:
+            # Only an error of the driver's has one behind it; that the pool is exhausted is SQLAlchemy's own.
+            raise self._translated(error, getattr(error, "orig", None)) from error

@@ -230,3 +230,13 @@ def test_a_database_that_is_not_there(tmp_path):
     with pytest.raises(StoreError, match="unable to open database file") as raised:
         SQLAlchemyStore(database)
     assert isinstance(raised.value.__cause__, OperationalError)
+
+
+def test_a_pool_without_a_connection_left(tmp_path):
+    """Where the pool has no connection to give, that is the store's error, which a worker's loop tries again after."""
+    database = create_engine(f"sqlite:///{tmp_path}/crm.db", pool_size=1, max_overflow=0, pool_timeout=0.05)
+    engine = Engine(SQLAlchemyStore(database))
+    with database.connect(), pytest.raises(StoreError, match="QueuePool limit of size 1"):
+        engine.tick()
+    assert engine.tick().handed_over == 0
+    database.dispose()
