@@ -189,7 +189,8 @@ def base_of(enrollment: Enrollment, position: int, now: DateTime) -> DateTime:
 
 
 _FOLLOWING = "_following_steps"
-_MOST_FOLLOWING = 1024
+# Some kilobytes each, beside each version that a store has read: a host may have thousands of those.
+_MOST_FOLLOWING = 128
 
 
 def following(version: SequenceVersion, timezone: str, position: int, at: DateTime) -> tuple[EnrollmentStep, ...]:
