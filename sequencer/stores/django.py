@@ -17,7 +17,7 @@ from typing import Any
 
 from sequencer.core.errors import StoreError
 from sequencer.engine.storage import Store
-from sequencer.stores.hosted import FrameworkStore
+from sequencer.stores.framework import FrameworkStore
 
 try:
     from django.db import Error, close_old_connections, connections, transaction

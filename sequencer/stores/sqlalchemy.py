@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from sequencer.core.errors import InvalidInput
-from sequencer.stores.hosted import FrameworkStore, driver_connection
+from sequencer.stores.framework import FrameworkStore
+from sequencer.stores.hosted import driver_connection
 
 try:
     from sqlalchemy import Engine
