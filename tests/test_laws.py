@@ -360,7 +360,7 @@ def test_s2_and_s5_a_decision_is_stored_whole_and_replays(new_store, life):
     fields = {"id": id, "origin": store.origin, "account": None, "actor_id": 1, "timezone": "UTC", "tzdata": "x"}
     began = enroll(version, ADA, MONDAY, **fields)
     with store.transaction() as transaction:
-        transaction.insert(began.enrollment, began.events)
+        transaction.insert([(began.enrollment, began.events)])
     enrollment = began.enrollment
     for each in later(said):
         if hasattr(each.signal, "effect_key"):

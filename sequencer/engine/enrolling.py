@@ -101,7 +101,7 @@ def enroll_rows(
         made.append(decision)
         outcomes.append(decision.enrollment)
     if made:
-        transaction.insert_many((each.enrollment, each.events) for each in made)
+        transaction.insert((each.enrollment, each.events) for each in made)
     return outcomes
 
 

@@ -181,12 +181,8 @@ class Transaction(Protocol):
         """So many ids for new enrollments: positive, never given out before."""
         ...
 
-    def insert(self, enrollment: Enrollment, events: Iterable[Event]) -> None:
-        """Store a new enrollment with its first events."""
-        ...
-
-    def insert_many(self, decisions: Iterable[tuple[Enrollment, Sequence[Event]]]) -> None:
-        """As `insert`, for many at once."""
+    def insert(self, decisions: Iterable[tuple[Enrollment, Sequence[Event]]]) -> None:
+        """Store new enrollments, each with its first events."""
         ...
 
     def save(

@@ -156,12 +156,8 @@ class StoreTransaction(Records):
         """So many ids for new enrollments."""
         return self._database.new_ids(count)
 
-    def insert(self, enrollment: Enrollment, events: Iterable[Event]) -> None:
-        """Store a new enrollment with its first events."""
-        self.insert_many([(enrollment, list(events))])
-
-    def insert_many(self, decisions: Iterable[tuple[Enrollment, Several[Event]]]) -> None:
-        """As `insert`, for many at once."""
+    def insert(self, decisions: Iterable[tuple[Enrollment, Several[Event]]]) -> None:
+        """Store new enrollments, each with its first events."""
         rows: dict[str, list[Row]] = {name: [] for name in ("insert", "refer_once", "add_event")}
         for enrollment, events in decisions:
             rows["insert"].append(encode_enrollment(enrollment))

@@ -270,7 +270,7 @@ class StoreContract:
             enrollment = begin(store, transaction)
 
         with pytest.raises(Conflict), store.transaction() as transaction:
-            transaction.insert(enrollment, ())
+            transaction.insert([(enrollment, ())])
 
     def test_a_decision_is_stored_with_its_events(self, store):
         """A decision's enrollment and events are there together, and the events replay to the enrollment."""

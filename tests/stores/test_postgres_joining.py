@@ -140,7 +140,7 @@ def test_a_refusal_leaves_the_callers_transaction_usable(store, mode):
     caller.connection.execute("CREATE TEMPORARY TABLE leads (id INTEGER PRIMARY KEY) ON COMMIT PRESERVE ROWS")
     caller.connection.execute("INSERT INTO leads VALUES (1)")
     with pytest.raises(Conflict, match="duplicate"), store.transaction(caller.connection) as transaction:
-        transaction.insert(begin(store, transaction), ())
+        transaction.insert([(begin(store, transaction), ())])
     with pytest.raises(InvalidInput, match="NUL"), store.transaction(caller.connection) as transaction:
         transaction.current_version(None, "a\0b")
     caller.connection.execute("INSERT INTO leads VALUES (2)")

@@ -88,7 +88,7 @@ class SideBySide(RuleBasedStateMachine):
                 version, resource, self.now, id=id, origin="origin", account=account, actor_id=1, timezone="UTC",
                 tzdata="2026a", idempotency_key=key,
             )  # fmt: skip
-            transaction.insert(decision.enrollment, decision.events)
+            transaction.insert([(decision.enrollment, decision.events)])
             return id
 
         id = self.both(work, fails=fails)

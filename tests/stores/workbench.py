@@ -61,7 +61,7 @@ def begin(
         start_at=start_at,
         idempotency_key=key,
     )
-    transaction.insert(decision.enrollment, decision.events)
+    transaction.insert([(decision.enrollment, decision.events)])
     return decision.enrollment
 
 
