@@ -26,7 +26,7 @@ from sequencer.engine.results import Row
 from sequencer.engine.storage import Transaction, Who
 from sequencer.engine.zonedata import version_in_use
 
-__all__ = ["Refusal", "enroll_one", "enroll_rows", "refuse_out_of_range", "update_person"]
+__all__ = ["Refusal", "alone", "enroll_one", "enroll_rows", "refuse_out_of_range", "update_person"]
 
 Refusal = AlreadyEnrolled | Suppressed | KeyReused
 """What the state of things says to a row. Any other error, a store that fails above all, is not about that row."""
@@ -63,7 +63,7 @@ def enroll_rows(
     people = [_who(row.resource) for row in rows]
     keys = {row.idempotency_key for row in rows if row.idempotency_key is not None}
     who = dict.fromkeys(each for several in people for each in several)
-    _alone(transaction, account, who, keys)
+    alone(transaction, account, who, keys)
     beside = _Beside(transaction, account, version, who, keys)
     ids: Iterator[int] = iter(())
     made: list[Decision] = []
@@ -167,10 +167,12 @@ def _who(resource: Resource) -> tuple[Who, ...]:
     return ((resource.type, resource.id),) if address is None else ((resource.type, resource.id), address)
 
 
-def _alone(
+def alone(
     transaction: Transaction, account: Identifier | None, who: Collection[Who], keys: Collection[str] = ()
 ) -> None:
     """From here on nobody else enrolls the same resources, addresses or idempotency keys."""
+    if not who and not keys:
+        return
     names: list[tuple[Any, ...]] = []
     if len(who) + len(keys) <= _FEW:
         names += (("address", account, each) if isinstance(each, str) else ("resource", account, *each) for each in who)
@@ -184,7 +186,7 @@ def update_person(transaction: Transaction, account: Identifier | None, resource
     What is stored already like that is counted, and not written. The rules are those of enrolling: an address that
     comes in must not have opted out, nor be in the same sequence already.
     """
-    _alone(transaction, account, _who(resource))
+    alone(transaction, account, _who(resource))
     mine = [held.enrollment for held in transaction.ongoing(account, resource=resource)]
     if not mine:
         raise NotFound("ongoing enrollment of", f"{resource.type} {resource.id}")

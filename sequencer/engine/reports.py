@@ -20,6 +20,7 @@ from sequencer.core.lifecycle import advance
 from sequencer.core.signals import OUTSIDE, Clicked, EmailSent, Opened, Outside, Report, SoftBounced, Unsubscribed
 from sequencer.core.values import Identifier
 from sequencer.engine.board import Board
+from sequencer.engine.enrolling import alone
 from sequencer.engine.results import Handled
 from sequencer.engine.storage import Held, StoredReport, Transaction
 
@@ -135,18 +136,21 @@ def _concerned(transaction: Transaction, account: Identifier | None, report: Out
     if named and isinstance(report, _OF_ONE_MAIL):
         return named
     resources = [held.enrollment.resource for held in named] + ([report.resource] if report.resource else [])
-    addresses = {fold_address(report.email)} | {resource.address for resource in resources}
+    addresses = set(filter(None, [fold_address(report.email), *(resource.address for resource in resources)]))
     if isinstance(report, Unsubscribed):
+        # Whoever enrolls the person at this moment came before, and is found below, or comes after, and is refused.
+        alone(transaction, account, addresses | {(resource.type, resource.id) for resource in resources})
         # The opt-out is the person's: every address under which the resource was enrolled is meant.
-        for resource in resources:
-            addresses.update(transaction.addresses_of(account, resource))
-        for address in sorted(filter(None, addresses)):
+        others = {each for resource in resources for each in transaction.addresses_of(account, resource)} - addresses
+        alone(transaction, account, others)
+        addresses |= others
+        for address in sorted(addresses):
             transaction.suppress(account, address, now, "unsubscribed")
     found = {held.enrollment.id: held for held in named}
     for resource in resources:
         for held in transaction.ongoing(account, resource=resource):
             found.setdefault(held.enrollment.id, held)
-    for address in filter(None, addresses):
+    for address in addresses:
         for held in transaction.ongoing(account, address=address):
             found.setdefault(held.enrollment.id, held)
     return [found[id] for id in sorted(found)]
