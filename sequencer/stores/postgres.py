@@ -322,9 +322,10 @@ class PostgresStore(TabledStore):
 
     def _begin(self) -> str:
         """The beginning of a transaction that may write events, which the readers of the feed must know of."""
-        # In one message, which can have no values beside it.
+        # In one message, which can have no values beside it. The isolation is named, since behind a pooler the session
+        # may be another one than that which was set up: in a snapshot, what locks are taken for would not be seen.
         announced = self._writing["announce"].replace("$1", str(_feed_class(self._knows().origin)), 1)
-        return f"BEGIN; {announced}"
+        return f"{_ALONE[0]}; {announced}"
 
     # -- transactions ------------------------------------------------------------------------------------------
 
