@@ -30,6 +30,8 @@ __all__ = ["Answer", "Answers", "Work"]
 
 # These need nothing from the store: what this worker knows will do, if it still is what is stored.
 _NEED_NOTHING = (EmailSent, EmailPending, EmailFailed)
+# For so many enrollments that somebody else holds is waited, one after another, before a pass goes on with its work.
+_MOST_HELD = 3
 
 
 @attrs.define(slots=True)
@@ -110,12 +112,33 @@ class Answers:
             with self.store.transaction() as transaction:
                 for answer in self._bring_back_at_once(transaction, answers):
                     self.bring_back(transaction, answer)
-        except (StoreError, Conflict):
+        except StoreError:
             raise
-        except Exception:
+        except Exception as error:
             # Whose it is shows when each is stored by itself.
-            for answer in answers:
+            if isinstance(error, Conflict):
+                self.refuse_busy()
+            self._bring_back_each(answers)
+
+    def refuse_busy(self) -> None:
+        """After a `Conflict`: raise another where the store is busy as a whole, and not only some enrollments."""
+        with self.store.transaction():
+            pass
+
+    def _bring_back_each(self, answers: Sequence[Answer]) -> None:
+        """Store each by itself; those whose enrollments somebody's open transaction holds wait for the next pass."""
+        waiting, held = deque(answers), list[Answer]()
+        while waiting and len(held) < _MOST_HELD:
+            answer = waiting.popleft()
+            try:
                 self._bring_back_alone(answer)
+            except Conflict:
+                held.append(answer)
+        if held:
+            number = len(waiting) + len(held)
+            WORKER.warning("%d answers are brought back by a later pass", number, extra={"answers": number})
+            # What was not tried yet comes first then.
+            self.keep([*waiting, *held])
 
     def _bring_back_at_once(self, transaction: Transaction, answers: Sequence[Answer]) -> list[Answer]:
         """Store what needs only what this worker knows, all in one go; returns what is left, in its order.

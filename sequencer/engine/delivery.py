@@ -16,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -180,7 +180,8 @@ class HandOverPass:
             withdraw = Withdraw(each.effect.key, each.effect.attempt)
             self.answers.append(Answer(each, withdraw, now, called=False))
         self._flush()
-        with self.store.transaction() as transaction:
+        # What somebody's open transaction holds stays under its lease.
+        with suppress(Conflict), self.store.transaction() as transaction:
             transaction.release([(each.enrollment.id, each.fence) for each in work])
 
     def _flush(self) -> None:
@@ -323,6 +324,16 @@ class HandOverPass:
         """The start mark; False when the call must not be made (E3)."""
         if not self._is_due(work, effect):
             return False
+        try:
+            return self._take_mark(work, effect, handling, address)
+        except Conflict:
+            # Somebody's open transaction holds this enrollment, or one whose answer was to be stored with the mark; it
+            # must not hold up all the others. This one stays under its lease.
+            self.bringing.refuse_busy()
+            self._flush()
+            return False
+
+    def _take_mark(self, work: Work, effect: SendEmail | CreateTask, handling: Handling, address: str | None) -> bool:
         if handling.deduplicates:
             # A look, which waits for no writer.
             with self.store.transaction(write=False) as transaction:

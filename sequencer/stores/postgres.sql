@@ -173,9 +173,12 @@ FROM unnest($1::bigint[], $2::bigint[]) AS d (id, until) WHERE e.id = d.id
 UPDATE {schema}.sequencer_enrollments SET lease_until = $3 WHERE id = $1 AND fence = $2 AND lease_until IS NOT NULL
 
 -- renew_many --
--- As `renew`.
+-- As `renew`, but for those that somebody else holds at this moment, who must not hold up the others.
+WITH free AS MATERIALIZED (
+    SELECT id FROM {schema}.sequencer_enrollments WHERE id = ANY ($1::bigint[]) FOR UPDATE SKIP LOCKED
+)
 UPDATE {schema}.sequencer_enrollments e SET lease_until = d.until
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS d (id, fence, until)
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS d (id, fence, until) JOIN free ON free.id = d.id
 WHERE e.id = d.id AND e.fence = d.fence AND e.lease_until IS NOT NULL
 
 -- release --

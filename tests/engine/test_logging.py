@@ -183,11 +183,14 @@ class World:
         def broken(*_):
             raise ValueError(f"a fault of ours, with {ADA} in it")
 
-        for place, name in ((worker, "advance"), (answers, "advance")):
+        def held(*_):
+            raise Conflict(f"somebody holds the enrollment of {ADA}")
+
+        for place, fault in ((worker, broken), (answers, broken), (answers, held)):
             engine = self.engine(mailer=RecordingMailer())
             self.enroll(engine)
             with monkeypatch.context() as patch:
-                patch.setattr(place, name, broken)
+                patch.setattr(place, "advance", fault)
                 engine.tick()
 
     def a_store_that_comes_back(self) -> None:

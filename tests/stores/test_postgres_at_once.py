@@ -13,12 +13,24 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sequencer import AlreadyEnrolled, Conflict, Engine, ManualClock, Replied, Resource, Row
+from sequencer import (
+    AlreadyEnrolled,
+    Conflict,
+    Engine,
+    ManualClock,
+    RecordingMailer,
+    Replied,
+    Resource,
+    Row,
+    Suppressed,
+    Unsubscribed,
+)
 from sequencer.core.enrollment import Enrollment
+from sequencer.engine.ports import Accepted
 from sequencer.engine.storage import Transaction
 from sequencer.stores.postgres import PostgresStore
 from tests import postgres
-from tests.engine.sequences import lead, mails
+from tests.engine.sequences import lead, mails, tasks
 from tests.stores.workbench import LEASE, NOW, Refusal, begin, begun, failing
 
 
@@ -194,6 +206,74 @@ def test_a_statement_that_is_stopped(engine):
         with pytest.raises(Conflict, match="statement_timeout"):
             engine.block(engine.enrollments()[0].id, connection=two)
         assert two.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_who_opts_out_and_who_enrolls_the_same_person(store, impatient):
+    """An opt-out and an enrolling of the same person wait for each other, so that nobody opts out and goes on (L8)."""
+    patient, other = (Engine(each, clock=ManualClock(NOW)).account("opting out") for each in (store, impatient))
+    patient.save(tasks())
+    with postgres.connect() as connection:
+        id = patient.enroll(tasks(), lead(), connection=connection).id
+        for report in (
+            Unsubscribed(key="1", email="ada@example.com"),
+            Unsubscribed(key="2", resource=lead(email=None)),
+        ):
+            with pytest.raises(Conflict, match="lock_timeout"):
+                other.handle(report)
+    assert other.handle(Unsubscribed(key="1", email="ada@example.com")).changed == (id,)
+    with postgres.connect() as connection:
+        patient.handle(Unsubscribed(key="3", email="grace@example.com"), connection=connection)
+        with pytest.raises(Conflict, match="lock_timeout"):
+            other.enroll(tasks(), lead(2, "grace@example.com"))
+        other.handle(Unsubscribed(key="4", message_id="of nobody"))
+    with pytest.raises(Suppressed):
+        other.enroll(tasks(), lead(2, "grace@example.com"))
+
+
+@pytest.mark.parametrize("deduplicates", [True, False])
+@pytest.mark.parametrize("whose", ["its own", "the next"])
+def test_a_caller_holds_up_one_enrollment(store, request, whose, deduplicates):
+    """What a caller's open transaction holds costs a worker that enrollment for a while; the other mails leave (S3)."""
+    clock, account = ManualClock(NOW), request.node.name[:64]
+    host = Engine(store, clock=clock).account(account)
+    host.save(mails())
+    ids = [host.enroll(mails(), lead(n, f"{n}@example.com")).id for n in range(6)]
+    quick = PostgresStore(postgres.server(), schema=store.schema, lock_timeout=0.05)
+    with postgres.connect() as connection:
+
+        def answer(email, key):
+            if not mailer.calls:
+                host.block(ids[ids.index(email.enrollment_id) + (whose == "the next")], connection=connection)
+            return Accepted(f"<{key}>")
+
+        mailer = RecordingMailer(deduplicates=deduplicates, answer=answer)
+        worker = Engine(quick, mailer=mailer, clock=clock, port_threads=False).account(account)
+        assert worker.tick().handed_over >= 5
+        worker.tick()
+        over = [id for id in ids if host.get(id).steps[0].status == "completed"]
+        assert len(over) >= 4
+    for _ in range(3):
+        worker.tick()
+        clock.move(minutes=5)
+    assert sorted({call.email.enrollment_id for call in mailer.sent}) == [id for id in ids if host.get(id).position]
+    assert len(mailer.sent) == len({call.key for call in mailer.sent}) >= 5
+    assert [host.get(id).state.value for id in ids].count("blocked") == 1
+    assert host.counters().claimed == 0
+    quick.close()
+
+
+def test_a_session_that_was_not_set_up(store):
+    """A decision is never made on a snapshot, also where a pooler has put a session of other habits underneath (L9)."""
+    id = begun(store, account="another session").id
+    connection = store._own_connection().connection
+    connection.execute("SET default_transaction_isolation = 'repeatable read'")
+    try:
+        with store.transaction() as transaction:
+            with postgres.connect() as other:
+                Engine(store, clock=ManualClock(NOW)).account("another session").block(id, connection=other)
+            assert transaction.get(id).enrollment.state.value == "blocked"
+    finally:
+        connection.execute("SET default_transaction_isolation = 'read committed'")
 
 
 # -- the feed -------------------------------------------------------------------------------------------------
