@@ -368,8 +368,7 @@ class PostgresStore(TabledStore):
         status = connection.info.transaction_status
         if status == TransactionStatus.INERROR:
             raise StoreError("the caller's transaction has failed already; roll it back first")
-        alone = status == TransactionStatus.IDLE and connection.autocommit
-        begin, end, undo = _ALONE if alone else _SAVEPOINT
+        begin, end, undo = _brackets(connection)
         database.control(begin)
         try:
             isolation = self._isolation(database, known, write=write)
@@ -444,7 +443,7 @@ class PostgresStore(TabledStore):
             return self._migrate(database, dry_run=dry_run)
 
     def _migrate(self, database: PostgresDatabase, *, dry_run: bool = False) -> list[str]:
-        begin, end, undo = _ALONE if self._inside is None else _SAVEPOINT
+        begin, end, undo = _brackets(database.cursor.connection)
         database.control(begin)
         try:
             # Not by `lock`, whose names are apart for each store: some of those who migrate do not know which it is.
@@ -479,6 +478,12 @@ class PostgresStore(TabledStore):
 
 _ALONE = ("BEGIN ISOLATION LEVEL READ COMMITTED", "COMMIT", ("ROLLBACK",))
 _SAVEPOINT = ("SAVEPOINT sequencer", "RELEASE sequencer", ("ROLLBACK TO sequencer", "RELEASE sequencer"))
+
+
+def _brackets(connection: psycopg.Connection[Any]) -> tuple[str, str, tuple[str, ...]]:
+    """How to begin, end and undo: a transaction where none is open and none begins by itself, else a savepoint."""
+    alone = connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE
+    return _ALONE if alone else _SAVEPOINT
 
 
 def _text(value: str) -> str:

@@ -206,6 +206,23 @@ def test_a_test_whose_transaction_never_commits(crm):
     assert crm.engine.enrollments() == ()
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_an_engine_that_commits_by_itself(tmp_path, kind):
+    """With AUTOCOMMIT each block of the store is a transaction by itself: all or nothing, the tables, too (S2)."""
+    url, options, schema = address(kind, tmp_path)
+    database = create_engine(url, **options, isolation_level="AUTOCOMMIT")
+    mailer = RecordingMailer()
+    engine = Engine(SQLAlchemyStore(database, schema=schema), mailer=mailer, clock=ManualClock(MONDAY))
+    with Session(database) as session:
+        engine.enroll(WELCOME, Resource("lead", 1, email="ada@example.com", fields={"name": "Ada"}), connection=session)
+        with pytest.raises(AlreadyEnrolled):
+            engine.enroll(WELCOME, Resource("lead", 2, email="ada@example.com"), connection=session)
+    engine.tick()
+    assert [mail.to for mail in mailer.sent] == ["ada@example.com"]
+    assert [enrollment.id for enrollment in engine.enrollments()] == [1]
+    database.dispose()
+
+
 def test_what_cannot_be_used(tmp_path):
     """A session, a URL or an engine of asyncio is no source of connections, and a database of another kind no store."""
     database = create_engine("sqlite://")
