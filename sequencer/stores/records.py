@@ -28,6 +28,8 @@ __all__ = ["MOST", "Database", "Known", "OneWriter", "Records", "fits"]
 logger = logging.getLogger("sequencer.store")
 
 MOST = 2**63 - 1
+# So many actors are locked one by one; for more, all are, since a server has room for some thousand locks in all.
+_FEW_ACTORS = 1000
 # What is written before everything that hangs on it, and what is written after that, in the order in which those of one
 # decision have to run.
 _RANKS = {
@@ -219,7 +221,8 @@ class Records:
                 logger.warning("this store's schema is older than caps on mails, so there are none: run `migrate`")
             return None
         whose = [(encode_id(account), encode_id(actor_id)) for account, actor_id in actors]
-        self.lock(*[("mails", *each) for each in whose])
+        few = whose if len(whose) <= _FEW_ACTORS else ()
+        self.lock(*[("mails", *each) for each in few], within=("mails",))
         # Claims that are not written yet say nothing about mails; they are written with their decisions.
         database = self._database if self._later else self._at_once
         asked = [(*each, to_microseconds(since)) for each, since in zip(whose, actors.values(), strict=True)]

@@ -262,6 +262,21 @@ def test_a_caller_holds_up_one_enrollment(store, request, whose, deduplicates):
     quick.close()
 
 
+def test_a_pass_over_very_many_actors(store, impatient):
+    """However many actors a pass counts, it takes few locks, and nobody else counts any of them meanwhile (E5)."""
+    locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    one, many = {(None, 7): NOW}, {(None, number): NOW for number in range(2000)}
+    for first, then in ((many, one), (one, many), (many, many)):
+        with store.transaction() as transaction:
+            transaction.mails_left(first, NOW, ahead=NOW)
+            assert store._own_connection().connection.execute(locks).fetchone()[0] < 10
+            with pytest.raises(Conflict, match="lock_timeout"), impatient.transaction() as beside:
+                beside.mails_left(then, NOW, ahead=NOW)
+    with store.transaction() as transaction, impatient.transaction() as beside:
+        transaction.mails_left(one, NOW, ahead=NOW)
+        beside.mails_left({(None, 8): NOW}, NOW, ahead=NOW)
+
+
 def test_a_session_that_was_not_set_up(store):
     """A decision is never made on a snapshot, also where a pooler has put a session of other habits underneath (L9)."""
     id = begun(store, account="another session").id
