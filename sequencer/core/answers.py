@@ -26,13 +26,13 @@ from sequencer.core.signals import (
     TaskDeleted,
     TaskFailed,
 )
-from sequencer.core.statuses import StepStatus
+from sequencer.core.statuses import COMPLETED, FAILED, IN_PROGRESS, PENDING, REQUESTED
 
 __all__ = ["answer", "without_addresses"]
 
 # What stands before an @ is looked for from where it begins only: a long text without blanks must not take long.
 _ADDRESS = re.compile(r"(?:\"[^\"]*\"|(?<![^\s<>\",;:()\[\]])[^\s<>\",;:()\[\]]+)@[^\s<>\"',;:()\[\]]+")
-_OPEN = (StepStatus.PENDING, StepStatus.REQUESTED, StepStatus.FAILED)
+_OPEN = (PENDING, REQUESTED, FAILED)
 
 
 def answer(draft: Draft, report: Answer) -> None:
@@ -41,14 +41,15 @@ def answer(draft: Draft, report: Answer) -> None:
     if found is None:
         draft.note(report.kind, detail="it names no step of this enrollment")
         return
-    if found.step.is_email != report.kind.startswith("email"):
+    handler = (_OF_MAIL if found.step.is_email else _OF_TASK).get(type(report))
+    if handler is None:
         draft.note(report.kind, found.position, detail="the step is of the other kind")
         return
     if found.position > draft.enrollment.position:
         # Keys can be guessed from one another; only what was current once can have been handed over (L4).
         draft.note(report.kind, found.position, detail="the step has not been handed over yet")
         return
-    _HANDLERS[type(report)](draft, found, report)
+    handler(draft, found, report)
 
 
 def without_addresses(detail: str) -> str | None:
@@ -76,8 +77,10 @@ def _step_of(draft: Draft, report: Answer) -> EnrollmentStep | None:
 def _when(draft: Draft, of: EnrollmentStep, at: datetime | None) -> DateTime:
     """When something was executed: as reported, but not in the future and not before it was handed over."""
     now = draft.now
-    at = None if at is None else to_instant(at)
-    if at is None or at > now:
+    if at is None:
+        return now
+    at = to_instant(at)
+    if at > now:
         return now
     if of.requested_at is not None and of.requested_at <= now:
         return max(at, of.requested_at)
@@ -87,7 +90,7 @@ def _when(draft: Draft, of: EnrollmentStep, at: datetime | None) -> DateTime:
 def _email_sent(draft: Draft, of: EnrollmentStep, report: EmailSent) -> None:
     if of.status not in _OPEN:
         # A provider may name the mail only now: keep that, so that threads and later reports can use it.
-        if of.status is StepStatus.COMPLETED and of.message_id is None and report.message_id is not None:
+        if of.status is COMPLETED and of.message_id is None and report.message_id is not None:
             draft.record(
                 "noted",
                 of.position,
@@ -107,13 +110,13 @@ def _email_sent(draft: Draft, of: EnrollmentStep, report: EmailSent) -> None:
         "failure_reason": None,
         "failure_detail": None,
     }
-    late = of.status is not StepStatus.REQUESTED
+    late = of.status is not REQUESTED
     facts = {"attempt": report.attempt or of.attempt, "late": True} if late else {"attempt": of.attempt}
-    draft.step_over("email_sent", of, fields, facts, lift=of.status is StepStatus.FAILED)
+    draft.step_over("email_sent", of, fields, facts, lift=of.status is FAILED)
 
 
 def _email_pending(draft: Draft, of: EnrollmentStep, report: EmailPending) -> None:
-    if of.status is not StepStatus.REQUESTED or not _is_latest(draft, of, report) or of.awaits_report:
+    if of.status is not REQUESTED or not _is_latest(draft, of, report) or of.awaits_report:
         facts = {"kind": report.kind, "status": of.status.value}
         # It came after its time and the step is parked: the mailer's final answer must still find it by this id (L10).
         parked = of.failure_reason == "outcome_unknown" and of.provider_id is None and report.provider_id is not None
@@ -132,10 +135,10 @@ def _is_latest(draft: Draft, of: EnrollmentStep, report: EmailPending | EmailFai
 def failed(draft: Draft, of: EnrollmentStep, report: EmailFailed | TaskFailed) -> None:
     """The latest attempt was refused, or went without an answer (`known=False`)."""
     reason = report.reason if report.reason in FAILURE_REASONS else "delivery_failed"
-    if not _is_latest(draft, of, report) or of.status not in (StepStatus.REQUESTED, StepStatus.FAILED):
+    if not _is_latest(draft, of, report) or of.status not in (REQUESTED, FAILED):
         draft.note(report.kind, of.position, status=of.status.value, attempt=report.attempt)
         return
-    if of.status is StepStatus.FAILED:
+    if of.status is FAILED:
         if of.failure_reason != "outcome_unknown" or not report.known:
             draft.note(report.kind, of.position, status=of.status.value)
             return
@@ -176,7 +179,7 @@ def _task_created(draft: Draft, of: EnrollmentStep, report: TaskCreated) -> None
     if report.task_id is None:
         draft.note(report.kind, position, detail="it has no task_id")
     elif of.is_over or (draft.enrollment.is_finished and of.status in _OPEN):
-        if of.task_id is not None or of.status is StepStatus.COMPLETED:
+        if of.task_id is not None or of.status is COMPLETED:
             draft.note(report.kind, position, status=of.status.value)
             return
         # Created after the end: take it off the board again (L7).
@@ -185,7 +188,7 @@ def _task_created(draft: Draft, of: EnrollmentStep, report: TaskCreated) -> None
             fields |= {"status": draft.status(of, "cancel"), "estimated_execute_at": None, "started_at": None}
         draft.record("late_task_created", position, steps={position: fields})
         draft.request_cancels()
-    elif of.status is StepStatus.FAILED and of.task_id == report.task_id:
+    elif of.status is FAILED and of.task_id == report.task_id:
         draft.note(report.kind, position, detail="the task was deleted since")
     elif of.status in _OPEN:
         fields = {
@@ -197,7 +200,7 @@ def _task_created(draft: Draft, of: EnrollmentStep, report: TaskCreated) -> None
             "not_before": None,
             "not_before_reason": None,
         }
-        own = draft.lifted() if of.status is StepStatus.FAILED else {}
+        own = draft.lifted() if of.status is FAILED else {}
         draft.record("task_created", position, own=own, steps={position: fields})
     else:
         draft.note(report.kind, position, status=of.status.value)
@@ -212,7 +215,7 @@ def complete(draft: Draft, of: EnrollmentStep, at: datetime | None = None) -> No
         "failure_reason": None,
         "failure_detail": None,
     }
-    draft.step_over("task_completed", of, fields, {}, lift=of.status is StepStatus.FAILED)
+    draft.step_over("task_completed", of, fields, {}, lift=of.status is FAILED)
 
 
 def _task_completed(draft: Draft, of: EnrollmentStep, report: TaskCompleted) -> None:
@@ -225,7 +228,7 @@ def _task_completed(draft: Draft, of: EnrollmentStep, report: TaskCompleted) -> 
 def _task_deleted(draft: Draft, of: EnrollmentStep, report: TaskDeleted) -> None:
     if of.cancel_task and of.is_over:
         _task_cancelled(draft, of, TaskCancelled(task_id=of.task_id))
-    elif of.status is StepStatus.IN_PROGRESS:
+    elif of.status is IN_PROGRESS:
         draft.fail(of, "task_deleted", refused=True)
     else:
         draft.note(report.kind, of.position, status=of.status.value)
@@ -245,10 +248,12 @@ def _task_cancelled(draft: Draft, of: EnrollmentStep, report: TaskCancelled) -> 
     draft.record(type, of.position, facts={"attempt": failures} if failures else {}, steps={of.position: fields})
 
 
-_HANDLERS: dict[type, Any] = {
+_OF_MAIL: dict[type, Any] = {
     EmailSent: _email_sent,
     EmailPending: _email_pending,
     EmailFailed: failed,
+}
+_OF_TASK: dict[type, Any] = {
     TaskCreated: _task_created,
     TaskFailed: failed,
     TaskCompleted: _task_completed,

@@ -20,7 +20,19 @@ from sequencer.core.enrollment import Enrollment, EnrollmentStep
 from sequencer.core.events import Event, applied
 from sequencer.core.instants import later_by
 from sequencer.core.sequence import Step
-from sequencer.core.statuses import EMAIL_TABLE, ENROLLMENT_TABLE, TASK_TABLE, EnrollmentState, StepStatus, step
+from sequencer.core.statuses import (
+    BLOCKED,
+    EMAIL_TABLE,
+    ENROLLMENT_TABLE,
+    FAILED,
+    FINISHED,
+    IN_PROGRESS,
+    REQUESTED,
+    TASK_TABLE,
+    EnrollmentState,
+    StepStatus,
+    step,
+)
 from sequencer.core.timeline import base_of, estimate, is_paced, next_wake
 from sequencer.core.values import Identifier
 
@@ -75,7 +87,7 @@ class Draft:
     ) -> None:
         """Something has happened: note it and apply it."""
         before = self.enrollment
-        own = dict(own)
+        own = {**own}
         event = Event(before.id, before.revision + 1, self.now, type, position, facts, own, steps or {})
         after = applied(before, event)
         # When to look next follows from everything else, so it is computed here, once, for every move.
@@ -138,7 +150,7 @@ class Draft:
 
     def lifted(self) -> dict[str, Any]:
         """The fields of an enrollment whose block ends; none where it is not blocked."""
-        if self.enrollment.state is not EnrollmentState.BLOCKED:
+        if self.enrollment.state is not BLOCKED:
             return {}
         return {
             "state": self.state("resume"),
@@ -155,7 +167,7 @@ class Draft:
         enrollment = self.enrollment
         position = of.position
         fields["not_before"] = fields["not_before_reason"] = None
-        if enrollment.state is EnrollmentState.FINISHED:
+        if enrollment.state is FINISHED:
             self.record(type, position, facts=facts, steps={position: fields})
             return
         own = self.lifted() if lift else {}
@@ -176,7 +188,7 @@ class Draft:
         enrollment = self.enrollment
         steps: dict[int, _Fields] = {}
         for each in enrollment.steps[enrollment.position :]:
-            if each.is_over or (each.status is StepStatus.REQUESTED and not each.is_withdrawable):
+            if each.is_over or (each.status is REQUESTED and not each.is_withdrawable):
                 continue
             fields: dict[str, Any] = {
                 "status": self.status(each, "cancel"),
@@ -184,7 +196,7 @@ class Draft:
                 "not_before": None,
                 "not_before_reason": None,
             }
-            if each.status is StepStatus.IN_PROGRESS:
+            if each.status is IN_PROGRESS:
                 fields["cancel_task"] = True
             steps[each.position] = fields
         own = {
@@ -203,11 +215,11 @@ class Draft:
         """Ask for every task that is to be taken off the board."""
         enrollment = self.enrollment
         for each in enrollment.steps[: enrollment.position + 1]:
+            if not each.cancel_task:
+                continue
             after = each.cancel_after
             # One that lies further ahead than a pause can last was set by a clock that was ahead (E6).
-            if each.cancel_task and (
-                after is None or after <= self.now or after > self._longest_pause(each, each.cancel_failures)
-            ):
+            if after is None or after <= self.now or after > self._longest_pause(each, each.cancel_failures):
                 assert each.task_id is not None, "only a task that exists is cancelled"
                 self.effects.append(CancelTask(each.task_id, enrollment.id, each.position))
 
@@ -229,9 +241,9 @@ class Draft:
             "awaits_report": False,
             "started_at": None,
         }
-        blocked = self.enrollment.state is EnrollmentState.BLOCKED
+        blocked = self.enrollment.state is BLOCKED
         own = {
-            "state": EnrollmentState.BLOCKED if blocked else self.state("block"),
+            "state": BLOCKED if blocked else self.state("block"),
             "blocked_at": self.now,
             "blocked_reason": blocked_reason or reason,
             "blocked_until": None,
@@ -246,8 +258,8 @@ class Draft:
         """
         enrollment, current = self.enrollment, self.enrollment.current
         facts = {"reason": reason, "until": until, **facts}
-        if enrollment.state is EnrollmentState.BLOCKED:
-            if current is not None and current.status is StepStatus.FAILED:
+        if enrollment.state is BLOCKED:
+            if current is not None and current.status is FAILED:
                 return
             if enrollment.blocked_until is None or (until is not None and until <= enrollment.blocked_until):
                 return

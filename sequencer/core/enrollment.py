@@ -22,12 +22,14 @@ from sequencer.core.calendar import Calendar
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import to_iso, to_local_iso
 from sequencer.core.sequence import AutomatedEmail, SequenceVersion, Step, Task
-from sequencer.core.statuses import OVER, EnrollmentState, StepStatus
+from sequencer.core.statuses import ACTIVE, FINISHED, OVER, PENDING, REQUESTED, SKIPPED, EnrollmentState, StepStatus
 from sequencer.core.values import Identifier, to_identifier, to_line, to_metadata
 
 __all__ = ["Enrollment", "EnrollmentStep", "Resource", "fold_address", "to_address"]
 
 _Record = TypeVar("_Record")
+_new = object.__new__
+_set = object.__setattr__
 _NAMED = re.compile(r"[^<>]*<([^<>]*)>")
 _ADDRESS = re.compile(r"(?:\"[^\"]*\"|[^\s<>,;\"@]+)@[^\s<>,;\"@]+")
 
@@ -44,11 +46,16 @@ FAILURE_REASONS = (
 
 def changed(record: _Record, changes: Mapping[str, Any]) -> _Record:
     """The record with some fields replaced, unvalidated."""
-    new = object.__new__(type(record))
-    fields = new.__dict__
-    fields.update(record.__dict__)
+    fields = record.__dict__.copy()
     fields.update(changes)
-    return new
+    return made(type(record), fields)
+
+
+def made(kind: type[_Record], fields: dict[str, Any]) -> _Record:
+    """The record of that class with these fields, all of them, unvalidated; the dictionary is its own from now on."""
+    record = _new(kind)
+    _set(record, "__dict__", fields)
+    return record
 
 
 def fold_address(email: str | None) -> str | None:
@@ -133,7 +140,7 @@ class EnrollmentStep:
 
     position: int
     step: Step
-    status: StepStatus = StepStatus.PENDING
+    status: StepStatus = PENDING
     estimated_execute_at: DateTime | None = None
     executed_at: DateTime | None = None
     skipped_at: DateTime | None = None
@@ -167,12 +174,12 @@ class EnrollmentStep:
     def has_begun(self) -> bool:
         """Whether it was handed over at least once and is not over, so that an answer may be on its way."""
         tried = self.attempt > 0 or self.generation > 0
-        return self.status not in OVER and (tried or self.status is not StepStatus.PENDING)
+        return self.status not in OVER and (tried or self.status is not PENDING)
 
     @property
     def is_passed_over(self) -> bool:
         """Whether it was skipped without ever having been the current step: by a move to another version."""
-        return self.status is StepStatus.SKIPPED and self.estimated_execute_at is None
+        return self.status is SKIPPED and self.estimated_execute_at is None
 
     @property
     def action_type(self) -> str:
@@ -182,7 +189,7 @@ class EnrollmentStep:
     @property
     def is_withdrawable(self) -> bool:
         """Whether it is requested but has no start mark yet, so that its hand-over can be taken back (E3)."""
-        return self.status is StepStatus.REQUESTED and self.started_at is None and not self.awaits_report
+        return self.status is REQUESTED and self.started_at is None and not self.awaits_report
 
     @property
     def is_over(self) -> bool:
@@ -244,7 +251,7 @@ class Enrollment:
     created_at: DateTime
     started_at: DateTime
     steps: tuple[EnrollmentStep, ...]
-    state: EnrollmentState = EnrollmentState.ACTIVE
+    state: EnrollmentState = ACTIVE
     position: int = 0
     idempotency_key: str | None = None
     updated_at: DateTime | None = None
@@ -276,19 +283,23 @@ class Enrollment:
     @property
     def is_finished(self) -> bool:
         """Whether it has ended for good."""
-        return self.state is EnrollmentState.FINISHED
+        return self.state is FINISHED
 
     @property
     def outstanding(self) -> tuple[EnrollmentStep, ...]:
         """The steps that were handed over and whose answer is still out."""
-        return tuple(step for step in self.steps if step.status is StepStatus.REQUESTED)
+        return tuple(step for step in self.steps if step.status is REQUESTED)
 
     def key_of(self, step: EnrollmentStep) -> str:
         """The key of the step's effect: the store, the enrollment, the step's number, the generation (E2)."""
-        return f"{self.origin}-{self.id}-{step.number}-{step.generation}"
+        number = step.position if step.serial is None else step.serial
+        return f"{self.origin}-{self.id}-{number}-{step.generation}"
 
     def step_of_key(self, key: str) -> EnrollmentStep | None:
         """The step whose effect has, or in an earlier generation had, this key."""
+        current = self.current
+        if current is not None and key == self.key_of(current):  # as nearly always
+            return current
         origin, _, rest = key.rpartition("-")
         origin, _, number = origin.rpartition("-")
         if origin != f"{self.origin}-{self.id}" or not (number.isdecimal() and rest.isdecimal()):

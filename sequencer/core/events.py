@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 from pendulum import DateTime
 
-from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource, changed, initial_steps
+from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource, changed, initial_steps, made
 from sequencer.core.sequence import SequenceVersion
 from sequencer.core.values import Identifier
 
@@ -98,16 +98,19 @@ class Event:
 
 def applied(enrollment: Enrollment, event: Event) -> Enrollment:
     """The enrollment after an event."""
-    changes = {**event.own, "updated_at": event.at, "revision": event.number}
+    fields = enrollment.__dict__.copy()
+    fields.update(event.own)
+    fields["updated_at"] = event.at
+    fields["revision"] = event.number
     if "version" in event.own:
-        del changes["left"]
-        changes["steps"] = _moved(enrollment, event)
+        del fields["left"]
+        fields["steps"] = _moved(enrollment, event)
     elif event.steps:
         steps = list(enrollment.steps)
-        for position, fields in event.steps.items():
-            steps[position] = changed(steps[position], fields)
-        changes["steps"] = tuple(steps)
-    return changed(enrollment, changes)
+        for position, changes in event.steps.items():
+            steps[position] = changed(steps[position], changes)
+        fields["steps"] = tuple(steps)
+    return made(Enrollment, fields)
 
 
 def _moved(enrollment: Enrollment, event: Event) -> tuple[EnrollmentStep, ...]:

@@ -57,7 +57,7 @@ from sequencer.core.signals import (
     UpdatePerson,
     Withdraw,
 )
-from sequencer.core.statuses import EnrollmentState, StepStatus
+from sequencer.core.statuses import ACTIVE, BLOCKED, COMPLETED, FAILED, FINISHED, IN_PROGRESS, PENDING, REQUESTED
 from sequencer.core.timeline import answer_due, base_of, following, is_due, opens_at, skipped_at
 from sequencer.core.values import Identifier, to_line, to_whole
 
@@ -130,7 +130,7 @@ def advance(enrollment: Enrollment, signal: Signal, now: DateTime) -> Decision:
 def _due(draft: Draft, due: Due) -> None:
     enrollment, now = draft.enrollment, draft.now
     draft.request_cancels()
-    if enrollment.state is EnrollmentState.FINISHED:
+    if enrollment.state is FINISHED:
         for step in enrollment.outstanding:
             if answer_due(step, now) <= now:
                 draft.cancel(step, known=False)
@@ -139,14 +139,14 @@ def _due(draft: Draft, due: Due) -> None:
     if current is None:
         return
     handling = due.email if current.step.is_email else due.task
-    if current.status is StepStatus.REQUESTED and answer_due(current, now) <= now:
+    if current.status is REQUESTED and answer_due(current, now) <= now:
         _still_requested(draft, current, handling)
-    elif enrollment.state is EnrollmentState.BLOCKED:
+    elif enrollment.state is BLOCKED:
         if enrollment.blocked_until is not None and enrollment.blocked_until <= now:
             _resume(draft, Resume("keep", automatic=True))
-    elif current.status is StepStatus.PENDING:
+    elif current.status is PENDING:
         _pending(draft, current, handling)
-    elif current.status is StepStatus.IN_PROGRESS:
+    elif current.status is IN_PROGRESS:
         skip_at = skipped_at(enrollment)
         if skip_at is not None and skip_at <= now:
             _skip(draft, Skip("skip_after"))
@@ -177,7 +177,7 @@ def _defer(draft: Draft, defer: Defer) -> None:
     """What is due waits for its turn: until then it is not due any more, and then everything is decided anew (T7)."""
     current = draft.enrollment.current
     draft.request_cancels()
-    if current is None or current.status is not StepStatus.PENDING or not _may_hand_over(draft):
+    if current is None or current.status is not PENDING or not _may_hand_over(draft):
         return
     if defer.until is None:
         draft.pause("quota_reached", None, {"detail": defer.detail})
@@ -229,7 +229,7 @@ def _still_requested(draft: Draft, current: EnrollmentStep, handling: Handling) 
 
 def _may_hand_over(draft: Draft) -> bool:
     """Whether the current step is due at this instant: the window may have closed, or the clock gone back (T9, E6)."""
-    return draft.enrollment.state is EnrollmentState.ACTIVE and is_due(draft.enrollment, draft.now)
+    return draft.enrollment.state is ACTIVE and is_due(draft.enrollment, draft.now)
 
 
 def _start(draft: Draft, start: Start) -> None:
@@ -237,7 +237,7 @@ def _start(draft: Draft, start: Start) -> None:
     if (
         step is not None
         and _may_hand_over(draft)
-        and step.status is StepStatus.REQUESTED
+        and step.status is REQUESTED
         and step.started_at is None
         and step.attempt == start.attempt
     ):
@@ -247,12 +247,7 @@ def _start(draft: Draft, start: Start) -> None:
 
 def _withdraw(draft: Draft, withdraw: Withdraw) -> None:
     step = draft.enrollment.step_of_key(withdraw.effect_key)
-    if (
-        step is None
-        or step.status is not StepStatus.REQUESTED
-        or step.attempt != withdraw.attempt
-        or step.awaits_report
-    ):
+    if step is None or step.status is not REQUESTED or step.attempt != withdraw.attempt or step.awaits_report:
         return
     if draft.enrollment.is_finished:
         draft.cancel(step)
@@ -281,20 +276,20 @@ def _resume(draft: Draft, resume: Resume) -> None:
     if enrollment.is_finished:
         raise IllegalTransition(enrollment.state, "resume")
     current = enrollment.current
-    if enrollment.state is EnrollmentState.ACTIVE or current is None:
+    if enrollment.state is ACTIVE or current is None:
         return
     facts: dict[str, Any] = {"timeline": resume.timeline, "automatic": resume.automatic}
     if resume.skip:
-        if current.status is StepStatus.REQUESTED:
+        if current.status is REQUESTED:
             raise IllegalTransition(current.status, "skip", "its hand-over is still out")
         draft.record("resumed", facts={**facts, "skip": True}, own=draft.lifted())
         _skip(draft, Skip())
         return
     fields: dict[str, Any] = {}
-    if current.status is StepStatus.FAILED:
+    if current.status is FAILED:
         fields = _retried(draft, current)
         facts["timeline"] = "retry"
-    elif current.status is StepStatus.PENDING:
+    elif current.status is PENDING:
         not_before = _not_before(draft, current, resume)
         fields = {
             "not_before": not_before,
@@ -360,16 +355,16 @@ def _skip(draft: Draft, skip: Skip) -> None:
     enrollment, current = draft.enrollment, draft.enrollment.current
     if enrollment.is_finished or current is None:
         raise IllegalTransition(enrollment.state, "skip")
-    if current.status is StepStatus.REQUESTED:
+    if current.status is REQUESTED:
         raise IllegalTransition(current.status, "skip", "its hand-over is still out; wait for the answer")
     fields: dict[str, Any] = {
         "status": draft.status(current, "skip"),
         "skipped_at": draft.now,
         "failure_reason": None,
     }
-    if current.status is StepStatus.IN_PROGRESS:
+    if current.status is IN_PROGRESS:
         fields["cancel_task"] = True
-    lift = current.status is StepStatus.FAILED
+    lift = current.status is FAILED
     draft.step_over("step_skipped", current, fields, {"reason": skip.reason}, lift=lift)
     draft.request_cancels()
 
@@ -379,7 +374,7 @@ def _complete_task(draft: Draft, request: CompleteTask) -> None:
     step = steps[to_whole(request.position, "position", least=0, most=len(steps) - 1)]
     if step.step.is_email:
         raise IllegalTransition(step.status, "complete", "it is a mail, and only the mailer's answer completes that")
-    if step.status is StepStatus.COMPLETED:
+    if step.status is COMPLETED:
         return
     if step.is_over or request.position != draft.enrollment.position:
         raise IllegalTransition(step.status, "complete")

@@ -137,10 +137,11 @@ class Step:
     after: Delay = attrs.field(default=Hours(0), converter=_to_delay)
     key: str | None = attrs.field(default=None, converter=_step_key, kw_only=True)
     metadata: Mapping[str, Any] = attrs.field(default=EMPTY, converter=to_metadata, kw_only=True)
+    is_email: bool = attrs.field(init=False, eq=False, repr=False)
+    """Whether its action is a mail."""
 
-    @property
-    def is_email(self) -> bool:
-        """Whether its action is a mail."""
+    @is_email.default
+    def _is_email(self) -> bool:
         return type(self.action) is AutomatedEmail
 
 
@@ -287,8 +288,10 @@ class SequenceVersion:
 
     def calendar_in(self, timezone: str) -> Calendar:
         """The calendar's rules on the clock of a zone; the same object for the same zone."""
-        calendars: dict[str, Calendar] = self.__dict__.setdefault("_calendars", {})
-        found = calendars.get(timezone)
+        known: dict[str, Calendar] | None = self.__dict__.get("_calendars")
+        if known is None:
+            known = self.__dict__.setdefault("_calendars", {})
+        found = known.get(timezone)
         if found is None:
-            found = calendars.setdefault(timezone, self.sequence.calendar.in_zone(timezone))
+            found = known.setdefault(timezone, self.sequence.calendar.in_zone(timezone))
         return found

@@ -62,8 +62,12 @@ class EnrollmentState(enum.StrEnum):
     FINISHED = "finished"
 
 
+# Each by itself: a decision looks at some ten of them, and a look-up in the class takes as long as twenty comparisons.
+PENDING, REQUESTED, IN_PROGRESS, COMPLETED, FAILED, SKIPPED, CANCELLED = StepStatus
+ACTIVE, BLOCKED, FINISHED = EnrollmentState
+
 _S, _E = StepStatus, EnrollmentState
-OVER = frozenset({_S.COMPLETED, _S.SKIPPED, _S.CANCELLED})
+OVER = frozenset({COMPLETED, SKIPPED, CANCELLED})
 
 EMAIL = (
     ("request", _S.PENDING, _S.REQUESTED),

@@ -18,8 +18,8 @@ from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours
 from sequencer.core.enrollment import Enrollment, EnrollmentStep, changed, initial_steps
 from sequencer.core.instants import later_by, to_instant, to_iso, to_local_iso, to_zone
-from sequencer.core.sequence import AutomatedEmail, Sequence, SequenceVersion, Step, Task
-from sequencer.core.statuses import EnrollmentState, StepStatus
+from sequencer.core.sequence import Sequence, SequenceVersion, Step, Task
+from sequencer.core.statuses import ACTIVE, BLOCKED, CANCELLED, FINISHED, IN_PROGRESS, PENDING, REQUESTED
 
 __all__ = [
     "ANSWER_WITHIN",
@@ -74,7 +74,7 @@ def estimate(
             name, _, detail = (not_before_reason or "deferred").partition(": ")
             why = f"{_NOT_BEFORE.get(name, name)}{f' ({detail})' if detail else ''}"
             reasons.append(f"not before {_read(at, calendar.timezone)}: {why}")
-    return calendar.next_open(at, email=type(step.action) is AutomatedEmail, reasons=reasons)
+    return calendar.next_open(at, email=step.is_email, reasons=reasons)
 
 
 def _read(at: DateTime, timezone: str) -> str:
@@ -218,7 +218,7 @@ def following(version: SequenceVersion, timezone: str, position: int, at: DateTi
 def _ahead(enrollment: Enrollment, now: DateTime) -> tuple[EnrollmentStep, ...]:
     """The steps after the current one as of now, untouched, with their estimates; none where they have none."""
     current = enrollment.current
-    if current is None or current.estimated_execute_at is None or enrollment.state is not EnrollmentState.ACTIVE:
+    if current is None or current.estimated_execute_at is None or enrollment.state is not ACTIVE:
         return ()
     # The current step will be over no earlier than now, at a moment when a step of its kind may run.
     at = current.estimated_execute_at
@@ -241,24 +241,26 @@ ANSWER_WITHIN = Hours(72)
 
 def next_wake(enrollment: Enrollment, now: DateTime) -> DateTime | None:
     """When the engine has to look at the enrollment next; None when only a report or a request can move it."""
-    position = enrollment.position
-    wakes = [step.cancel_after or now for step in enrollment.steps[: position + 1] if step.cancel_task]
-    if enrollment.state is EnrollmentState.FINISHED:
+    state, position, steps = enrollment.state, enrollment.position, enrollment.steps
+    wakes = [step.cancel_after or now for step in steps[: position + 1] if step.cancel_task]
+    if state is FINISHED:
         wakes += [answer_due(step, now) for step in enrollment.outstanding]
-    else:
-        current = enrollment.steps[position] if position < len(enrollment.steps) else None
-        status = None if current is None else current.status
-        if status is StepStatus.REQUESTED:
-            wakes.append(answer_due(current, now))  # type: ignore[arg-type]
-        if enrollment.state is EnrollmentState.BLOCKED:
+    elif position < len(steps):
+        current = steps[position]
+        status = current.status
+        if status is REQUESTED:
+            wakes.append(answer_due(current, now))
+        if state is BLOCKED:
             if enrollment.blocked_until is not None:
                 wakes.append(enrollment.blocked_until)
-        elif status is StepStatus.PENDING:
+        elif status is PENDING:
             wakes.append(opens_at(enrollment, now))
-        elif status is StepStatus.IN_PROGRESS:
+        elif status is IN_PROGRESS:
             skip_at = skipped_at(enrollment)
             if skip_at is not None:
                 wakes.append(skip_at)
+    if len(wakes) == 1:
+        return wakes[0]
     return min(wakes) if wakes else None
 
 
@@ -334,7 +336,7 @@ def seen_at(enrollment: Enrollment, now: DateTime) -> Enrollment:
 def explain_current(enrollment: Enrollment, now: DateTime) -> tuple[str, ...]:
     """The reasons behind the current step's estimate, in the order applied (T10)."""
     step = enrollment.current
-    if step is None or step.status is StepStatus.CANCELLED:
+    if step is None or step.status is CANCELLED:
         return ()
     base = base_of(enrollment, step.position, now)
     origin = "the start of the enrollment" if step.position == 0 else f"the end of step {step.position - 1}"
