@@ -22,7 +22,7 @@ from sequencer.core.instants import to_instant
 from sequencer.core.problems import EnoughProblems, nearest, shown
 from sequencer.core.values import to_identifier, to_line, to_text
 from sequencer.definitions.csv_text import Cell, Malformed, rows
-from sequencer.definitions.files import decoded, file_bytes
+from sequencer.definitions.texts import decoded, file_bytes
 from sequencer.definitions.tree import Builder
 
 __all__ = ["MOST_BYTES", "Lead", "parse_leads", "read_leads", "to_moment"]

@@ -63,9 +63,10 @@ class _Open:
 class Builder:
     """Plain data in the making, and its problems, for one file."""
 
-    def __init__(self, text: str, file: str | None) -> None:
+    def __init__(self, text: str, file: str | None, *, nothing: str = "there is nothing in it") -> None:
         self.lines = Lines(text)
         self.file = file
+        self.nothing = nothing  # what to say where there is nothing to read
         self.problems: list[Problem] = []
         self.data: Any = None
         self.last = 0  # the offset that was read last, where a reader has no better one

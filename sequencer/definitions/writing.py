@@ -17,9 +17,9 @@ from typing import Any
 
 from sequencer.core.document import to_document
 from sequencer.core.sequence import Sequence
-from sequencer.definitions.files import Format
+from sequencer.definitions.texts import Format
 
-__all__ = ["dump", "dumps"]
+__all__ = ["dump", "dumps", "json_of", "yaml_of"]
 
 _WIDTH = 100
 _LONGEST_KEY = 100  # PyYAML wants "? " before one of more than 1024
@@ -49,7 +49,7 @@ def dumps(sequence: Sequence, *, format: Format = "yaml") -> str:
     """
     document = to_document(sequence, defaults=False)
     if format == "json":
-        return _escaped(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
+        return json_of(document)
     # In YAML, keys can be numbers and dates need no quotes, and both look like what they are.
     if isinstance(document.get("templates"), dict):
         numbers = {str(each): each for each in sequence.templates if isinstance(each, int)}
@@ -58,6 +58,16 @@ def dumps(sequence: Sequence, *, format: Format = "yaml") -> str:
         document["policy"] = {_Bare(key) if key == "on" else key: each for key, each in document["policy"].items()}
     if "holidays" in document.get("calendar", {}):
         document["calendar"]["holidays"]["dates"] = list(sequence.calendar.holidays)
+    return yaml_of(document)
+
+
+def json_of(document: dict[str, Any]) -> str:
+    """A document as a text of JSON."""
+    return _escaped(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
+
+
+def yaml_of(document: dict[str, Any]) -> str:
+    """A document as a text of YAML; keys may be whole numbers, and values dates."""
     return "\n".join(_mapping(document, "")) + "\n"
 
 

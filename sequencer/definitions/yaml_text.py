@@ -103,7 +103,7 @@ def _read_events(yaml: Any, text: str, builder: Builder) -> None:
                 if event.version or event.tags:
                     builder.note(at, "yaml_directive", "directives are not read: remove the line that begins with %")
     if not documents:
-        raise builder.fatal(0, "empty", "there is nothing in it: a definition has at least a name and steps")
+        raise builder.fatal(0, "empty", builder.nothing)
 
 
 def _note_properties(event: Any, at: int, builder: Builder) -> None:
