@@ -119,17 +119,16 @@ class Span:
         return int(seconds + (next_seconds - seconds) * ((chance - share) / (next_share - share)))
 
     def __str__(self) -> str:
-        kind = " at the desk" if self.desk else ""
         times = [self._said(seconds) for _, seconds in self.points]
         shares = [share for share, _ in self.points]
         if shares == [0]:
-            return f"{times[0]}{kind}"
+            return times[0] + (" of desk time" if self.desk else "")
         if shares == [0, 1]:
-            return f"{times[0]} to {times[1]}{kind}"
+            return f"{times[0]} to {times[1]}{' of desk time' if self.desk else ''}"
         parts = [f"{_share_said(share)} within {time}" for share, time in zip(shares, times, strict=True) if share]
         if not shares[0]:
-            parts.insert(0, f"at least {times[0]}")
-        return ", ".join(parts) + kind
+            parts.append(f"none before {times[0]}")
+        return ", ".join(parts) + (" (desk time)" if self.desk else "")
 
     def _said(self, seconds: float) -> str:
         """A time in words, to the second; 48 hours are 2 days, and 90 minutes are 1 hour 30 minutes."""
