@@ -46,7 +46,7 @@ def register(commands: Commands) -> None:
         commands,
         "examples",
         _examples,
-        "copy the bundled definitions and leads into a folder, to begin with",
+        "copy the bundled definitions, leads and scenarios into a folder, to begin with",
         example="sequencer examples\nsequencer examples try-out",
         more="Nothing is overwritten: where a file of that name is there with other content, nothing is copied.",
         db=False,

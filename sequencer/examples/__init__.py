@@ -1,4 +1,4 @@
-"""Sequences in the shapes that people really run, and leads to run them on; the addresses are reserved for examples."""
+"""Sequences as people really run them, leads to run them on, and scenarios; the addresses are reserved for examples."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ EXAMPLES = {
     "enterprise-12-touch.yaml": "mails and tasks alternating for a month, with local windows and holidays",
     "trial-onboarding.yaml": "hours only, across weekends",
     "renewal.yaml": "long delays, a quarter of a year in working days",
+    "scenario-usual.yaml": "for simulations: the ordinary world, with everything that is so by default",
+    "scenario-slow-summer.yaml": "for simulations: half the answers, leave, slower tasks, a mailer that fails",
     "sell-api.json": "a sequence as Zendesk Sell's API answers it",
     "leads-500.csv": "leads in 40 time zones, enrolled on every day of the week",
 }

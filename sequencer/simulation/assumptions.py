@@ -68,7 +68,10 @@ def _sentences(scenario: Scenario, leads: int) -> Iterator[tuple[str, str]]:
     yield "timezones", _timezones(scenario.timezones)
     yield "arrive", _arrive(scenario.arrivals)
     yield "tasks", f"tasks are done, from when they are on the desk: {_when(tasks.take)}"
-    yield "never", f"{_of(tasks.never, 'tasks')} are never done"
+    yield (
+        "never",
+        f"{_percent(tasks.never)} of tasks are never done" if tasks.never else "every task is done in the end",
+    )
     yield "desk", _desk(tasks.desk)
     yield "leave", _joined("nobody is on leave", [_leave(each) for each in tasks.leave])
     yield "tasks_of_steps", _joined("tasks are alike in all steps", _task_steps(tasks))
@@ -147,8 +150,8 @@ def _timezones(weights: Mapping[str, float]) -> str:
     if not weights:
         return "leads that name no time zone live in the sequence's"
     whole = sum(weights.values())
-    several = ", ".join(f"{each / whole * 100:.4g} % in {name}" for name, each in weights.items())
-    return f"leads that name no time zone live elsewhere: {several}"
+    several = ", ".join(f"{each / whole * 100:.4g} % live in {name}" for name, each in weights.items())
+    return f"of leads that name no time zone, {several}"
 
 
 def _arrive(rule: Arrivals) -> str:
@@ -177,7 +180,8 @@ def _desk(desk: Desk) -> str:
 
 def _leave(leave: Leave) -> str:
     who = "everybody" if leave.actor is None else f"actor {leave.actor!r}"
-    return f"{who} is on leave from {leave.first} to {leave.last}"
+    when = f"on {leave.first}" if leave.first == leave.last else f"from {leave.first} to {leave.last}"
+    return f"{who} is on leave {when}"
 
 
 def _step(name: StepName) -> str:

@@ -110,8 +110,17 @@ def write_elapsed(span: timedelta) -> dict[str, Any]:
     return {"seconds": int(seconds) if seconds.is_integer() else seconds}
 
 
+def _read_given(reading: Reading, value: Any, path: str) -> Any:
+    if value is None:
+        reading.add("invalid_type", "needs a value: leave the key out instead", path)
+        return MISSING
+    return value
+
+
 PLAIN = Pair(lambda _, value, __: value, as_it_is)
 """What is checked by the value that it becomes a field of, and by nothing before."""
+GIVEN = Pair(_read_given, as_it_is)
+"""The same, where the field may be None and a file leaves the key out."""
 DATE = Pair(_read_date, lambda day: day.isoformat())
 INSTANT = Pair(_read_instant, to_iso)
 DAYS = Pair(lambda reading, value, path: reading.listing(value, path), list)

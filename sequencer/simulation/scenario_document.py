@@ -28,6 +28,7 @@ from sequencer.simulation.notation import (
     DATE,
     DAYS,
     ELAPSED,
+    GIVEN,
     INSTANT,
     PLAIN,
     Keyed,
@@ -81,13 +82,23 @@ def _read_over(reading: Reading, value: Any, path: str) -> Any:
     return MISSING if given is MISSING or "days" not in given else given["days"]
 
 
+def _read_actors(reading: Reading, value: Any, path: str) -> Any:
+    before = len(reading.found)
+    given = reading.mapping(value, path, ("count", "leads_each"))
+    for key, each in {} if given is MISSING else given.items():
+        if GIVEN.read(reading, each, child(path, key)) is not MISSING:
+            reading.attempt(child(path, key), lambda k=key, e=each: Actors(**{k: e}))
+    if len(reading.found) > before:
+        return MISSING
+    return reading.attempt(child(path, "leads_each"), lambda: Actors(**given))
+
+
+def _write_actors(actors: Actors) -> dict[str, int | None]:
+    return {"leads_each": actors.leads_each} if actors.count is None else {"count": actors.count}
+
+
 _HOURS = {"days": ("days", DAYS), "from": ("opens", PLAIN), "to": ("closes", PLAIN)}
 _OVER = Pair(_read_over, lambda days: {"days": days})
-_ACTORS = Part(
-    Actors(),
-    {"count": ("count", PLAIN), "leads_each": ("leads_each", PLAIN)},
-    silent=("count", "leads_each"),
-)
 _ARRIVALS = Part(Arrivals(), {"over": ("over_days", _OVER), **_HOURS}, trial=Arrivals(**_ALL_HOURS))
 _DESK = Part(Desk(), {**_HOURS, "timezone": ("timezone", PLAIN)}, trial=Desk(**_ALL_HOURS))
 _LEAVE = Part(
@@ -108,11 +119,11 @@ def _read_weights(reading: Reading, value: Any, path: str) -> Any:
 
 
 _PEOPLE: dict[str, tuple[str, Notation]] = {
-    "actors": ("actors", _ACTORS),
+    "actors": ("actors", Pair(_read_actors, _write_actors)),
     "timezones": ("timezones", Pair(_read_weights, dict)),
     "arrive": ("arrivals", _ARRIVALS),
 }
-_HABITS = Part(TaskHabits(), {"take": ("take", SPAN), "never": ("never", PLAIN)}, silent=("take", "never"))
+_HABITS = Part(TaskHabits(), {"take": ("take", SPAN), "never": ("never", GIVEN)}, silent=("take", "never"))
 _TASKS = Part(
     Tasks(),
     {
