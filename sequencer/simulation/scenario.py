@@ -215,7 +215,7 @@ class Outage:
 
     def __attrs_post_init__(self) -> None:
         if self.ends <= self.begins:
-            raise InvalidInput("ends before it begins", path="outage.ends", code="out_of_order")
+            raise InvalidInput("must be later than the beginning", path="outage.ends", code="out_of_order")
 
 
 @attrs.frozen(kw_only=True)

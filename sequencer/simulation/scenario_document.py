@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from sequencer.core.calendar import zone_named
+from sequencer.core.durations import read_amount
 from sequencer.core.errors import DefinitionError
 from sequencer.core.instants import FIRST, LAST
 from sequencer.core.pacing import Cap, CatchUp
@@ -78,8 +79,8 @@ _ALWAYS: dict[str, Any] = {"first": date.min, "last": date.max}
 
 
 def _read_over(reading: Reading, value: Any, path: str) -> Any:
-    given = reading.mapping(value, path, ("days",), ("days",))
-    return MISSING if given is MISSING or "days" not in given else given["days"]
+    _, days = read_amount(reading, value, path, ("days",))
+    return days
 
 
 def _read_actors(reading: Reading, value: Any, path: str) -> Any:
@@ -113,9 +114,11 @@ def _read_weights(reading: Reading, value: Any, path: str) -> Any:
     given = reading.mapping(value, path, None)
     if given is MISSING:
         return MISSING
-    for name, weight in given.items():
+    tried = [
         reading.attempt(child(path, name), lambda n=name, w=weight: Scenario(timezones={n: w}))
-    return given
+        for name, weight in given.items()
+    ]
+    return MISSING if any(each is MISSING for each in tried) else given
 
 
 _PEOPLE: dict[str, tuple[str, Notation]] = {
