@@ -1,10 +1,15 @@
-"""The definition files that commands are given."""
+"""The files that commands are given: definitions, and scenarios."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sequencer.core.sequence import Sequence
 
-__all__ = ["read_definition"]
+if TYPE_CHECKING:
+    from sequencer.simulation.scenario import Scenario
+
+__all__ = ["read_definition", "read_either"]
 
 
 def read_definition(path: str) -> Sequence:
@@ -12,3 +17,15 @@ def read_definition(path: str) -> Sequence:
     from sequencer.definitions import load
 
     return load(path)
+
+
+def read_either(path: str) -> Sequence | Scenario:
+    """The sequence, or the scenario, in a file: whichever it is."""
+    from sequencer.definitions.texts import built, opened
+    from sequencer.simulation.scenario_document import is_scenario, load_scenario
+
+    name, content, chosen = opened(path)
+    nothing = "there is nothing in it: a definition has at least a name and steps"
+    if built(content, is_scenario, format=chosen, file=name, nothing=nothing):
+        return load_scenario(path)
+    return read_definition(path)

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from sequencer.cli.files import read_definition
+from sequencer.cli.files import read_definition, read_either
 from sequencer.cli.moments import clock_time, odd_clock, to_moment
 from sequencer.cli.options import Commands, add_command, zone_option
 from sequencer.cli.output import Output, Table, dim, strong
@@ -49,12 +49,12 @@ def register(commands: Commands) -> None:
         commands,
         "check",
         _check,
-        "whether definitions are valid",
+        "whether definitions, and scenarios, are valid",
         example="sequencer check inbound-follow-up.yaml\nsequencer check *.yaml",
         more="All that is wrong is listed at once, as file:line:col: code: message.",
         db=False,
     )
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a definition, YAML or JSON")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a definition or a scenario, YAML or JSON")
 
 
 def what(step: Step) -> str:
@@ -163,19 +163,22 @@ def _check(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _checked(file: str, out: Output) -> dict[str, Any]:
-    """Whether a definition is valid, for people at once and as plain data. That it is not is an answer, too."""
+    """Whether a file is valid, for people at once and as plain data. That it is not is an answer, too."""
     document: dict[str, Any] = {"valid": True, "findings": [], "expectations": []}
     try:
-        sequence = read_definition(file)
+        found = read_either(file)
     except DefinitionError as error:
         for problem in error.problems:
             out.aside(problem)
         fields = ("code", "message", "path", "file", "line", "column")
         problems = [{name: getattr(problem, name) for name in fields} for problem in error.problems]
         return {**document, "valid": False, "problems": problems}
-    emails = sum(step.is_email for step in sequence.steps)
-    tasks = len(sequence.steps) - emails
     out.say(f"{file}: valid", "green")
-    out.say(f"{sequence.name}: {emails} {'mail' if emails == 1 else 'mails'}, {tasks} "
-            f"{'task' if tasks == 1 else 'tasks'}, on the clock of {sequence.calendar.timezone}")  # fmt: skip
+    if not isinstance(found, Sequence):
+        out.say(f"{found.name}: a scenario for simulations")
+        return document
+    emails = sum(step.is_email for step in found.steps)
+    tasks = len(found.steps) - emails
+    out.say(f"{found.name}: {emails} {'mail' if emails == 1 else 'mails'}, {tasks} "
+            f"{'task' if tasks == 1 else 'tasks'}, on the clock of {found.calendar.timezone}")  # fmt: skip
     return document

@@ -62,6 +62,7 @@ from sequencer.simulation.span_document import SPAN
 __all__ = [
     "dumps_scenario",
     "from_scenario_document",
+    "is_scenario",
     "load_scenario",
     "loads_scenario",
     "scenario_document",
@@ -266,6 +267,7 @@ _SCENARIO: dict[str, tuple[str, Notation]] = {
 }
 _WHOLE = Part(Scenario(), {**_SCENARIO, **_PEOPLE})
 _KEYS = ("format", "name", "people", *(key for key in _SCENARIO if key != "name"))
+_OF_SCENARIOS_ALONE = [key for key in _KEYS if key not in ("format", "name")]
 
 # -- doors ----------------------------------------------------------------------------------------------------
 
@@ -306,6 +308,11 @@ def from_scenario_document(document: object, *, timezone: str = "UTC") -> Scenar
     if reading.found:
         raise DefinitionError(reading.found)
     return scenario
+
+
+def is_scenario(data: object) -> bool:
+    """Whether plain data is meant as a scenario, right or wrong, rather than as a sequence."""
+    return isinstance(data, Mapping) and "steps" not in data and any(key in data for key in _OF_SCENARIOS_ALONE)
 
 
 def _read_scenario(reading: Reading, document: object) -> Any:

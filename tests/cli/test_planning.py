@@ -141,6 +141,25 @@ def test_bundled_definitions_are_valid(run, name):
     assert run("plan", path(name), "--start", "2026-01-01T00:00Z").status == 0
 
 
+@pytest.mark.parametrize("name", ["scenario-usual.yaml", "scenario-slow-summer.yaml"])
+def test_bundled_scenarios_are_valid(run, name):
+    """Every bundled scenario passes the check as what it is."""
+    done = run("check", path(name))
+
+    assert done.status == 0
+    assert "a scenario for simulations" in done.out
+
+
+def test_problems_of_a_scenario(run, tmp_path):
+    """What is wrong with a scenario comes as of a definition: with its place, and status 2."""
+    (tmp_path / "bad.yaml").write_text("name: Bad\nmails: {refusd: 1}\n", encoding="utf-8")
+
+    done = run("check", "bad.yaml")
+
+    assert done.status == 2
+    assert done.err == "bad.yaml:2:9: unknown_key: mails.refusd: is not a key here; did you mean refused?\n"
+
+
 def test_all_problems_at_once(run, tmp_path):
     """What is wrong with a definition comes as file:line:col: code: message, one line each, and with status 2."""
     (tmp_path / "bad.yaml").write_text("name: Bad\nstep: []\nsteps:\n  - action_type: fax\n", encoding="utf-8")
