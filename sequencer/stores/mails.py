@@ -21,9 +21,10 @@ from sequencer.core.enrollment import Enrollment, EnrollmentStep
 from sequencer.core.events import Event
 from sequencer.core.pacing import is_follow_up
 from sequencer.core.statuses import EnrollmentState, StepStatus
+from sequencer.engine.storage import ActorMail
 from sequencer.stores.codec import Row, encode_id, micros_of
 
-__all__ = ["MAIL_STATEMENTS", "mail_changes"]
+__all__ = ["MAIL_STATEMENTS", "expected_of", "mail_changes"]
 
 MAIL_STATEMENTS = ("mail_out", "mail_sent", "mail_back", "mail_kept", "drop_expected", "expect_mail")
 """The statements of these rows, in the order in which those of one decision have to run."""
@@ -77,18 +78,28 @@ def _withdrawn(enrollment: Enrollment, finished: Event) -> Iterator[tuple[str, R
         yield "mail_kept", (enrollment.id, current.number)
 
 
-def _expected(enrollment: Enrollment) -> Iterator[tuple[str, Row]]:
+def expected_of(enrollment: Enrollment) -> ActorMail | None:
+    """The mail that will be due next, as the cap of its actor expects it; None where it expects none."""
     current = enrollment.current
     if current is None or current.status is not StepStatus.PENDING or not current.step.is_email:
-        return
+        return None
     at = current.estimated_execute_at
     if enrollment.state is not EnrollmentState.ACTIVE or at is None:
-        return
+        return None
     capped, follow_up = (current.not_before_reason or "").startswith("cap"), is_follow_up(enrollment, current)
-    if capped or follow_up:
-        # It may have to wait for the calendar, too; an earlier wake is about something else.
-        at = at if enrollment.wake_at is None else max(at, enrollment.wake_at)
-        yield "expect_mail", (*_row(enrollment, current, at), "planned" if capped else "waiting", int(follow_up))
+    if not (capped or follow_up):
+        return None
+    # It may have to wait for the calendar, too; an earlier wake is about something else.
+    at = at if enrollment.wake_at is None else max(at, enrollment.wake_at)
+    return ActorMail(enrollment.id, current.number, at, "planned" if capped else "waiting", follow_up)
+
+
+def _expected(enrollment: Enrollment) -> Iterator[tuple[str, Row]]:
+    mail = expected_of(enrollment)
+    if mail is not None:
+        owner = encode_id(enrollment.account), encode_id(enrollment.actor_id)
+        row = mail.enrollment_id, mail.step, *owner, micros_of(mail.at)
+        yield "expect_mail", (*row, mail.standing, int(mail.follow_up))
 
 
 def _without_actor(enrollment: Enrollment, events: Iterable[Event]) -> Iterator[tuple[str, Row]]:
