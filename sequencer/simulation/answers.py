@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Several
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 import attrs
@@ -19,7 +19,7 @@ from pendulum import DateTime
 from sequencer.core.calendar import Calendar
 from sequencer.core.enrollment import Enrollment
 from sequencer.core.events import Event
-from sequencer.core.instants import between, to_iso, to_microseconds
+from sequencer.core.instants import between, to_iso
 from sequencer.core.matching import name_of
 from sequencer.core.sequence import Sequence
 from sequencer.core.timeline import due_at
@@ -30,8 +30,8 @@ __all__ = ["ACTOR_COUNTS", "DAY_COUNTS", "STEP_COUNTS", "Answers"]
 DAY_COUNTS = ("enrolled", "emails", "tasks", "tasks_completed", "overdue", "deferred", "replied", "finished")
 STEP_COUNTS = ("reached", "done", "skipped", "failed", "overdue", "deferred", "replied", "ended")
 ACTOR_COUNTS = ("emails", "tasks", "tasks_completed", "overdue", "deferred")
-_ACTOR_DAYS = ("emails", "tasks", "tasks_completed", "deferred")
-_QUARTER = 900_000_000
+_ACTOR_DAYS = ("emails", "tasks", "tasks_completed", "overdue", "deferred")
+_QUARTER = timedelta(minutes=15)
 
 _Actor = tuple[Identifier | None, Identifier | None]
 
@@ -72,16 +72,14 @@ class _Sequence:
 
 @attrs.define
 class _ActorCounts:
-    """The counts of one actor, in all and by day; the days on which a cap put a mail off."""
+    """The counts of one actor by day, and the days on which a cap put a mail off."""
 
     enrollments: int = 0
-    counts: Counter[str] = attrs.Factory(Counter)
     days: dict[int, Counter[str]] = attrs.Factory(dict)
     cap_days: set[int] = attrs.Factory(set)
 
     def add(self, other: _ActorCounts) -> None:
         self.enrollments += other.enrollments
-        _add(self.counts, other.counts)
         for day, counts in other.days.items():
             _add(self.days.setdefault(day, Counter()), counts)
         self.cap_days |= other.cap_days
@@ -127,13 +125,11 @@ class Answers:
         return counts
 
     def _note(self, enrollment: Enrollment, day: int, name: str) -> None:
-        actor = self._actor(enrollment)
-        actor.counts[name] += 1
-        days = actor.days.get(day)
-        if days is None:
-            days = actor.days[day] = Counter()
-        days[name] += 1
-        self._counts(day)[name] += 1
+        days = self._actor(enrollment).days
+        counts = days.get(day)
+        if counts is None:
+            counts = days[day] = Counter()
+        counts[name] += 1
 
     def told(self, enrollment: Enrollment, events: Several[Event]) -> None:
         """Something has happened to an enrollment. Its version's `sequence_id` is its sequence's place, from 1."""
@@ -179,8 +175,7 @@ class Answers:
         if now > limit:
             day = self._day(limit)
             counts.steps[position].counts["overdue"] += 1
-            self._counts(day)["overdue"] += 1
-            self._actor(enrollment).counts["overdue"] += 1
+            self._note(enrollment, day, "overdue")
 
     def _enrolled(self, counts: _Sequence, enrollment: Enrollment, event: Event) -> None:
         self._actor(enrollment).enrollments += 1
@@ -192,7 +187,7 @@ class Answers:
         assert position is not None, "a step is done"
         step = counts.steps[position]
         step.counts[name] += 1
-        step.quarters[(to_microseconds(event.at) - to_microseconds(enrollment.started_at)) // _QUARTER] += 1
+        step.quarters[between(enrollment.started_at, event.at) // _QUARTER] += 1
         if "position" in event.own and position + 1 < len(counts.steps):
             counts.steps[position + 1].counts["reached"] += 1
         self._overdue(counts, enrollment, position, event.at)
@@ -232,7 +227,7 @@ class Answers:
     def _finished(self, counts: _Sequence, enrollment: Enrollment, event: Event) -> None:
         self._counts(self._day(event.at))["finished"] += 1
         if event.facts["reason"] == "completed":
-            counts.quarters[int(between(enrollment.started_at, event.at).total_seconds()) // 900] += 1
+            counts.quarters[between(enrollment.started_at, event.at) // _QUARTER] += 1
         counts.steps[enrollment.current_step_position].counts["ended"] += 1
 
     _COUNT: ClassVar[dict[str, Callable[[Answers, _Sequence, Enrollment, Event], None]]] = {
@@ -279,9 +274,9 @@ class Answers:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        outcomes = self.outcomes
+        outcomes, by_day = self.outcomes, self._by_day()
         days = Counter[str]()
-        for counts in self._days.values():
+        for counts in by_day.values():
             _add(days, counts)
         steps = [step.counts for each in self._per_sequence for step in each.steps]
         totals = {name: days[name] for name in DAY_COUNTS}
@@ -296,7 +291,7 @@ class Answers:
             ],
             "outcomes": outcomes,
             "totals": totals,
-            "per_day": self._per_day(),
+            "per_day": _per_day(by_day),
             "per_sequence": [
                 self._of_sequence(each, counts) for each, counts in zip(self.sequences, self._per_sequence, strict=True)
             ],
@@ -304,14 +299,13 @@ class Answers:
             "sends": [list(each) for each in self._sends],
         }
 
-    def _per_day(self) -> list[dict[str, Any]]:
-        if not self._days:
-            return []
-        nothing: Counter[str] = Counter()
-        return [
-            {"date": _iso(day)} | {name: self._days.get(day, nothing)[name] for name in DAY_COUNTS}
-            for day in range(min(self._days), max(self._days) + 1)
-        ]
+    def _by_day(self) -> dict[int, Counter[str]]:
+        """The counts of each day: those of all actors, and what is no actor's."""
+        total = {day: Counter(counts) for day, counts in self._days.items()}
+        for actor in self._actors.values():
+            for day, counts in actor.days.items():
+                _add(total.setdefault(day, Counter()), counts)
+        return total
 
     def _of_sequence(self, sequence: Sequence, counts: _Sequence) -> dict[str, Any]:
         return {
@@ -345,7 +339,7 @@ class Answers:
             "actor_id": actor_id,
             **({} if account is None else {"account": account}),
             "enrollments": found.enrollments,
-            **{name: found.counts[name] for name in ACTOR_COUNTS},
+            **{name: sum(each[name] for each in found.days.values()) for name in ACTOR_COUNTS},
             "most_emails": max((each["emails"] for each in found.days.values()), default=0),
             "most_tasks": max((each["tasks"] for each in found.days.values()), default=0),
             "cap_days": [_iso(day) for day in sorted(found.cap_days)],
@@ -364,6 +358,17 @@ def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
 def _readable(key: _Actor) -> tuple[Any, ...]:
     """Numbers before texts, each in order; nobody first."""
     return tuple((each is not None, isinstance(each, str), each if each is not None else 0) for each in key)
+
+
+def _per_day(by_day: Mapping[int, Counter[str]]) -> list[dict[str, Any]]:
+    """Every day from the first on which something happened to the last."""
+    if not by_day:
+        return []
+    nothing: Counter[str] = Counter()
+    return [
+        {"date": _iso(day)} | {name: by_day.get(day, nothing)[name] for name in DAY_COUNTS}
+        for day in range(min(by_day), max(by_day) + 1)
+    ]
 
 
 def _iso(day: int) -> str:

@@ -114,6 +114,13 @@ class Ledger:
                 found[each] = max(finished, key=lambda enrollment: (enrollment.finished_at, enrollment.id))
         return found
 
+    def is_stranger(self, account: Account, resource: Resource) -> bool:
+        """Whether nobody was ever enrolled, or opted out, under this resource's id or address."""
+        if (account, (resource.type, resource.id)) in self._of:
+            return False
+        address = resource.address
+        return address is None or ((account, address) not in self._of and (account, address) not in self.suppressed)
+
     def _ongoing(self, account: Account, who: Who) -> list[Enrollment]:
         enrollments = (self.enrollments[id] for id in self._of.get((account, who), ()))
         return [each for each in enrollments if not each.is_finished]

@@ -29,7 +29,7 @@ from sequencer.core.enrollment import Enrollment, fold_address
 from sequencer.core.errors import AlreadyEnrolled, InvalidInput, KeyReused, Suppressed
 from sequencer.core.events import Event
 from sequencer.core.instants import EPOCH, from_microseconds, later_by, to_instant, to_microseconds
-from sequencer.core.lifecycle import advance
+from sequencer.core.lifecycle import advance, enroll
 from sequencer.core.pacing import Cap
 from sequencer.core.sequence import Sequence, SequenceVersion
 from sequencer.core.signals import (
@@ -48,6 +48,7 @@ from sequencer.engine.enrolling import enroll_one
 from sequencer.engine.pacing import Pacing
 from sequencer.engine.reports import handle
 from sequencer.engine.storage import Actor, Held
+from sequencer.engine.zonedata import version_in_use
 from sequencer.simulation.answers import Answers
 from sequencer.simulation.chance import Luck
 from sequencer.simulation.ledger import Ledger
@@ -212,10 +213,25 @@ class Simulator:
         ledger.next_id = id
         if arrival.complete:
             self._complete.add(id)
+        row, version, account = arrival.row, self._versions[arrival.sequence], arrival.account
         try:
-            made = enroll_one(
-                cast("Any", ledger), ORIGIN, arrival.account, self._versions[arrival.sequence], arrival.row, self.now
-            )
+            if row.idempotency_key is None and ledger.is_stranger(account, row.resource):
+                # Nothing can stand against a stranger, so nobody is asked.
+                decision = enroll(
+                    version,
+                    row.resource,
+                    self.now,
+                    id=id,
+                    origin=ORIGIN,
+                    account=account,
+                    actor_id=row.actor_id,
+                    timezone=row.timezone or version.sequence.calendar.timezone,
+                    tzdata=version_in_use(),
+                    start_at=row.start_at,
+                )
+                ledger.insert([(decision.enrollment, decision.events)])
+                return
+            made = enroll_one(cast("Any", ledger), ORIGIN, account, version, row, self.now)
         except (AlreadyEnrolled, Suppressed, KeyReused, InvalidInput) as refusal:
             self.answers.refused(arrival.sequence, _refusal(refusal))
             return

@@ -103,10 +103,10 @@ class World:
             prepared = self._hand_overs.email(enrollment, effect)
             if isinstance(prepared, EmailFailed):
                 return prepared, ()
-        if any(each.begins <= now < each.ends for each in mails.outages):
+        if mails.outages and any(each.begins <= now < each.ends for each in mails.outages):
             return _refused(effect, "the mailer is out of order (simulated)", permanent=False), ()
-        draws = self._draws(enrollment, step)
-        if draws[_REFUSED] < mails.refused:
+        draws = self._draws(enrollment, step) if step.habits or mails.refused or mails.deferred else ()
+        if mails.refused and draws[_REFUSED] < mails.refused:
             return _refused(effect, "unknown user (simulated)", permanent=True), ()
         if mails.deferred:
             first = effect.attempt == 1
@@ -153,10 +153,13 @@ class World:
         task_id = enrollment.id * _MOST_STEPS + position
         created = TaskCreated(effect_key=effect.key, attempt=effect.attempt, task_id=task_id)
         assert step.take is not None, "a task takes its time"
-        draws = self._draws(enrollment, step)
-        if draws[_NEVER] < step.never:
-            return created, ()
-        return created, (Happening(self._at_desk(enrollment, now, step.take, draws[_TAKES]), "done", position),)
+        chance = 0.0
+        if step.never or len(step.take.points) > 1:
+            draws = self._draws(enrollment, step)
+            if draws[_NEVER] < step.never:
+                return created, ()
+            chance = draws[_TAKES]
+        return created, (Happening(self._at_desk(enrollment, now, step.take, chance), "done", position),)
 
     def _at_desk(self, enrollment: Enrollment, now: DateTime, span: Span, chance: float) -> DateTime:
         place, actor = enrollment.version.sequence_id - 1, enrollment.actor_id
