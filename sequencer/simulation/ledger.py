@@ -71,8 +71,11 @@ class Ledger:
     def left(self, enrollment: Enrollment, step: int, at: DateTime) -> None:
         """Note that a mail left, for the cap of its actor."""
         if enrollment.actor_id is not None:
-            mails = self._left.setdefault((enrollment.account, enrollment.actor_id), deque())
-            mails.append(ActorMail(enrollment.id, step, at, "sent"))
+            self.count((enrollment.account, enrollment.actor_id), ActorMail(enrollment.id, step, at, "sent"))
+
+    def count(self, actor: Actor, mail: ActorMail) -> None:
+        """Count a mail that left in an actor's name, not before those that are counted already."""
+        self._left.setdefault(actor, deque()).append(mail)
 
     # -- what enrolling asks -----------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ many machines, and give the same; and a group's leads are made only when it is t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import accumulate
 from typing import Any, Protocol
@@ -27,7 +27,7 @@ from sequencer.engine.results import Row
 from sequencer.simulation.chance import Luck, person_name
 from sequencer.simulation.scenario import Scenario
 
-__all__ = ["MOST", "Arrival", "LeadPopulation", "MadeUpPopulation", "Population", "monday_after"]
+__all__ = ["MOST", "Arrival", "LeadPopulation", "MadeUpPopulation", "Population", "joined", "monday_after"]
 
 MOST = 10_000_000
 """How many enrollments a population may have."""
@@ -95,7 +95,7 @@ class LeadPopulation:
 
     def __attrs_post_init__(self) -> None:
         self.leads = list(self.leads)
-        self._groups = self._joined()
+        self._groups = joined(map(self._names, range(len(self.leads))))
 
     @property
     def enrollments(self) -> int:
@@ -139,29 +139,36 @@ class LeadPopulation:
             return actor
         return place % self.scenario.actors.among(len(self.leads)) + 1
 
-    def _joined(self) -> list[list[int]]:
-        """The places of leads that touch each other, directly or through others."""
-        above = list(range(len(self.leads)))
+    def _names(self, place: int) -> Iterator[Any]:
+        lead = self.leads[place]
+        resource = Resource(lead.resource_type, lead.resource_id, lead.email)
+        yield lead.account, "actor", self._actor(place)
+        yield lead.account, "resource", resource.type, resource.id
+        if resource.address:
+            yield lead.account, "address", resource.address
+        if lead.idempotency_key:
+            yield lead.account, "key", lead.idempotency_key
 
-        def root(place: int) -> int:
-            while above[place] != place:
-                above[place] = place = above[above[place]]
-            return place
 
-        first: dict[Any, int] = {}
-        for place, lead in enumerate(self.leads):
-            resource = Resource(lead.resource_type, lead.resource_id, lead.email)
-            names: list[Any] = [("actor", self._actor(place)), (resource.type, resource.id, "resource")]
-            names += [("address", resource.address)] if resource.address else []
-            names += [("key", lead.idempotency_key)] if lead.idempotency_key else []
-            for name in names:
-                other = first.setdefault((lead.account, *name), place)
-                one, two = root(place), root(other)
-                above[max(one, two)] = min(one, two)
-        groups: dict[int, list[int]] = {}
-        for place in range(len(self.leads)):
-            groups.setdefault(root(place), []).append(place)
-        return list(groups.values())
+def joined(names: Iterable[Iterable[Any]]) -> list[list[int]]:
+    """The places of those that share a name, directly or through others, together; each by its first."""
+    above: list[int] = []
+
+    def root(place: int) -> int:
+        while above[place] != place:
+            above[place] = place = above[above[place]]
+        return place
+
+    first: dict[Any, int] = {}
+    for place, each in enumerate(names):
+        above.append(place)
+        for name in each:
+            one, two = root(place), root(first.setdefault(name, place))
+            above[max(one, two)] = min(one, two)
+    groups: dict[int, list[int]] = {}
+    for place in range(len(above)):
+        groups.setdefault(root(place), []).append(place)
+    return list(groups.values())
 
 
 # -- made-up leads --------------------------------------------------------------------------------------------

@@ -329,10 +329,14 @@ class Caps:
 
 @attrs.frozen(kw_only=True)
 class Blocked:
-    """What somebody does, so long after, about an enrollment that a failure has blocked: leave it, skip, or retry."""
+    """What somebody does, so long after, about an enrollment that a failure has blocked: leave it, skip, or retry.
+
+    Nobody tries the same step again more than `tries` times.
+    """
 
     then: str = attrs.field(default="leave")
     after: Span = attrs.field(factory=lambda: Span.fixed(hours=4, desk=True), validator=is_a(Span, "blocked.after"))
+    tries: int = attrs.field(default=3, validator=whole("blocked.tries", 100))
 
     def __attrs_post_init__(self) -> None:
         if self.then not in THEN:

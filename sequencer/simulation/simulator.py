@@ -16,7 +16,7 @@ leases, marks and looks are needed, nobody else may work on the same enrollments
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Several
 from datetime import datetime
 from typing import Any, cast
@@ -24,7 +24,7 @@ from typing import Any, cast
 from pendulum import DateTime
 
 from sequencer.core.decision import Decision
-from sequencer.core.effects import CancelTask, CreateTask, SendEmail
+from sequencer.core.effects import CancelTask, CreateTask, SendEmail, hand_over_of
 from sequencer.core.enrollment import Enrollment, fold_address
 from sequencer.core.errors import AlreadyEnrolled, InvalidInput, KeyReused, Suppressed
 from sequencer.core.events import Event
@@ -44,10 +44,11 @@ from sequencer.core.signals import (
     TaskCompleted,
 )
 from sequencer.core.statuses import EnrollmentState, StepStatus
+from sequencer.core.values import Identifier
 from sequencer.engine.enrolling import enroll_one
 from sequencer.engine.pacing import Pacing
 from sequencer.engine.reports import handle
-from sequencer.engine.storage import Actor, Held
+from sequencer.engine.storage import Actor, ActorMail, Held
 from sequencer.engine.zonedata import version_in_use
 from sequencer.simulation.answers import Answers
 from sequencer.simulation.chance import Luck
@@ -150,13 +151,52 @@ class Simulator:
         found = self._ledger.enrollments
         return [found[id] for id in sorted(found)]
 
-    def go_on_with(self, enrollments: Iterable[Enrollment], *, complete: bool = False) -> None:
-        """Go on with enrollments that exist already; their version's `sequence_id` is their sequence's place."""
+    def go_on_with(
+        self, enrollments: Iterable[Enrollment], now: datetime, *, left: Iterable[tuple[Actor, ActorMail]] = ()
+    ) -> Simulator:
+        """Go on from an instant with enrollments that exist already; whoever stands behind them has all that is asked.
+
+        What is on its way is answered at once, what people have in hand takes its time from when they got it, and who
+        has not replied to a mail until now may do so later. `left` are the mails that count for the caps, oldest first.
+        A version's `sequence_id` is the place of its sequence in the run, from 1.
+        """
+        self.now = to_instant(now, "now")
+        self._at = to_microseconds(self.now)
+        for actor, mail in left:
+            self._ledger.count(actor, mail)
         for each in enrollments:
             self._ledger.keep(each)
-            if complete:
-                self._complete.add(each.id)
-            self._look_again(each)
+            self._complete.add(each.id)
+            for happening in self._under_way(each):
+                self._push(max(to_microseconds(happening.at), self._at), _HAPPENS, each.id, happening)
+            if each.current is None or each.current.status is not StepStatus.REQUESTED:
+                self._look_again(each)
+        return self
+
+    def suppress(self, addresses: Iterable[tuple[Identifier | None, str]]) -> None:
+        """These addresses (account, address in comparable form) have opted out."""
+        self._ledger.suppressed.update(addresses)
+
+    def _under_way(self, enrollment: Enrollment) -> Iterator[Happening]:
+        """What the world had in hand already when the simulation begins."""
+        world, now, current = self.world, self.now, enrollment.current
+        for step in enrollment.steps:
+            if step.step.is_email and step.executed_at is not None:
+                yield from (
+                    each for each in world.reactions(enrollment, step.position, step.executed_at) if each.at > now
+                )
+        if current is None or enrollment.is_finished:
+            return
+        if current.status is StepStatus.REQUESTED:
+            yield Happening(now, "answer", current.position)
+        elif current.status is StepStatus.IN_PROGRESS:
+            done = world.done(enrollment, current.position, current.requested_at or now)
+            if done is not None:
+                yield done
+        elif current.status is StepStatus.FAILED:
+            again = world.blocked(enrollment, current.position, enrollment.blocked_at or now)
+            if again is not None:
+                yield again
 
     def _drop_stale(self) -> None:
         heap = self._heap
@@ -244,6 +284,8 @@ class Simulator:
         if what == "done":
             if step.status is StepStatus.IN_PROGRESS:
                 self._carry_out(advance(enrollment, TaskCompleted(task_id=step.task_id), self.now))
+        elif what == "answer":
+            self._carry_out(Decision(enrollment, (hand_over_of(enrollment, step),)))
         elif what == "resume":
             if enrollment.state is EnrollmentState.BLOCKED and step.status is StepStatus.FAILED:
                 self._carry_out(advance(enrollment, Resume(skip=self.scenario.blocked.then == "skip"), self.now))

@@ -114,13 +114,23 @@ class World:
             if chance < mails.deferred:
                 return _refused(effect, "try again later (simulated)", permanent=False), ()
         sent = EmailSent(effect_key=effect.key, attempt=effect.attempt, message_id=f"<{effect.key}@simulated.invalid>")
-        times = self._season(enrollment, now) if mails.seasons else 1.0
-        happenings: list[Happening] = []
-        for habit in step.habits:
-            chance = habit.chance * times if habit.kind in _GOOD else habit.chance
-            if draws[habit.draw] < chance:
-                happenings.append(self._happening(enrollment, position, habit, draws, now))
-        return sent, happenings
+        return sent, self._reactions(enrollment, position, draws, now) if step.habits else ()
+
+    def reactions(self, enrollment: Enrollment, position: int, sent_at: DateTime) -> Several[Happening]:
+        """What people will do about a mail that left then."""
+        step = self._steps[enrollment.version.sequence_id - 1][position]
+        return self._reactions(enrollment, position, self._draws(enrollment, step), sent_at) if step.habits else ()
+
+    def _reactions(
+        self, enrollment: Enrollment, position: int, draws: tuple[float, ...], now: DateTime
+    ) -> list[Happening]:
+        times = self._season(enrollment, now) if self.scenario.mails.seasons else 1.0
+        habits = self._steps[enrollment.version.sequence_id - 1][position].habits
+        return [
+            self._happening(enrollment, position, habit, draws, now)
+            for habit in habits
+            if draws[habit.draw] < (habit.chance * times if habit.kind in _GOOD else habit.chance)
+        ]
 
     def _happening(
         self, enrollment: Enrollment, position: int, habit: _Habit, draws: tuple[float, ...], now: DateTime
@@ -152,14 +162,20 @@ class World:
         # Unique among all tasks of a run, and the same however the work is cut.
         task_id = enrollment.id * _MOST_STEPS + position
         created = TaskCreated(effect_key=effect.key, attempt=effect.attempt, task_id=task_id)
+        done = self.done(enrollment, position, now)
+        return created, () if done is None else (done,)
+
+    def done(self, enrollment: Enrollment, position: int, created_at: DateTime) -> Happening | None:
+        """When a task that was created then will be done; None if nobody ever does it."""
+        step = self._steps[enrollment.version.sequence_id - 1][position]
         assert step.take is not None, "a task takes its time"
         chance = 0.0
         if step.never or len(step.take.points) > 1:
             draws = self._draws(enrollment, step)
             if draws[_NEVER] < step.never:
-                return created, ()
+                return None
             chance = draws[_TAKES]
-        return created, (Happening(self._at_desk(enrollment, now, step.take, chance), "done", position),)
+        return Happening(self._at_desk(enrollment, created_at, step.take, chance), "done", position)
 
     def _at_desk(self, enrollment: Enrollment, now: DateTime, span: Span, chance: float) -> DateTime:
         place, actor = enrollment.version.sequence_id - 1, enrollment.actor_id
@@ -175,11 +191,12 @@ class World:
     def blocked(self, enrollment: Enrollment, position: int, now: DateTime) -> Happening | None:
         """When somebody looks after an enrollment that a failure has blocked; None where nobody does."""
         rule = self.scenario.blocked
-        if rule.then == "leave":
+        # Each retry by a person has a key of its own (E2), so the generation says how many there were.
+        tried = enrollment.steps[position].generation
+        if rule.then == "leave" or (rule.then == "retry" and tried >= rule.tries):
             return None
         step = self._steps[enrollment.version.sequence_id - 1][position]
-        attempt = enrollment.steps[position].generation
-        chance = self._draws(enrollment, step, f"/{attempt}")[_RESUMED]
+        chance = self._draws(enrollment, step, f"/{tried}")[_RESUMED]
         return Happening(self._at_desk(enrollment, now, rule.after, chance), "resume", position)
 
     # -- time --------------------------------------------------------------------------------------------------

@@ -1,0 +1,296 @@
+"""A study: a population run through sequences, as often as asked, on as many cores or machines as there are.
+
+A population is cut into groups that cannot touch each other (see `population.py`), and the groups into parts. A part
+is simulated by a process of its own, here or on a Dask cluster, and its counts are added up: whole numbers, so however
+the work is cut, the same seed gives the same. A group is made when it is its turn and forgotten after it, so memory is
+that of the largest group, and of the counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Sequence as Several
+from concurrent.futures import ProcessPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import attrs
+from pendulum import DateTime
+
+from sequencer.core.enrollment import Enrollment
+from sequencer.core.errors import InvalidInput
+from sequencer.core.events import Event
+from sequencer.core.instants import LAST, to_instant, to_iso
+from sequencer.core.sequence import Sequence
+from sequencer.core.values import to_whole
+from sequencer.definitions.leads import Lead
+from sequencer.simulation.answers import Answers
+from sequencer.simulation.assumptions import assumptions
+from sequencer.simulation.chance import Luck
+from sequencer.simulation.comparing import differences, intervals
+from sequencer.simulation.forecast import Standing, StandingPopulation
+from sequencer.simulation.population import LeadPopulation, MadeUpPopulation, Population
+from sequencer.simulation.scenario import Scenario
+from sequencer.simulation.simulator import Simulator, versions_of
+from sequencer.simulation.world import World
+
+__all__ = ["Part", "Study", "StudyResult", "compare", "simulate"]
+
+# So many parts for each process: few enough to cost nothing, enough that nobody waits long for the last.
+_PARTS_EACH = 6
+_MOST_RUNS = 10_000
+
+Line = tuple[DateTime, int, int, str, int | None, str | None]
+"""A line of a trace: when, the enrollment's number, the event's number there, its type, its step, its reason."""
+Progress = Callable[[int], Any]
+"""It is told how many more enrollments have been simulated."""
+
+
+def _to_sequences(value: Iterable[Sequence]) -> tuple[Sequence, ...]:
+    return tuple(value)
+
+
+@attrs.frozen(kw_only=True)
+class Study:
+    """What is simulated, from `start` on: these `leads`, or so many made-up `enrollments`, through `sequences`.
+
+    Or what is `standing` in a store (see `Study.forecast`). With several sequences people are dealt out in turn, or
+    with `every` each is enrolled in all of them. `until` ends it early; with `trace` every event is kept.
+    """
+
+    sequences: tuple[Sequence, ...] = attrs.field(converter=_to_sequences)
+    scenario: Scenario = attrs.field(factory=Scenario)
+    start: DateTime
+    leads: tuple[Lead, ...] | None = None
+    enrollments: int | None = None
+    standing: Standing | None = None
+    seed: int = 0
+    until: DateTime | None = None
+    every: bool = False
+    trace: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        keys = [each.key for each in self.sequences]
+        if not keys or (len(set(keys)) < len(keys) and self.standing is None):
+            raise InvalidInput(
+                "needs sequences with different keys" if keys else "needs a sequence", path="sequences", code="keys"
+            )
+        if sum(each is not None for each in (self.leads, self.enrollments, self.standing)) != 1:
+            raise InvalidInput("needs one of: leads, a number of enrollments, what stands in a store", path="leads")
+        to_whole(self.seed, "seed", least=-(2**63), most=2**63 - 1)
+        if self.leads is not None and not self.leads:
+            raise InvalidInput("needs at least one lead", path="leads", code="empty")
+
+    @classmethod
+    def forecast(cls, standing: Standing, **more: Any) -> Study:
+        """The study of what will become of the enrollments that a store holds."""
+        return cls(sequences=standing.sequences, start=standing.now, standing=standing, **more)
+
+    @property
+    def timezone(self) -> str:
+        """On whose clock days are counted: the first sequence's."""
+        return self.sequences[0].calendar.timezone
+
+    def population(self, run: int) -> Population:
+        """Who is enrolled in a run."""
+        if self.standing is not None:
+            return StandingPopulation(self.standing)
+        if self.leads is not None:
+            return LeadPopulation(self.leads, self.sequences, self.scenario, self.start, self.every)
+        assert self.enrollments is not None, "there are leads, or a number of them"
+        return MadeUpPopulation(self.enrollments, self.sequences, self.scenario, self.start, self.seed, run, self.every)
+
+
+@attrs.define
+class Part:
+    """What was counted of some groups, and their trace."""
+
+    answers: Answers
+    lines: list[Line]
+
+
+def simulate_part(study: Study, run: int, groups: Iterable[int], population: Population | None = None) -> Part:
+    """Simulate some groups of a run, one after another."""
+    sequences = study.sequences
+    population = population or study.population(run)
+    answers = Answers(sequences, study.timezone)
+    world, versions = World(study.scenario, sequences, Luck(study.seed, run)), versions_of(sequences)
+    lines: list[Line] = []
+    for group in groups:
+        simulator = Simulator(
+            sequences,
+            population.arrivals(group),
+            scenario=study.scenario,
+            world=world,
+            answers=answers,
+            versions=versions,
+            keep_events=study.trace and run == 0,
+        )
+        if isinstance(population, StandingPopulation):
+            standing = population.standing_in(group)
+            simulator.suppress(standing.suppressed)
+            simulator.go_on_with(standing.enrollments, standing.now, left=standing.left)
+        simulator.run(study.until)
+        lines += map(_line, simulator.events)
+        # Without an end, what is open then stays open.
+        close(answers, simulator.enrollments, study.until or LAST)
+        answers.ended(simulator.now)
+    return Part(answers, lines)
+
+
+def close(answers: Answers, enrollments: Iterable[Enrollment], at: DateTime) -> None:
+    """A group is over."""
+    for each in enrollments:
+        answers.close(each, at)
+    answers.forget_group()
+
+
+def _line(event: Event) -> Line:
+    return event.at, event.enrollment_id, event.number, event.type, event.position, event.facts.get("reason")
+
+
+# -- many processes -------------------------------------------------------------------------------------------
+
+_here: dict[str, Any] = {}
+
+
+def _begin(study: Study) -> None:
+    """In a process that does nothing else: what is counted forms no cycles, so nobody needs to look for them often."""
+    _here.update(study=study, populations={})
+    gc.disable()
+
+
+def _work(run: int, groups: Several[int]) -> Part:
+    study, populations = _here["study"], _here["populations"]
+    if run not in populations:
+        populations.clear()
+        populations[run] = study.population(run)
+    part = simulate_part(study, run, groups, populations[run])
+    gc.collect()
+    return part
+
+
+def _cut(groups: int, parts: int) -> list[range]:
+    size = -(-groups // max(1, parts))
+    return [range(first, min(first + size, groups)) for first in range(0, groups, size)]
+
+
+def _simulated(
+    study: Study, runs: int, workers: int, client: Any, parts: int | None, progress: Progress | None
+) -> Iterator[tuple[int, Part]]:
+    """The parts of all runs, in order; each with its run."""
+    work = [
+        (run, groups)
+        for run in range(runs)
+        for groups in _cut(study.population(run).groups, parts or (workers * _PARTS_EACH if workers > 1 else 32))
+    ]
+    with contextlib.ExitStack() as stack:
+        results: Iterator[Part]
+        if client is not None:
+            (held,) = client.scatter([study], broadcast=True)
+            futures = [client.submit(simulate_part, held, run, groups, pure=False) for run, groups in work]
+            results = (each.result() for each in futures)
+        elif workers > 1:
+            # Not forked: a process that has threads, as any host's may, must not be copied in the middle of them.
+            context = multiprocessing.get_context("spawn")
+            pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(study,))
+            stack.enter_context(pool)
+            results = pool.map(_work, *zip(*work, strict=True))
+        else:
+            results = _alone(study, work)
+        for (run, _), part in zip(work, results, strict=True):
+            if progress is not None:
+                progress(sum(part.answers.outcomes.values()))
+            yield run, part
+
+
+def _alone(study: Study, work: Iterable[tuple[int, Several[int]]]) -> Iterator[Part]:
+    last, population = -1, None
+    for run, groups in work:
+        if run != last:
+            last, population = run, study.population(run)
+        yield simulate_part(study, run, groups, population)
+
+
+# -- the door -------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class StudyResult:
+    """What a study found: the answers of each run, and the trace of the first, where it was kept."""
+
+    study: Study
+    runs: tuple[Answers, ...]
+    trace: tuple[Line, ...] = ()
+
+    @property
+    def answers(self) -> Answers:
+        """The answers of the first run."""
+        return self.runs[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: the answers of the first run, and with several runs the intervals over all of them."""
+        study, documents = self.study, [each.to_dict() for each in self.runs]
+        first = documents[0]
+        return {
+            "enrollments": first.pop("enrollments"),
+            "seed": study.seed,
+            "runs": len(self.runs),
+            "scenario": study.scenario.name,
+            "start": to_iso(study.start.replace(microsecond=0)),
+            "until": None if study.until is None else to_iso(study.until.replace(microsecond=0)),
+            **first,
+            "assumptions": [
+                attrs.asdict(each) for each in assumptions(study.scenario, leads=study.population(0).enrollments)
+            ],
+            "intervals": intervals([self.answers.to_dict(), *documents[1:]]) if len(documents) > 1 else None,
+            "compare": None,
+        }
+
+    def trace_lines(self) -> Iterator[str]:
+        """The trace as lines of JSON, in the order of time."""
+        for at, enrollment, number, type, position, reason in self.trace:
+            line = {"at": to_iso(at), "enrollment": enrollment, "number": number, "type": type}
+            yield json.dumps({**line, "position": position, "reason": reason}, ensure_ascii=False)
+
+
+def simulate(
+    study: Study,
+    *,
+    runs: int = 1,
+    workers: int = 1,
+    client: Any = None,
+    parts: int | None = None,
+    progress: Progress | None = None,
+) -> StudyResult:
+    """Simulate a study `runs` times, each with other luck, on `workers` processes or a Dask `client`.
+
+    `parts` says into how many the work of each run is cut, at the most; what comes of it is the same.
+    """
+    to_whole(runs, "runs", least=1, most=_MOST_RUNS)
+    to_whole(workers, "workers", least=1, most=1024)
+    several = [Answers(study.sequences, study.timezone) for _ in range(runs)]
+    lines: list[Line] = []
+    for run, part in _simulated(study, runs, workers, client, parts, progress):
+        several[run].add(part.answers)
+        if run == 0:
+            lines += part.lines
+    lines.sort(key=lambda line: line[:3])
+    return StudyResult(study, tuple(several), tuple(lines))
+
+
+def compare(this: StudyResult, other: StudyResult, name: str) -> dict[str, Any]:
+    """The answers of `this` with what is different in the `other`, by its name: the same people, the same luck."""
+    if len(this.runs) != len(other.runs):
+        raise InvalidInput("needs as many runs of both", path="runs")
+    ours, theirs = ([each.to_dict() for each in result.runs] for result in (this, other))
+    return {**this.to_dict(), "compare": {"with": name, "runs": len(ours), **differences(ours, theirs)}}
+
+
+def to_start(value: datetime | None, default: DateTime) -> DateTime:
+    """When a study begins."""
+    return default if value is None else to_instant(value, "start")
