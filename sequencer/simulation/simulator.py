@@ -290,7 +290,8 @@ class Simulator:
             if enrollment.state is EnrollmentState.BLOCKED and step.status is StepStatus.FAILED:
                 self._carry_out(advance(enrollment, Resume(skip=self.scenario.blocked.then == "skip"), self.now))
         else:
-            if not enrollment.is_finished:
+            # Who replies to the last mail replies after the end.
+            if enrollment.finished_reason in (None, "completed"):
                 self.answers.reacted(enrollment, position, what, self.now)
             facts: dict[str, Any] = {"until": happening.until} if what == "out_of_office" else {}
             report = OUTSIDE[what](key=f"{id}/{position}/{what}", enrollment_id=id, **facts)
