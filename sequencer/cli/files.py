@@ -19,13 +19,13 @@ def read_definition(path: str) -> Sequence:
     return load(path)
 
 
-def read_either(path: str) -> Sequence | Scenario:
-    """The sequence, or the scenario, in a file: whichever it is."""
+def read_either(path: str, *, timezone: str = "UTC") -> Sequence | Scenario:
+    """The sequence, or the scenario, in a file: whichever it is; its local times are in `timezone` if it names none."""
     from sequencer.definitions.texts import built, opened
     from sequencer.simulation.scenario_document import is_scenario, load_scenario
 
     name, content, chosen = opened(path)
     nothing = "there is nothing in it: a definition has at least a name and steps"
     if built(content, is_scenario, format=chosen, file=name, nothing=nothing):
-        return load_scenario(path)
+        return load_scenario(path, timezone=timezone)
     return read_definition(path)

@@ -23,6 +23,7 @@ from sequencer.cli import (
     planning,
     reporting,
     running,
+    simulating,
     tending,
 )
 from sequencer.cli.options import Parser, Refusal
@@ -43,6 +44,7 @@ Runs sales sequences: e-mails and tasks on a working calendar.
 _GROUPS = (
     demonstrating,
     planning,
+    simulating,
     enrolling,
     running,
     looking,

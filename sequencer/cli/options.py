@@ -74,7 +74,7 @@ def add_command(
     return parser
 
 
-def db_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
+def db_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup, *, required: bool) -> None:
     """`--db` and `--schema`: where everything is stored."""
     where = "where everything is stored: an SQLite file, or postgresql://USER@HOST/DATABASE"
     parser.add_argument("--db", metavar="FILE|URL", required=required, help=where)

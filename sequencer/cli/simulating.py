@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sequencer.cli.files import read_definition
-from sequencer.cli.moments import clock_time, to_moment
-from sequencer.cli.options import Commands, Refusal, add_command, db_options, positive
-from sequencer.cli.output import Output, Table, dim, strong, warn
+import attrs
+
+from sequencer.cli.files import read_definition, read_either
+from sequencer.cli.moments import to_moment
+from sequencer.cli.options import Commands, Refusal, add_command, db_options, identifier, positive
+from sequencer.cli.output import Output
+from sequencer.core.errors import InvalidInput
+from sequencer.core.sequence import Sequence
+from sequencer.engine.clock import SystemClock
+
+if TYPE_CHECKING:
+    from sequencer.simulation.scenario import Scenario
+    from sequencer.simulation.study import Study, StudyResult
 
 __all__ = ["register"]
 
-_MANY = 4000
-"""From so many enrollments on, all cores are worth their start."""
+_MANY = 2000
+"""From so many enrollments on, other processes are worth their start."""
+_USUAL_NUMBER = 1000
 
 
 def register(commands: Commands) -> None:
@@ -44,7 +55,9 @@ def register(commands: Commands) -> None:
     parser.add_argument("files", metavar="FILE", nargs="*", help="a definition, YAML or JSON")
     who = parser.add_argument_group("who")
     who.add_argument("--leads", metavar="CSV", help="the leads of a file")
-    who.add_argument("--enrollments", metavar="N", type=positive(10_000_000), help="so many made-up leads (1000)")
+    who.add_argument(
+        "--enrollments", metavar="N", type=positive(10_000_000), help=f"so many made-up leads ({_USUAL_NUMBER})"
+    )
     who.add_argument("--every", action="store_true", help="enroll each in every FILE, instead of dealing them out")
     db_options(who, required=False)
     who.add_argument("--account", metavar="A", help="with --db: those of this account")
@@ -53,18 +66,20 @@ def register(commands: Commands) -> None:
         "--start", metavar="WHEN", help="when it begins (the coming Monday, on the clock of the first FILE's zone)"
     )
     how.add_argument("--until", metavar="WHEN", help="when it ends (when nothing will happen any more)")
-    how.add_argument("--scenario", metavar="FILE", help="how people, desks and mailers behave (the usual)")
+    how.add_argument("--scenario", metavar="FILE", help="how people, desks and mailers behave (as usual)")
     how.add_argument("--seed", metavar="N", type=_seed, default=0, help="whose luck (0)")
-    how.add_argument("--runs", metavar="N", type=positive(10_000), help="so many times, with other luck: intervals (1)")
     how.add_argument(
-        "--compare", metavar="FILE", help="another definition for the only FILE, or another scenario: what differs"
+        "--runs", metavar="N", type=positive(10_000), help="so many times, each with other luck: intervals (1)"
+    )
+    how.add_argument(
+        "--compare", metavar="FILE", help="another definition instead of the FILE, or another scenario: what differs"
     )
     how.add_argument("--workers", metavar="N", type=positive(1024), help="on so many processes (all cores)")
     how.add_argument("--dask", metavar="ADDRESS", help="on the Dask cluster there, like tcp://127.0.0.1:8786")
-    what = parser.add_argument_group("what is left behind")
-    what.add_argument("--html", metavar="FILE", help="a report to look at, in one file")
-    what.add_argument("--csv", metavar="DIR", help="the tables, as files of comma-separated values")
-    what.add_argument("--trace", metavar="FILE", help="everything that happens, as lines of JSON")
+    left = parser.add_argument_group("what is left behind")
+    left.add_argument("--html", metavar="FILE", help="a report to look at, in one file")
+    left.add_argument("--csv", metavar="DIR", help="the tables, as files of comma-separated values")
+    left.add_argument("--trace", metavar="FILE", help="everything that happens in the first run, as lines of JSON")
 
 
 def _seed(text: str) -> int:
@@ -78,25 +93,123 @@ def _seed(text: str) -> int:
 
 
 def _simulate(arguments: argparse.Namespace, out: Output) -> int:
-    from sequencer.simulation.scenario import Scenario
-    from sequencer.simulation.scenario_document import load_scenario
+    # Imported here: no other command needs them.
+    from sequencer.cli.simulated import leave, show
     from sequencer.simulation.study import compare
 
     _refuse_odd(arguments)
-    study = _study(arguments, out)
-    other = None
-    if arguments.compare is not None:
-        other = _other(arguments, study)
-    elif arguments.scenario is None:
-        assert isinstance(study.scenario, Scenario), "the usual one"
-    runs = arguments.runs or (10 if other is not None else 1)
+    study = _study(arguments)
+    other = None if arguments.compare is None else _other(arguments.compare, study)
+    runs = arguments.runs or (1 if other is None else 10)
     result = _run(arguments, out, study, runs)
     if other is None:
         document = result.to_dict()
     else:
         document = compare(result, _run(arguments, out, other, runs), Path(arguments.compare).name)
     out.document(document)
-    _show(out, document)
-    _leave(arguments, out, result, document)
-    assert load_scenario is not None, "imported with the scenario"
+    show(out, document)
+    leave(arguments, out, result, document)
     return 0
+
+
+def _refuse_odd(arguments: argparse.Namespace) -> None:
+    """What does not go together is said before anything is read."""
+    if arguments.db is None and not arguments.files:
+        raise Refusal("name a definition to simulate, or with --db a store whose enrollments are to be foretold")
+    if arguments.db is None and (arguments.account is not None or arguments.schema is not None):
+        raise Refusal("--account and --schema go with --db")
+    if arguments.db is not None:
+        for given, name in ((arguments.files, "FILE"), (arguments.leads, "--leads"), (arguments.start, "--start"),
+                            (arguments.enrollments, "--enrollments"), (arguments.every, "--every")):  # fmt: skip
+            if given:
+                raise Refusal(f"{name} and --db are two questions: --db foretells those who are enrolled there now")
+    if arguments.leads is not None and arguments.enrollments is not None:
+        raise Refusal("--leads and --enrollments are two populations; give one of them")
+    if arguments.every and len(arguments.files) < 2:
+        raise Refusal("--every needs several FILEs")
+
+
+def _study(arguments: argparse.Namespace) -> Study:
+    from sequencer.definitions import read_leads
+    from sequencer.simulation.population import monday_after
+    from sequencer.simulation.study import Study
+
+    if arguments.db is not None:
+        return _forecast(arguments)
+    sequences = [read_definition(each) for each in arguments.files]
+    timezone = sequences[0].calendar.timezone
+    common: dict[str, Any] = {
+        "sequences": sequences,
+        "scenario": _scenario(arguments, timezone),
+        "seed": arguments.seed,
+        "until": None if arguments.until is None else to_moment(arguments.until, timezone, "--until"),
+        "trace": arguments.trace is not None,
+        "every": arguments.every,
+    }
+    start = None if arguments.start is None else to_moment(arguments.start, timezone, "--start")
+    default = monday_after(SystemClock().now(), timezone)
+    if arguments.leads is None:
+        return Study(start=start or default, enrollments=arguments.enrollments or _USUAL_NUMBER, **common)
+    leads = read_leads(arguments.leads, timezone=timezone)
+    if not leads:
+        raise Refusal(f"{arguments.leads}: there are no leads in it")
+    known = [each.enrolled_at for each in leads if each.enrolled_at is not None]
+    # Who says nothing comes with the first who does.
+    return Study(start=start or min(known, default=default), leads=tuple(leads), **common)
+
+
+def _forecast(arguments: argparse.Namespace) -> Study:
+    from sequencer.cli.places import place_of
+    from sequencer.simulation.forecast import forecast
+    from sequencer.simulation.study import Study
+
+    account = None if arguments.account is None else identifier(arguments.account, "--account")
+    place = place_of(arguments)
+    with closing(place.store()) as store:
+        try:
+            standing = forecast(store, SystemClock().now().replace(microsecond=0), accounts=[account])
+        except InvalidInput as error:
+            raise Refusal(f"{place.shown}: {error.message}", 1) from None
+    timezone = standing.sequences[0].calendar.timezone
+    return Study.forecast(
+        standing,
+        scenario=_scenario(arguments, timezone),
+        seed=arguments.seed,
+        until=None if arguments.until is None else to_moment(arguments.until, timezone, "--until"),
+        trace=arguments.trace is not None,
+    )
+
+
+def _scenario(arguments: argparse.Namespace, timezone: str) -> Scenario:
+    from sequencer.simulation.scenario import Scenario
+    from sequencer.simulation.scenario_document import load_scenario
+
+    return Scenario() if arguments.scenario is None else load_scenario(arguments.scenario, timezone=timezone)
+
+
+def _other(path: str, study: Study) -> Study:
+    """The same people with the same luck, in another design or in another world."""
+    found = read_either(path, timezone=study.timezone)
+    if not isinstance(found, Sequence):
+        return attrs.evolve(study, scenario=found, trace=False)
+    if study.standing is not None:
+        raise Refusal("--compare with --db takes another scenario; who is enrolled there has a sequence already")
+    if len(study.sequences) != 1:
+        raise Refusal("--compare with another definition needs exactly one FILE")
+    return attrs.evolve(study, sequences=(found,), trace=False)
+
+
+def _run(arguments: argparse.Namespace, out: Output, study: Study, runs: int) -> StudyResult:
+    from sequencer.simulation.study import simulate
+
+    enrollments = study.population(0).enrollments
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = arguments.workers or (cores if enrollments * runs >= _MANY else 1)
+    with out.progress("simulating", enrollments * runs) as progress, _cluster(arguments) as client:
+        return simulate(study, runs=runs, workers=workers, client=client, progress=progress.advance)
+
+
+def _cluster(arguments: argparse.Namespace) -> Any:
+    from sequencer.simulation.cluster import connected_to
+
+    return connected_to(arguments.dask)

@@ -145,7 +145,7 @@ class Answers:
         self._per_sequence[sequence].outcomes["refused"] += 1
 
     def reacted(self, enrollment: Enrollment, position: int, kind: str, at: DateTime) -> None:
-        """Somebody has done something about a mail, while the enrollment was going on or after it had run to the end."""
+        """Somebody has done something about a mail, before the end or after having come to it."""
         self._reactions[kind] += 1
         if kind == "replied":
             self._per_sequence[enrollment.version.sequence_id - 1].steps[position].counts["replied"] += 1

@@ -264,5 +264,6 @@ def _blocked(scenario: Scenario) -> str:
     rule = scenario.blocked
     if rule.then == "leave":
         return "an enrollment that a failure has blocked is left as it is"
-    verb = "resumed to try again" if rule.then == "retry" else "resumed without the step"
+    often = f", {_number(rule.tries, 'time')} at the most" if rule.then == "retry" else ""
+    verb = f"resumed to try again{often}" if rule.then == "retry" else "resumed without the step"
     return f"an enrollment that a failure has blocked is {verb}: {_when(rule.after)}"

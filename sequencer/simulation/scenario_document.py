@@ -229,7 +229,7 @@ _CAP = Part(
         "exceeding": ("exceeding", PLAIN),
     },
 )
-_BLOCKED = Part(Blocked(), {"then": ("then", PLAIN), "after": ("after", SPAN)})
+_BLOCKED = Part(Blocked(), {"then": ("then", PLAIN), "after": ("after", SPAN), "tries": ("tries", PLAIN)})
 
 
 def _of_actors(usual: Cap | None) -> Keyed:

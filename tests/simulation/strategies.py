@@ -137,5 +137,5 @@ def scenarios():
         mails=MAILS,
         worker=st.builds(Worker, downtime=several(outages()), catch_up=st.none() | CATCH_UPS),
         caps=st.builds(Caps, default=st.none() | CAPS, actors=st.dictionaries(IDS, st.none() | CAPS, max_size=3)),
-        blocked=st.builds(Blocked, then=st.sampled_from(THEN), after=spans()),
+        blocked=st.builds(Blocked, then=st.sampled_from(THEN), after=spans(), tries=st.integers(1, 100)),
     )

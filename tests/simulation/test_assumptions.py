@@ -61,7 +61,7 @@ RICH = Scenario(
 OTHERWISE: dict[str, dict[str, Callable]] = {
     "Actors": {"count": lambda old: 3, "leads_each": lambda old: 100},
     "Arrivals": {"over_days": lambda old: 1, "days": lambda old: ("mon", "sun")},
-    "Blocked": {"then": lambda old: "skip"},
+    "Blocked": {"then": lambda old: "skip", "tries": lambda old: old + 1},
     "Cap": {
         "emails": lambda old: old + 1,
         "per": lambda old: timedelta(days=2),
@@ -185,7 +185,8 @@ def test_the_sentences():
         "what exceeds it waits"
     )
     assert said["blocked"] == (
-        "an enrollment that a failure has blocked is resumed to try again: after 8 hours of desk time"
+        "an enrollment that a failure has blocked is resumed to try again, 3 times at the most: "
+        "after 8 hours of desk time"
     )
 
 
