@@ -31,7 +31,7 @@ def connected_to(address: str | None) -> Iterator[Any]:
             "a Dask cluster needs the extra dask: pip install 'sequencer[dask]'", path="dask", code="missing_extra"
         ) from None
     try:
-        client = Client(address, timeout=10)
+        client: Any = Client(address, timeout=10)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise InvalidInput(f"no Dask cluster answers at {address}: {error}", path="dask", code="unreachable") from None
     with client:

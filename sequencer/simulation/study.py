@@ -25,6 +25,7 @@ from sequencer.core.enrollment import Enrollment
 from sequencer.core.errors import InvalidInput
 from sequencer.core.events import Event
 from sequencer.core.instants import LAST, to_instant, to_iso
+from sequencer.core.problems import nearest
 from sequencer.core.sequence import Sequence
 from sequencer.core.values import to_whole
 from sequencer.definitions.leads import Lead
@@ -43,6 +44,12 @@ __all__ = ["Part", "Study", "StudyResult", "compare", "simulate"]
 # So many parts for each process: few enough to cost nothing, enough that nobody waits long for the last.
 _PARTS_EACH = 6
 _MOST_RUNS = 10_000
+
+# What no scenario changes.
+_ALWAYS = (
+    ("engine", "the engine is there whenever something is due, but for its downtime, and hands it over at once"),
+    ("work", "tasks wait for nobody's other tasks: how long each takes is all that the desk's load is felt by"),
+)
 
 Line = tuple[DateTime, int, int, str, int | None, str | None]
 """A line of a trace: when, the enrollment's number, the event's number there, its type, its step, its reason."""
@@ -82,8 +89,30 @@ class Study:
         if sum(each is not None for each in (self.leads, self.enrollments, self.standing)) != 1:
             raise InvalidInput("needs one of: leads, a number of enrollments, what stands in a store", path="leads")
         to_whole(self.seed, "seed", least=-(2**63), most=2**63 - 1)
+        self._refuse_strangers()
         if self.leads is not None and not self.leads:
             raise InvalidInput("needs at least one lead", path="leads", code="empty")
+
+    def _refuse_strangers(self) -> None:
+        """Raise where the scenario speaks of a step that no sequence has: it would do nothing, and nobody would know."""
+        known: dict[Any, bool] = {}
+        for sequence in self.sequences:
+            for position, step in enumerate(sequence.steps):
+                for name in (position, step.key):
+                    known[name] = known.get(name, False) or step.is_email
+        for part, steps, emails in (
+            ("tasks", self.scenario.tasks.steps, False),
+            ("mails", self.scenario.mails.steps, True),
+        ):
+            for name in steps:
+                if name not in known:
+                    keys = [each for each in known if isinstance(each, str)]
+                    hint = nearest(name, keys) if isinstance(name, str) and keys else "its steps count from 0"
+                    raise InvalidInput(
+                        f"no sequence has a step {name!r}; {hint}", path=f"{part}.steps.{name}", code="unknown_step"
+                    )
+                if emails and not known[name]:
+                    raise InvalidInput(f"step {name!r} is no mail", path=f"{part}.steps.{name}", code="wrong_kind")
 
     @classmethod
     def forecast(cls, standing: Standing, **more: Any) -> Study:
@@ -246,7 +275,8 @@ class StudyResult:
             **first,
             "assumptions": [
                 attrs.asdict(each) for each in assumptions(study.scenario, leads=study.population(0).enrollments)
-            ],
+            ]
+            + [{"name": name, "says": says, "default": True} for name, says in _ALWAYS],
             "intervals": intervals([self.answers.to_dict(), *documents[1:]]) if len(documents) > 1 else None,
             "compare": None,
         }
