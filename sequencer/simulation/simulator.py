@@ -96,12 +96,14 @@ class Simulator:
         self.world = world or World(self.scenario, sequences, Luck(seed, run))
         self.answers = answers or Answers(sequences, sequences[0].calendar.timezone)
         self.events: list[Event] = []
+        self._kept: list[Event] | None
+        self._seen: list[Event] | None
         self.now = EPOCH
-        self._keep_events = keep_events
         self._at = 0
         self._versions = versions or versions_of(sequences)
         self._ledger = Ledger(self._told)
-        self._step: list[Event] = []
+        # Where events go while nobody steps through them.
+        self._kept = self._seen = self.events if keep_events else None
         self._heap: list[_Entry] = []
         self._wakes: dict[int, int] = {}
         self._entries = 0
@@ -126,9 +128,10 @@ class Simulator:
         self._drop_stale()
         if not self._heap:
             raise LookupError("nothing will happen any more")
-        self._step = []
+        self._seen = seen = []
         self._instant(self._heap[0][0])
-        return self._step
+        self._seen = self._kept
+        return seen
 
     def run(self, until: datetime | None = None) -> Simulator:
         """Everything that happens up to an instant, and leave the clock there; None: until nothing will any more."""
@@ -139,7 +142,6 @@ class Simulator:
             if order == _IS_DUE and self._wakes.get(id) != at:
                 heapq.heappop(heap)
                 continue
-            self._step = []
             self._instant(at)
         if last is not None and last > self._at:
             self._at, self.now = last, from_microseconds(last)
@@ -230,9 +232,10 @@ class Simulator:
 
     def _told(self, enrollment: Enrollment, events: Several[Event]) -> None:
         self.answers.told(enrollment, events)
-        self._step.extend(events)
-        if self._keep_events:
-            self.events.extend(events)
+        if self._seen is not None:
+            self._seen.extend(events)
+            if self._kept is not None and self._seen is not self._kept:
+                self._kept.extend(events)
         self._look_again(enrollment)
 
     def _look_again(self, enrollment: Enrollment) -> None:
@@ -312,6 +315,8 @@ class Simulator:
 
     def _may_exceed(self, held: list[Enrollment]) -> bool:
         """Whether a cap may be touched. Mostly there is plenty of room, and then nobody's turn has to be asked for."""
+        if len(held) == 1 and held[0].actor_id is None:
+            return False
         due: dict[Actor, int] = {}
         for each in held:
             if each.actor_id is not None:
