@@ -200,13 +200,19 @@ def _other(path: str, study: Study) -> Study:
 
 
 def _run(arguments: argparse.Namespace, out: Output, study: Study, runs: int) -> StudyResult:
-    from sequencer.simulation.study import simulate
+    from sequencer.simulation.study import simulate, uncollected
 
     enrollments = study.population(0).enrollments
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = arguments.workers or (cores if enrollments * runs >= _MANY else 1)
-    with out.progress("simulating", enrollments * runs) as progress, _cluster(arguments) as client:
-        return simulate(study, runs=runs, workers=workers, client=client, progress=progress.advance)
+    total = enrollments * runs
+    with uncollected() as collect, _cluster(arguments) as client, out.progress("simulating", total) as progress:
+
+        def advance(by: int) -> None:
+            progress.advance(by)
+            collect()
+
+        return simulate(study, runs=runs, workers=workers, client=client, progress=advance)
 
 
 def _cluster(arguments: argparse.Namespace) -> Any:

@@ -128,7 +128,8 @@ class Simulator:
         self._drop_stale()
         if not self._heap:
             raise LookupError("nothing will happen any more")
-        self._seen = seen = []
+        seen: list[Event] = []
+        self._seen = seen
         self._instant(self._heap[0][0])
         self._seen = self._kept
         return seen

@@ -39,7 +39,7 @@ from sequencer.simulation.scenario import Scenario
 from sequencer.simulation.simulator import Simulator, versions_of
 from sequencer.simulation.world import World
 
-__all__ = ["Part", "Study", "StudyResult", "compare", "simulate"]
+__all__ = ["Part", "Study", "StudyResult", "compare", "simulate", "uncollected"]
 
 # So many parts for each process: few enough to cost nothing, enough that nobody waits long for the last.
 _PARTS_EACH = 6
@@ -94,7 +94,7 @@ class Study:
             raise InvalidInput("needs at least one lead", path="leads", code="empty")
 
     def _refuse_strangers(self) -> None:
-        """Raise where the scenario speaks of a step that no sequence has: it would do nothing, and nobody would know."""
+        """Raise where the scenario speaks of a step that no sequence has: it would do nothing, unseen."""
         known: dict[Any, bool] = {}
         for sequence in self.sequences:
             for position, step in enumerate(sequence.steps):
@@ -187,8 +187,23 @@ def _line(event: Event) -> Line:
 _here: dict[str, Any] = {}
 
 
+@contextlib.contextmanager
+def uncollected() -> Iterator[Callable[[], object]]:
+    """Without the garbage collector, for a process that does nothing else; it is given what to call between parts.
+
+    A simulation makes many objects and few cycles, of which it is enough to be rid from time to time.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield gc.collect
+    finally:
+        if was:
+            gc.enable()
+
+
 def _begin(study: Study) -> None:
-    """In a process that does nothing else: what is counted forms no cycles, so nobody needs to look for them often."""
+    """In a process that is there for nothing else."""
     _here.update(study=study, populations={})
     gc.disable()
 
