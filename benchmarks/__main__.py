@@ -7,12 +7,22 @@ import json
 import platform
 import sys
 
-from benchmarks import comparing, deciding, enrolling, importing, planning, simulating, storing, storing_postgres
+from benchmarks import (
+    comparing,
+    deciding,
+    enrolling,
+    importing,
+    planning,
+    simulating,
+    storing,
+    storing_postgres,
+    vectors,
+)
 from benchmarks.measuring import Question
 
 QUESTIONS: dict[str, Question] = {
     question.name: question
-    for module in (planning, deciding, storing, storing_postgres, enrolling, simulating, importing, comparing)
+    for module in (planning, vectors, deciding, storing, storing_postgres, enrolling, simulating, importing, comparing)
     for question in module.QUESTIONS
 }
 
