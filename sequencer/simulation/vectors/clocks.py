@@ -61,6 +61,16 @@ class ZoneClock:
         if len(self._changes) > len(self.changes):
             self._freeze()
 
+    def goes_like(self, other: ZoneClock) -> bool:
+        """Whether it shows the same as another one that begins where it does, as far as that one was told to reach."""
+        if self._offsets[0] != other._offsets[0]:
+            return False
+        self.reach(other._reached - 1)
+        known = len(other._changes)
+        if self._changes[:known] != other._changes or self._offsets[: known + 1] != other._offsets:
+            return False
+        return len(self._changes) == known or self._changes[known] > other._reached
+
     def _change(self, before: int, after: int) -> int:
         """The second of the one change between two instants, by halving."""
         offset = self._offset(before)

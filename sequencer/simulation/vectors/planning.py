@@ -89,9 +89,10 @@ def plan_many(
         rows = slice(begin, begin + _CHUNK)
         chunk, kinds = instants[rows], None if codes is None else codes[rows]
         left = [_NO_ROWS]
-        for code, those in _groups(chunk, kinds, left):
+        shared = _Shared(sequence, dates)
+        for code, first, last, those in _groups(chunk, kinds, left):
             try:
-                steps = _courses(sequence, calendars[code], dates, chunk if those is None else chunk[those])
+                steps = shared.courses(calendars[code], first, last)
             except InvalidInput:  # some of them go too far; which, the core says
                 left.append(np.arange(len(chunk)) if those is None else those)
             else:
@@ -104,20 +105,30 @@ def plan_many(
 
 def _groups(
     instants: Instants, codes: Instants | None, left: list[Instants]
-) -> Iterator[tuple[int, NDArray[np.intp] | None]]:
-    """The rows of one zone that start at about the same time, with its code; None: all rows. Too few are `left`."""
+) -> Iterator[tuple[int, int, int, NDArray[np.intp] | None]]:
+    """The rows of one zone that start at about the same time: its code, from when to when, and which (None: all).
+
+    Those which are too few are `left`.
+    """
     if not instants.size:
         return
+    earliest, latest = int(instants.min()), int(instants.max())
+
+    def between(period: int) -> tuple[int, int]:
+        # The same for all zones, so that they can share their courses.
+        return max(earliest, period << _PERIOD), min(latest, ((period + 1) << _PERIOD) - 1)
+
     periods = instants >> _PERIOD
-    first = int(periods.min())
-    periods -= first
-    kinds = int(periods.max()) + 1
+    base = earliest >> _PERIOD
+    periods -= base
+    kinds = (latest >> _PERIOD) - base + 1
     if codes is not None:
         periods += codes * kinds
     counts = np.bincount(periods)
     many = np.flatnonzero(counts >= _FEWEST)
     if len(many) == 1 and counts[many[0]] == len(instants):
-        yield int(many[0]) // kinds, None
+        code, period = divmod(int(many[0]), kinds)
+        yield code, *between(period + base), None
         return
     # Sixteen bits are sorted in no time; zero has those that are too few.
     group_of = np.zeros(len(counts), np.uint16)
@@ -127,7 +138,8 @@ def _groups(
     edges = np.cumsum(np.bincount(groups, minlength=len(many) + 1)).tolist()
     left.append(in_order[: edges[0]])
     for i, kind in enumerate(many.tolist()):
-        yield kind // kinds, in_order[edges[i] : edges[i + 1]]
+        code, period = divmod(kind, kinds)
+        yield code, *between(period + base), in_order[edges[i] : edges[i + 1]]
 
 
 _Course = Callable[[Instants], Instants]
@@ -143,10 +155,29 @@ class _Later:
         return instants + self.span
 
 
-def _courses(sequence: Sequence, calendar: Calendar, dates: Dates, starts: Instants) -> list[list[_Course]]:
-    """For each step what takes its base to its estimate, on one zone's clock. Raises `InvalidInput` near the limit."""
-    first, last = int(starts.min()), int(starts.max())
-    clock = ZoneClock(calendar, first)
+class _Shared:
+    """The courses of a sequence's steps: made once for all zones whose clocks go alike for as long as it takes."""
+
+    def __init__(self, sequence: Sequence, dates: Dates) -> None:
+        self._sequence, self._dates = sequence, dates
+        self._made: dict[tuple[int, int], list[tuple[ZoneClock, list[list[_Course]]]]] = {}
+
+    def courses(self, calendar: Calendar, first: int, last: int) -> list[list[_Course]]:
+        """For starts between two instants, on the clock of a calendar. Raises `InvalidInput` near the limit."""
+        clock = ZoneClock(calendar, first)
+        made = self._made.setdefault((first, last), [])
+        for other, steps in made:
+            if clock.goes_like(other):
+                return steps
+        steps = _courses(self._sequence, calendar, self._dates, clock, first, last)
+        made.append((clock, steps))
+        return steps
+
+
+def _courses(
+    sequence: Sequence, calendar: Calendar, dates: Dates, clock: ZoneClock, first: int, last: int
+) -> list[list[_Course]]:
+    """For each step what takes its base to its estimate."""
     same_days = set(calendar.send_days) == set(calendar.working_days)
     steps: list[list[_Course]] = []
     for step in sequence.steps:
