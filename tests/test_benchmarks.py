@@ -6,13 +6,16 @@ import json
 import re
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
+import numpy as np
+import pendulum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import comparing, planning
+from benchmarks import comparing, planning, vectors
 from benchmarks.__main__ import QUESTIONS
 from benchmarks.deciding import walk
 from benchmarks.measuring import Figure, Question
@@ -21,10 +24,10 @@ from benchmarks.peers.running import run
 from benchmarks.peers.work import Post, mailed
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Weekdays
-from sequencer.core.instants import to_instant
+from sequencer.core.instants import from_microseconds, to_instant, to_microseconds
 from sequencer.core.lifecycle import advance
 from sequencer.core.sequence import AutomatedEmail, Step
-from sequencer.core.timeline import estimate
+from sequencer.core.timeline import estimate, plan
 
 PAGE = (Path(__file__).resolve().parent.parent / "benchmarks" / "README.md").read_text(encoding="utf-8")
 
@@ -41,6 +44,32 @@ def test_both_closed_forms_are_the_same_arithmetic(minutes, days):
     ours = estimate(Calendar(planning.ZONE), Step(AutomatedEmail(1), Weekdays(days)), to_instant(moment))
 
     assert ours == planning.plain(moment, days)
+
+
+@cache
+def by_hand() -> vectors.ByHand:
+    return vectors.ByHand()
+
+
+@given(st.lists(st.tuples(st.integers(0, 365 * 86_400 - 1), st.integers(0, 3)), min_size=1, max_size=20))
+def test_numpy_by_hand_is_the_same_arithmetic(leads):
+    """What is written by hand in numpy gives the instants that `plan` gives, so the comparison is fair."""
+    seconds, codes = (np.array(each) for each in zip(*leads, strict=True))
+    starts = (int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) + seconds) * 1_000_000
+    found = by_hand().plan(starts, codes)
+
+    for row, (start, code) in enumerate(zip(starts.tolist(), codes.tolist(), strict=True)):
+        timeline = plan(vectors.SEQUENCE, from_microseconds(start), timezone=vectors.ZONES[code])
+        assert found[row].tolist() == [to_microseconds(step.estimated_execute_at) for step in timeline]
+
+
+def test_a_population_is_the_same_in_every_run():
+    """The leads of the benchmark are drawn from a seed: all in one year, in every zone, over every clock change."""
+    starts, codes = vectors.population(1_000)
+
+    assert (starts == vectors.population(1_000)[0]).all()
+    assert {pendulum.from_timestamp(at // 1_000_000).year for at in starts.tolist()} == {2026}
+    assert set(codes.tolist()) == set(range(len(vectors.ZONES)))
 
 
 def test_the_walk_lives_a_whole_life():
