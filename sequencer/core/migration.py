@@ -311,8 +311,12 @@ _KINDS = {
 }
 
 
-def plan_migration(enrollment: Enrollment, version: SequenceVersion, now: DateTime) -> EnrollmentMove:
+def plan_migration(
+    enrollment: Enrollment, version: SequenceVersion, now: DateTime, beside: Enrollment | None = None
+) -> EnrollmentMove:
     """What would become of an enrollment in another version of its sequence, by doing it and looking.
+
+    `beside` is another one of the same person that the new version would not tolerate (L9).
 
     Raises `InvalidInput` for a version of another sequence.
     """
@@ -334,6 +338,10 @@ def plan_migration(enrollment: Enrollment, version: SequenceVersion, now: DateTi
     refusal = _refusal(enrollment, match)
     if refusal is not None:
         return EnrollmentMove(**plan, refused=refusal[1])
+    if beside is not None:
+        name = beside.version.sequence.name
+        why = f"the new version tolerates no other sequence, and enrollment {beside.id} in {name!r} goes on"
+        return EnrollmentMove(**plan, refused=f"{why}; finish one of the two first")
     try:
         migrate(draft, version)
     except InvalidInput as error:

@@ -26,7 +26,16 @@ from sequencer.engine.results import Row
 from sequencer.engine.storage import Transaction, Who
 from sequencer.engine.zonedata import version_in_use
 
-__all__ = ["Refusal", "alone", "enroll_one", "enroll_rows", "refuse_out_of_range", "update_person"]
+__all__ = [
+    "Refusal",
+    "alone",
+    "alone_in",
+    "enroll_one",
+    "enroll_rows",
+    "refuse_out_of_range",
+    "update_person",
+    "who_is",
+]
 
 Refusal = AlreadyEnrolled | Suppressed | KeyReused
 """What the state of things says to a row. Any other error, a store that fails above all, is not about that row."""
@@ -60,7 +69,7 @@ def enroll_rows(
     now: DateTime,
 ) -> list[Enrollment | Refusal]:
     """What becomes of each row, in its turn: its enrollment, or what refuses it. The rows are validated already."""
-    people = [_who(row.resource) for row in rows]
+    people = [who_is(row.resource) for row in rows]
     keys = {row.idempotency_key for row in rows if row.idempotency_key is not None}
     who = dict.fromkeys(each for several in people for each in several)
     alone(transaction, account, who, keys)
@@ -161,7 +170,7 @@ class _Beside:
             _refuse_soon(last.id, last.finished_at, version.sequence, now)
 
 
-def _who(resource: Resource) -> tuple[Who, ...]:
+def who_is(resource: Resource) -> tuple[Who, ...]:
     """By what somebody is recognised again: the resource's type and id, and its address (L9)."""
     address = resource.address
     return ((resource.type, resource.id),) if address is None else ((resource.type, resource.id), address)
@@ -180,13 +189,18 @@ def alone(
     transaction.lock(*names, within=("enrolling", account))
 
 
+def alone_in(transaction: Transaction, account: Identifier | None) -> None:
+    """From here on nobody else enrolls anybody in this account."""
+    transaction.lock(within=("enrolling", account))
+
+
 def update_person(transaction: Transaction, account: Identifier | None, resource: Resource, now: DateTime) -> int:
     """Store the person anew with every ongoing enrollment of the resource, or raise and store nothing.
 
     What is stored already like that is counted, and not written. The rules are those of enrolling: an address that
     comes in must not have opted out, nor be in the same sequence already.
     """
-    alone(transaction, account, _who(resource))
+    alone(transaction, account, who_is(resource))
     mine = [held.enrollment for held in transaction.ongoing(account, resource=resource)]
     if not mine:
         raise NotFound("ongoing enrollment of", f"{resource.type} {resource.id}")

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 from pendulum import DateTime
 
+from sequencer.core.enrollment import Enrollment
 from sequencer.core.errors import IllegalTransition, InvalidInput, NotFound
 from sequencer.core.instants import to_iso
 from sequencer.core.lifecycle import advance
@@ -21,6 +22,7 @@ from sequencer.core.signals import Migrate
 from sequencer.core.timeline import seen_at
 from sequencer.core.values import Identifier
 from sequencer.engine.board import Board
+from sequencer.engine.enrolling import alone_in, who_is
 from sequencer.engine.reports import is_own
 from sequencer.engine.results import Outcome
 from sequencer.engine.storage import Transaction
@@ -135,8 +137,30 @@ def planned(
         found = transaction.find_version(account, new)
         version = found or SequenceVersion(0, key, transaction.last_version(current) + 1, new, current.sequence_id)
     found_ones = transaction.in_other_versions(account, version, only=only, after=after, limit=limit)
-    moves = tuple(plan_migration(each, version, now) for each in found_ones)
+    beside = _beside(transaction, account, version, found_ones)
+    moves = tuple(plan_migration(each, version, now, beside.get(each.id)) for each in found_ones)
     return MigrationPlan(version, now, moves, moves[-1].enrollment_id if len(moves) == limit else None)
+
+
+def _beside(
+    transaction: Transaction, account: Identifier | None, version: SequenceVersion, enrollments: Collection[Enrollment]
+) -> dict[int, Enrollment]:
+    """By id, of those who would come into an exclusive version, what goes on beside them (L9)."""
+    if version.sequence.policy.exclusive != "all":
+        return {}
+    people = {
+        each.id: who_is(each.resource)
+        for each in enrollments
+        if not each.is_finished and each.version.sequence.policy.exclusive != "all"
+    }
+    ongoing = transaction.ongoing_of(account, {each for who in people.values() for each in who})
+    found: dict[int, Enrollment] = {}
+    for id, who in people.items():
+        others = (other for each in who for other in ongoing.get(each, ()) if other.id != id)
+        other = next(others, None)
+        if other is not None:
+            found[id] = other
+    return found
 
 
 def _stored(transaction: Transaction, account: Identifier | None, version: SequenceVersion) -> SequenceVersion:
@@ -164,6 +188,8 @@ def carried_out(
     changed: list[EnrollmentMove] = []
     refused: list[EnrollmentMove] = []
     missing: list[int] = []
+    if version.sequence.policy.exclusive == "all":
+        alone_in(transaction, account)
     for move in plan.moves:
         if only is not None and move.enrollment_id not in only:
             continue
@@ -172,8 +198,12 @@ def carried_out(
             missing.append(move.enrollment_id)
             continue
         enrollment = held.enrollment
+        other = _beside(transaction, account, version, [enrollment]).get(enrollment.id)
         if enrollment.revision != move.revision:
-            changed.append(plan_migration(enrollment, version, now))
+            changed.append(plan_migration(enrollment, version, now, other))
+            continue
+        if other is not None:
+            refused.append(plan_migration(enrollment, version, now, other))
             continue
         try:
             decision = board.settle(transaction, advance(enrollment, Migrate(version), now), now)

@@ -10,6 +10,7 @@ import pytest
 
 from sequencer import (
     Accepted,
+    AlreadyEnrolled,
     AutomatedEmail,
     EmailSent,
     Engine,
@@ -21,6 +22,7 @@ from sequencer import (
     MigrationResult,
     NotFound,
     Person,
+    Policy,
     RecordingMailer,
     Resource,
     Sequence,
@@ -181,6 +183,31 @@ def test_what_is_refused_is_left_and_named(engine, clock):
     assert "complete or skip it first" in result.refused[0].refused
     engine.skip(ids[1])
     assert len(engine.migrate(engine.plan_migration("Outreach", "Outreach")).moved) == 1
+
+
+def test_l9_a_version_that_tolerates_no_other_takes_nobody_who_is_in_one(engine):
+    """Who is in another sequence, by id or by address, stays with a reason until one of the two is over (L9)."""
+    other = Sequence("Other", [CALL])
+    one, two, three = enrolled(engine, 3)
+    beside = engine.enroll(other, lead(1)).id
+    twin = engine.enroll(other, Resource("contact", 9, email="LEAD2@example.com")).id
+    strict = outreach(HELLO, AGAIN, LAST, policy=Policy(exclusive="all"))
+
+    plan = engine.plan_migration("Outreach", strict)
+    why = (
+        "the new version tolerates no other sequence, and enrollment {} in 'Other' goes on; finish one of the two first"
+    )
+    assert [move.refused for move in plan] == [why.format(beside), why.format(twin), None]
+    engine.enroll(other, lead(3))
+    result = engine.migrate(plan)
+    assert (result.moved, len(result.refused)) == ((), 3)
+    engine.finish(beside)
+    assert [outcome.enrollment.id for outcome in engine.migrate(plan).moved] == [one]
+    with pytest.raises(AlreadyEnrolled):
+        engine.enroll(other, lead(1))
+    assert [engine.get(id).version.version for id in (one, two, three)] == [2, 1, 1]
+    # Within what is exclusive already nobody stands beside anybody, and back into the lenient version anybody may.
+    assert len(engine.migrate(engine.plan_migration("Outreach", OLD)).moved) == 1
 
 
 def test_a_history_with_moves_replays(engine, mailer, clock):
