@@ -197,7 +197,11 @@ class EnrollmentStep:
         return self.status in OVER
 
     def to_dict(self, timezone: str) -> dict[str, Any]:
-        """Plain JSON values; instants in UTC, and the estimate on the zone's clock, too."""
+        """Plain JSON values; instants in UTC, and the estimate on the zone's clock, too.
+
+        `not_before` is what has put the step off, if anything has, and `not_before_reason` says what that was: a cap, a
+        catch-up, a pause before a retry, a resume (T7).
+        """
         action = self.step.action
         properties: dict[str, Any]
         if isinstance(action, AutomatedEmail):
@@ -217,6 +221,8 @@ class EnrollmentStep:
             "local": estimate and to_local_iso(estimate, timezone),
             "executed_at": self.executed_at and to_iso(self.executed_at),
             "skipped_at": self.skipped_at and to_iso(self.skipped_at),
+            "not_before": self.not_before and to_iso(self.not_before),
+            "not_before_reason": self.not_before_reason,
             "overdue": self.overdue,
             "failure_reason": self.failure_reason,
             "failure_detail": self.failure_detail,

@@ -75,6 +75,9 @@ def test_e5_what_waits_says_until_when_and_why(store, mailer, clock):
     detail = "at most 1 mail in 24 hours in the name of 7"
     assert step.not_before_reason == f"cap: {detail}"
     assert deferrals(engine, 2) == [{"reason": "cap", "detail": detail}]
+    told = engine.get(2).to_dict()["steps"][0]
+    assert told["not_before"] == told["estimated_execute_at"] == "2026-03-03T09:01:00Z"
+    assert told["not_before_reason"] == step.not_before_reason
     assert f"not before 2026-03-03T09:01:00+00:00: a cap of the sender ({detail})" in str(engine.explain(2))
     assert not step.overdue
 
