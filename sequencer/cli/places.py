@@ -72,7 +72,7 @@ class Place:
 def place_of(arguments: argparse.Namespace, *, create: bool = False) -> Place:
     """What `--db` names; unless it is to be created, it is there already and holds a store."""
     if arguments.db.startswith(_URLS):
-        return _database(arguments.db, arguments.schema or "public", create=create)
+        return _database(arguments.db, "public" if arguments.schema is None else arguments.schema, create=create)
     if _LIBPQ.match(arguments.db):
         # It may hold a password, and would be the name of a new file.
         raise Refusal("--db names a file, or a database as postgresql://USER@HOST/DATABASE (?OPTION=VALUE&...)")

@@ -30,13 +30,13 @@ def register(commands: Commands) -> None:
             "sequencer migrate --db postgresql://owner@db.example.com/crm --schema sequencer --dry-run --sql > up.sql"
         ),
         more=(
-            "With --dry-run --sql the SQL comes out, and nothing else. For PostgreSQL it is complete, for who runs\n"
+            "With --sql the SQL comes out, and nothing is changed. For PostgreSQL it is complete, for who runs\n"
             "migrations by other means: in one transaction, as psql --single-transaction does."
         ),
         account=False,
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
-    parser.add_argument("--sql", action="store_true", help="show the SQL")
+    parser.add_argument("--sql", action="store_true", help="show the SQL of it, and change nothing")
 
     doctor = add_command(
         commands,
@@ -53,15 +53,16 @@ def register(commands: Commands) -> None:
 
 def _migrate(arguments: argparse.Namespace, out: Output) -> int:
     place = place_of(arguments, create=True)
-    if arguments.dry_run and place.path is not None and not place.path.exists():
+    dry_run = arguments.dry_run or arguments.sql
+    if dry_run and place.path is not None and not place.path.exists():
         # It must not leave a file behind.
         place = attrs.evolve(place, path=Path(":memory:"))
     _, newest, _ = place.schemas()
     with closing(place.store(check=False)) as store:
-        applied = store.migrate(dry_run=arguments.dry_run)
+        applied = store.migrate(dry_run=dry_run)
     first = newest - len(applied)
     out.document(
-        {"dry_run": arguments.dry_run, "schema": newest, "from": first, "applied": len(applied)}
+        {"dry_run": dry_run, "schema": newest, "from": first, "applied": len(applied)}
         | ({"sql": applied} if arguments.sql else {})
     )
     # What is to be run stands alone.
@@ -71,7 +72,7 @@ def _migrate(arguments: argparse.Namespace, out: Output) -> int:
             out.say(sql.rstrip())
     if not applied:
         say(f"{place.shown} has schema {newest}; nothing to do")
-    elif arguments.dry_run:
+    elif dry_run:
         say(f"{place.shown} would go from schema {first} to {newest}")
     else:
         say(f"{place.shown} has gone from schema {first} to {newest}")

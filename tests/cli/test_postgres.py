@@ -108,6 +108,7 @@ def test_the_sql_of_a_migration_is_complete(run, where):
         (["--db", "postgresql://ada:p@ss:hidden@db/crm"], 2, "--db is no connection string"),
         (["--db", "postgres://ada:hidden@[/crm"], 2, "--db is no connection string"),
         (["--db", "postgresql://ada:hidden@/crm", "--schema", "it's"], 2, "--schema needs the name of a schema"),
+        (["--db", "postgresql://ada:hidden@/crm", "--schema", ""], 2, "--schema needs the name of a schema"),
         (["--db", "crm.db", "--schema", "sales"], 2, "--schema is for PostgreSQL"),
         (["--db", "dbname=crm password=hidden"], 2, "postgresql://"),
     ],
