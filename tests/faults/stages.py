@@ -219,13 +219,11 @@ class Size:
     rounds: int
 
     def stride(self, on: str) -> int:
-        """Every how-manieth point; fewer where a point costs more, but of a thorough size."""
-        if self.every > 1:
-            return self.every * {"memory": 1, "sqlite": 3, "postgres": 9}[on]
-        return 8 if on == "postgres" and self.name == "ordinary" else 1
+        """Every how-manieth point: each of them, but for a small size, where it is fewer if a point costs more."""
+        return 1 if self.every == 1 else self.every * {"memory": 1, "sqlite": 3, "postgres": 9}[on]
 
     def fewer(self, on: str, count: int) -> int:
-        """So many, or a part of them where each costs much, but for a thorough size."""
+        """So many rounds of chance, or a part of them where each costs much, but for a thorough size."""
         return max(1, count // 5) if on == "postgres" and self.name != "thorough" else count
 
 

@@ -372,10 +372,12 @@ def year(on: str, size: Size) -> Tally:
     """With a mailer that recognises keys and with one that does not; each year twice."""
     total = Tally()
     modes = ("at_most_once", "deduplicates")
-    days = size.fewer(on, DAYS) if size.name == "small" else DAYS
+    days, people = DAYS, size.people
+    if size.name == "small":
+        days, people = size.fewer(on, days), size.fewer(on, people)
     for seed in range(max(1, size.rounds // 4)):
         for mode in modes if on == "memory" or (size.rounds > 1 and on == "sqlite") else modes[:1]:
-            (tally, one), (_, other) = (traced(on, mode, size.fewer(on, size.people), seed, days) for _ in range(2))
+            (tally, one), (_, other) = (traced(on, mode, people, seed, days) for _ in range(2))
             if one != other:
                 tally.found("corrupt", f"{mode}, seed {seed}: two years with one seed have two traces")
             total.add(tally)
