@@ -1,4 +1,4 @@
-"""`python -m tests.faults [FAULT ...] [--store STORE] [--size SIZE] [--json | --markdown]`.
+"""`python -m tests.faults [FAULT ...] [--store STORE] [--size SIZE] [--json | --markdown | --page]`.
 
 Ends with 1 when a gate is missed. Prints how often each fault was made to happen, and how often something went wrong:
 injected N, lost M, doubled K.
@@ -12,12 +12,14 @@ import logging
 import sys
 import time
 import traceback
+from pathlib import Path
 
 from tests.faults.registry import FAULTS, SIZES, STAGES, Fault, rows
 from tests.faults.stages import Size
-from tests.faults.tables import written
+from tests.faults.tables import with_counts, written
 from tests.faults.tally import Tally
 
+PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "faults.md"
 SHORT = ("injected", "lost", "doubled", "allowed", "early", "order", "stuck", "corrupt")
 
 
@@ -30,6 +32,7 @@ def main() -> int:
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="one JSON document")
     shape.add_argument("--markdown", action="store_true", help="the table of docs/faults.md")
+    shape.add_argument("--page", action="store_true", help="put the counts into docs/faults.md, if no gate is missed")
     given = parser.parse_args()
     unknown = [name for name in given.fault if name not in FAULTS]
     if unknown:
@@ -58,6 +61,8 @@ def main() -> int:
         print(json.dumps(done, indent=2))
     elif given.markdown:
         print(written(done))
+    elif given.page and not missed:
+        PAGE.write_text(with_counts(PAGE.read_text(encoding="utf-8"), done), encoding="utf-8")
     return 1 if missed else 0
 
 

@@ -1,7 +1,8 @@
 """A disk that is full, or that fails: at every page, at every size of a file, at every statement.
 
 The worker and its hosts meet the error as `StoreError`, as often as they try; then there is room again and the same
-worker goes on. The file passes its check at every stage.
+worker goes on. The file passes its check at every stage. A server of PostgreSQL's has a disk of its own: it says itself
+that this is full, or fails, at every statement that writes and at every commit.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sequencer.core.errors import StoreError
+from sequencer.engine.storage import Store
 from sequencer.stores.sqlite import SQLiteStore
 from tests.faults import deaths
 from tests.faults.judge import judge
@@ -38,6 +40,10 @@ class _Disk:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.failures = 0
+
+    def store(self) -> Store:
+        """A store on this disk."""
+        return SQLiteStore(connect=self.connect)
 
     def connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, check_same_thread=False)
@@ -151,7 +157,7 @@ class _World(World):
 
     def __init__(self, disk: _Disk, struck: _Struck, **how: Any) -> None:
         self._struck = struck
-        super().__init__(None, how["mode"], store=SQLiteStore(connect=disk.connect))
+        super().__init__(None, how["mode"], store=disk.store())
 
     def act(self, verb: Callable[..., Any], *arguments: Any) -> Any:
         while True:
@@ -168,8 +174,68 @@ class _World(World):
                 self._struck.meet()
 
 
+class _FullServer(_Disk):
+    """PostgreSQL whose n-th write, and those tried after it, find no room on its disk; or n-th row to be committed.
+
+    A trigger on every table raises what the server would; the count of the writes goes on where they are rolled back.
+    """
+
+    def __init__(self, made: Any, at: int, when: str) -> None:
+        super().__init__(made.folder)
+        self._made = made
+        self._at = at
+        self._when = when
+
+    def store(self) -> Store:
+        store: Store = self._made.store()
+        return store
+
+    def fail(self) -> None:
+        error = ("disk_full", "io_error")[self._at % 2]
+        self._made.run(
+            "CREATE SEQUENCE {}.faults_writes",
+            "CREATE FUNCTION {}.faults_write() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"IF nextval('{{}}.faults_writes') >= {self._at} "
+            f"THEN RAISE EXCEPTION 'no room for this' USING ERRCODE = '{error}'; END IF; "
+            "RETURN NULL; END $$",
+            *(
+                f"{_WHEN[self._when]} EXECUTE FUNCTION {{}}.faults_write()".replace("TABLE", f"{{}}.{table}")
+                for table in self._made.tables()
+            ),
+        )
+
+    def mend(self) -> None:
+        self._made.run("DROP FUNCTION IF EXISTS {}.faults_write CASCADE", "DROP SEQUENCE IF EXISTS {}.faults_writes")
+
+
+_WHEN = {
+    "write": "CREATE TRIGGER faults_write BEFORE INSERT OR UPDATE OR DELETE ON TABLE",
+    "commit": "CREATE CONSTRAINT TRIGGER faults_commit AFTER INSERT OR UPDATE OR DELETE ON TABLE INITIALLY DEFERRED "
+    "FOR EACH ROW",
+}
+"""At each statement that writes; and at a commit, at each row that was written before it."""
+
+
 def disks(on: str, size: Size) -> Tally:
     """Every page at which the file can be full, every size at which the disk can be, every statement."""
+    return _of_a_server(size) if on == "postgres" else _of_files(on, size)
+
+
+def _of_a_server(size: Size) -> Tally:
+    total = Tally()
+    for when in _WHEN:
+        for at in itertools.count(1, size.stride("postgres")):
+            mode = ("at_most_once", "deduplicates")[at // 2 % 2]
+            with stage("postgres") as made:
+                tally = _live(made, _FullServer(made, at, when), mode)
+            tally.notes = [f"{mode}, {when} {at}: {note}" for note in tally.notes]
+            total.add(tally)
+            if not tally.injected:
+                break
+    return total
+
+
+def _of_files(on: str, size: Size) -> Tally:
     total = Tally()
     with stage(on) as made:
         SQLiteStore(made.folder / "faults.db").close()

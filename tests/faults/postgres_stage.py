@@ -73,15 +73,28 @@ class PostgresStage(Stage):
         self._rows(f"INSERT INTO {{}}.sequencer_migrations VALUES ({schema}, 'of the future', 'after') RETURNING 1")
 
     def contents(self) -> Any:
-        named = self._rows("SELECT tablename FROM pg_tables WHERE schemaname = {:L} ORDER BY tablename")
-        return {name: self._rows(f"SELECT * FROM {{}}.{name} AS t ORDER BY t") for (name,) in named}
+        return {name: self._rows(f"SELECT * FROM {{}}.{name} AS t ORDER BY t") for name in self.tables()}
+
+    def tables(self) -> list[str]:
+        """The names of all tables, in order."""
+        return [
+            name for (name,) in self._rows("SELECT tablename FROM pg_tables WHERE schemaname = {:L} ORDER BY tablename")
+        ]
+
+    def run(self, *statements: str) -> None:
+        """Each of these, in which `{}` is the schema; from outside, as the server's own administrator."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            for each in statements:
+                connection.execute(self._written(each))
 
     def _rows(self, statement: str) -> list[Any]:
-        text = statement.replace("{:L}", sql.Literal(self.schema).as_string(None))
         with psycopg.connect(self.dsn, autocommit=True) as connection:
-            found = connection.execute(text.replace("{}", sql.Identifier(self.schema).as_string(None)).encode())
-            rows: list[Any] = found.fetchall()
+            rows: list[Any] = connection.execute(self._written(statement)).fetchall()
             return rows
+
+    def _written(self, statement: str) -> bytes:
+        text = statement.replace("{:L}", sql.Literal(self.schema).as_string(None))
+        return text.replace("{}", sql.Identifier(self.schema).as_string(None)).encode()
 
     def store_with(self, origin: str) -> Any:
         store: Any = self.store()

@@ -140,11 +140,12 @@ FAULTS: dict[str, Fault] = {
         ),
         Fault(
             "disk",
-            "the file is full at every page, the disk at every size, and every statement meets an I/O error",
+            "the file is full at every page, the disk at every size, and every statement meets an I/O error; a server "
+            "finds its disk full, or failing, at every write and at every commit",
             "corrupt = 0; the same worker goes on when there is room",
             disks.disks,
-            ("sqlite",),
-            least=1000,
+            SHARED,
+            least=500,
         ),
         Fault(
             "migration",

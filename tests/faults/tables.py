@@ -9,7 +9,7 @@ from typing import Any
 from tests.faults.registry import FAULTS
 from tests.faults.tally import COLUMNS
 
-__all__ = ["columns_table", "counts_in", "faults_table", "written"]
+__all__ = ["columns_table", "counts_in", "faults_table", "with_counts", "written"]
 
 
 def written(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -44,3 +44,11 @@ def counts_in(page: str) -> list[dict[str, Any]]:
             found.append({"fault": cells[0], "store": cells[1],
                           **{name: int(cell) for name, cell in zip(COLUMNS, cells[2:], strict=True)}})  # fmt: skip
     return found
+
+
+def with_counts(page: str, rows: Iterable[Mapping[str, Any]]) -> str:
+    """The page with the counts of a run in its table, each in the place of that fault's on that store before."""
+    before = counts_in(page)
+    counts = {(row["fault"], row["store"]): row for row in (*before, *rows)}
+    places = [(fault.name, on) for fault in FAULTS.values() for on in fault.stores]
+    return page.replace(written(before), written(counts[place] for place in places if place in counts))

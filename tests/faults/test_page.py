@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.registry import FAULTS, SIZES
-from tests.faults.tables import columns_table, counts_in, faults_table, written
+from tests.faults.tables import columns_table, counts_in, faults_table, with_counts, written
 from tests.faults.tally import COLUMNS, Tally
 
 PAGE = (Path(__file__).resolve().parent.parent.parent / "docs" / "faults.md").read_text(encoding="utf-8")
@@ -29,6 +29,19 @@ def test_the_page_counts_every_fault_on_every_store():
 
     assert [(row["fault"], row["store"]) for row in COUNTS] == wanted
     assert written(COUNTS) in PAGE
+
+
+def test_a_run_is_put_into_the_page():
+    """The counts of a run stand where those of the same fault and store stood, or where they belong; the rest stays."""
+    some = [row for row in COUNTS if row["fault"] != "stale" or row["store"] == "memory"]
+    without = PAGE.replace(written(COUNTS), written(some))
+    missing = [row for row in COUNTS if row not in some]
+    assert missing
+    assert with_counts(without, missing) == PAGE
+
+    other = {**COUNTS[3], "injected": COUNTS[3]["injected"] + 1}
+    assert counts_in(with_counts(PAGE, [other])) == [*COUNTS[:3], other, *COUNTS[4:]]
+    assert with_counts(PAGE, COUNTS) == with_counts(PAGE, []) == PAGE
 
 
 @pytest.mark.parametrize("row", COUNTS, ids=lambda row: f"{row['fault']}-{row['store']}")
