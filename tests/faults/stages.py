@@ -219,8 +219,10 @@ class Size:
     rounds: int
 
     def stride(self, on: str) -> int:
-        """Every how-manieth point: each of them, but for a small size, where it is fewer if a point costs more."""
-        return 1 if self.every == 1 else self.every * {"memory": 1, "sqlite": 3, "postgres": 9}[on]
+        """Every how-manieth point; fewer where a point costs more, but of a thorough size."""
+        if self.every > 1:
+            return self.every * {"memory": 1, "sqlite": 3, "postgres": 9}[on]
+        return 4 if on == "postgres" and self.name == "ordinary" else 1
 
     def fewer(self, on: str, count: int) -> int:
         """So many rounds of chance, or a part of them where each costs much, but for a thorough size."""
