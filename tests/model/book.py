@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import attrs
+
 from sequencer.core.calendar import Calendar, Window
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.enrollment import Enrollment, Resource, fold_address
@@ -29,10 +31,10 @@ FAILURES = {
 QUICK = Sequence(
     "quick",
     [
-        Step(AutomatedEmail(1)),
-        Step(AutomatedEmail(1), Hours(1)),
-        Step(Task("Call", skip_after=Hours(30)), Hours(2)),
-        Step(AutomatedEmail(1, is_reply=True), Weekdays(1)),
+        Step(AutomatedEmail(1), key="hello"),
+        Step(AutomatedEmail(1), Hours(1), key="again"),
+        Step(Task("Call", skip_after=Hours(30)), Hours(2), key="call"),
+        Step(AutomatedEmail(1, is_reply=True), Weekdays(1), key="thanks"),
     ],
     calendar=Calendar("UTC"),
     policy=Policy(retry=Retry(attempts=3)),
@@ -54,6 +56,26 @@ LENIENT = Sequence(
     policy=Policy(on={"replied": Reaction("block", duration=Weekdays(1)), "opened": "block", "converted": "note"}),
 )
 SEQUENCES = {each.key: each for each in (QUICK, OFFICE, ALONE, LENIENT)}
+
+HELLO, AGAIN, CALL, THANKS = QUICK.steps
+MORE = Step(AutomatedEmail(2), Hours(2), key="more")
+VERSIONS = {
+    "quick": (
+        QUICK,
+        attrs.evolve(QUICK, steps=[HELLO, MORE, attrs.evolve(CALL, after=Weekdays(1)), THANKS]),
+        attrs.evolve(QUICK, steps=[THANKS, AGAIN, HELLO]),
+        attrs.evolve(QUICK, steps=[HELLO, AGAIN]),
+        attrs.evolve(QUICK, policy=Policy(exclusive="all"), calendar=Calendar("Asia/Kathmandu")),
+    ),
+    "office": (
+        OFFICE,
+        attrs.evolve(OFFICE, steps=[*OFFICE.steps[:2], Step(AutomatedEmail(2)), *OFFICE.steps[2:]]),
+        attrs.evolve(OFFICE, steps=OFFICE.steps[1:], calendar=Calendar("America/New_York")),
+    ),
+    "alone": (ALONE, attrs.evolve(ALONE, policy=Policy(), steps=ALONE.steps[1:])),
+    "lenient": (LENIENT, attrs.evolve(LENIENT, steps=LENIENT.steps[:2])),
+}
+"""Of each sequence the versions that people are moved between; those of `quick` have keys, by which the book knows."""
 
 LEADS = {
     "ada": Resource("lead", 1, email="ada@example.com", fields={"name": "Ada"}),
@@ -82,6 +104,7 @@ class Book:
         self.suppressed: set[str] = set()
         self.idempotency: dict[str, int] = {}
         self.reports: dict[str, tuple[Any, tuple[int, ...]]] = {}
+        self.past: dict[int, set[str | None]] = {}
 
     # -- enrolling: L9
 
@@ -105,9 +128,7 @@ class Book:
         in_the_way = {
             id
             for id in mine
-            if self.seen[id].version.key == key
-            or alone
-            or SEQUENCES[self.seen[id].version.key].policy.exclusive == "all"
+            if self.seen[id].version.key == key or alone or self.seen[id].version.sequence.policy.exclusive == "all"
         }
         if in_the_way:
             return "already", in_the_way
@@ -153,6 +174,78 @@ class Book:
             return "already"
         return "done" if until is None or until > seen.blocked_until else "already"
 
+    def expect_resume_blocked(self, reason: str, key: str | None, *, skip: bool) -> list[int]:
+        """Who goes on again."""
+        return [
+            id
+            for id, each in sorted(self.seen.items())
+            if (each.state.value, each.blocked_reason) == ("blocked", reason)
+            and key in (None, each.version.key)
+            and not (skip and each.current is not None and each.current.status.value == "requested")
+        ]
+
+    # -- the person: L1, L9
+
+    def expect_update(self, resource: Resource) -> tuple[str, set[int]]:
+        """What correcting a person should answer; of whom, or beside whom."""
+        mine = {id for id in self.ongoing() if whose(self.seen[id]) == who(resource)}
+        address = fold_address(resource.email)
+        coming = {id for id in mine if self.address[id] != address}
+        if not mine:
+            return "nobody", set()
+        if address is None or not coming:
+            return "done", mine
+        if address in self.suppressed:
+            return "suppressed", set()
+        others = {id for id in self.ongoing() if id not in mine and self.address[id] == address}
+        in_the_way = {other for other in others for id in coming if self.tolerate_not(other, self.seen[id].version)}
+        return ("already", in_the_way) if in_the_way else ("done", mine)
+
+    def tolerate_not(self, other: int, version: Any) -> bool:
+        """Whether what goes on and an enrollment in this version cannot be beside each other (L9)."""
+        beside = self.seen[other].version
+        alone = "all" in (beside.sequence.policy.exclusive, version.sequence.policy.exclusive)
+        return alone or beside.key == version.key
+
+    # -- another version: L1, L2
+
+    def expect_in_plan(self, sequence: Sequence) -> list[int]:
+        """Who would be moved to this version of a sequence, or be refused."""
+        mine = [id for id in self.ongoing() if self.seen[id].version.key == sequence.key]
+        return sorted(id for id in mine if self.seen[id].version.sequence != sequence)
+
+    def must_stay_alone(self, id: int, sequence: Sequence) -> bool:
+        """Whether somebody would come into a version that tolerates no other sequence, and is in one (L9)."""
+        seen = self.seen[id]
+        if sequence.policy.exclusive != "all" or seen.version.sequence.policy.exclusive == "all":
+            return False
+        return any(
+            whose(self.seen[other]) == whose(seen)
+            or (self.address[other] is not None and self.address[other] == self.address[id])
+            for other in self.ongoing()
+            if other != id
+        )
+
+    def had(self, id: int) -> set[str | None]:
+        """The keys of the steps that are over, in whatever version; those that a move passed over never were."""
+        steps = self.seen[id].steps
+        return self.past.get(id, set()) | {step.step.key for step in steps if step.is_over and not step.is_passed_over}
+
+    def expect_place(self, id: int, sequence: Sequence) -> tuple[str, int]:
+        """Where somebody in a sequence with keys would go on in another version of it, or that it must wait."""
+        seen, keys = self.seen[id], [step.key for step in sequence.steps]
+        behind = 1 + max((at for at, key in enumerate(keys) if key in self.had(id)), default=-1)
+        if any(step.cancel_task and step.step.key not in keys for step in seen.steps[: seen.position]):
+            return "refused", behind
+        current = seen.steps[seen.position]
+        begun = current.status.value != "pending" or current.attempt > 0 or current.generation > 0
+        if not begun:
+            return "moved", behind
+        key = current.step.key
+        if key not in keys or keys.index(key) < behind:
+            return "refused", behind
+        return "moved", keys.index(key)
+
     # -- reports: L8
 
     def concerned(self, report: Any) -> tuple[list[int], list[int]]:
@@ -179,10 +272,11 @@ class Book:
     def reaction(self, id: int, report: Any, now: Any) -> tuple[str, Any]:
         """What a report does to one ongoing enrollment: finish, block until, or note."""
         seen = self.seen[id]
-        reaction = SEQUENCES[seen.version.key].policy.on[report.kind]
+        sequence = seen.version.sequence
+        reaction = sequence.policy.on[report.kind]
         if reaction.does != "block":
             return reaction.does, None
-        calendar = SEQUENCES[seen.version.key].calendar.in_zone(seen.timezone)
+        calendar = sequence.calendar.in_zone(seen.timezone)
         until = getattr(report, "until", None)
         if until is None:
             until = None if reaction.duration is None else calendar.after(now, reaction.duration)

@@ -19,8 +19,8 @@ from sequencer.core import signals
 from sequencer.core.enrollment import Enrollment
 from sequencer.core.events import replay
 from tests.core.driving import impersonal
-from tests.model.book import FAILURES
-from tests.model.telling import Telling
+from tests.model.book import FAILURES, VERSIONS
+from tests.model.moving import Moving
 from tests.model.world import LEASE, Call, Death
 
 BEHAVIOURS = st.sampled_from(
@@ -31,13 +31,15 @@ JUMPS = st.sampled_from(
 )
 SCRIPTS = st.lists(BEHAVIOURS, max_size=4)
 INSIDE = st.lists(
-    st.sampled_from(["nothing", "stale", "back", "close", "finish", "block", "resume", "skip", "reply", "erase"]),
+    st.sampled_from(
+        ["nothing", "stale", "back", "close", "finish", "block", "resume", "skip", "reply", "erase", "move"]
+    ),
     max_size=3,
 )
 EARLIEST, LATEST = pendulum.datetime(2024, 1, 1, tz="UTC"), pendulum.datetime(2040, 1, 1, tz="UTC")
 
 
-class Machine(Telling):
+class Machine(Moving):
     """The whole machine; subclasses say which store."""
 
     # -- time and the worker
@@ -153,6 +155,9 @@ class Machine(Telling):
                 self._report(id, "replied", None, "id")
             elif name == "erase":
                 self.erase("ada")
+            elif name == "move":
+                key = self.book.seen[id].version.key
+                self.move(VERSIONS[key][len(world.mails) % len(VERSIONS[key])])
             elif name != "nothing":
                 self.verb(id, name)
 
@@ -304,17 +309,22 @@ class Machine(Telling):
         self.look_around()
         if not self.world.external:
             seen = self.book.seen
-            return [task for task in self.world.host.tasks() if seen[task.enrollment_id].steps[task.position].is_over]
+            return [task for task in self.world.host.tasks() if self._is_over(seen[task.enrollment_id], task.id)]
         return [id for id, each in self.world.tasks.items() if each["status"] == "open" and self._is_known_and_over(id)]
 
     def _is_known_and_over(self, task_id: str) -> bool:
         task = self.world.tasks[task_id]
-        step = self.book.seen[task["id"]].steps[task["position"]]
-        return step.task_id == task_id and step.status.value in ("cancelled", "skipped") and step.cancel_task
+        steps = self.book.seen[task["id"]].steps
+        return any(step.task_id == task_id and step.is_over and step.cancel_task for step in steps)
+
+    @staticmethod
+    def _is_over(enrollment: Enrollment, task_id: Any) -> bool:
+        """Whether an open task is that of a step that is over, or of none that there is."""
+        return all(step.is_over for step in enrollment.steps if step.task_id == task_id)
 
     def _hold_against_the_mailer(self, each: Any) -> None:
         for step in each.steps:
-            calls = [call for call in self.world.mails if (call.id, call.position) == (each.id, step.position)]
+            calls = [call for call in self.world.mails if (call.id, call.number) == (each.id, step.number)]
             left = [call for call in calls if call.outcome == "accepted"]
             if step.step.is_email and step.status.value == "completed":
                 assert left, f"completed, but never accepted: {step}"

@@ -65,7 +65,9 @@ class Call:
 
     def __init__(self, enrollment: Enrollment, position: int, key: str, attempt: int, at: Any, life: Life) -> None:
         self.id = enrollment.id
-        self.position = position
+        self.position = position  # at the time; a move can give the step another
+        self.number = int(key.split("-")[-2])
+        self.step_key = enrollment.steps[position].step.key
         self.key = key
         self.attempt = attempt
         self.at = at
@@ -153,7 +155,11 @@ class World:
             holds(estimate is not None and estimate <= now, "never early (E6)")
             if port == "mail":
                 holds(enrollment.calendar.next_open(now, email=True) == now, "only while the calendar is open (T9)")
-        before = [call for call in calls if (call.id, call.position) == (id, position)]
+        number, step = int(key.split("-")[-2]), enrollment.steps[position].step
+        before = [call for call in calls if (call.id, call.number) == (id, number)]
+        holds(all(call.step_key == step.key for call in before), "no number of a key ever means two steps (E2)")
+        again = [call for call in calls if call.id == id and call.step_key == step.key and call not in before]
+        holds(step.key is None or not again, "a step that a version brings back is not taken for another one")
         if before:
             holds(self._may_repeat(before[-1], port), f"not twice, after {before[-1]} (E3)")
             if before[-1].key != key:
