@@ -30,7 +30,7 @@ from sequencer.engine.ports import Accepted
 from sequencer.engine.storage import Transaction
 from sequencer.stores.postgres import PostgresStore
 from tests import postgres
-from tests.engine.sequences import lead, mails, tasks
+from tests.engine.sequences import exclusive, lead, mails, tasks
 from tests.stores.workbench import LEASE, NOW, Refusal, begin, begun, failing
 
 
@@ -228,6 +228,26 @@ def test_who_opts_out_and_who_enrolls_the_same_person(store, impatient):
         other.handle(Unsubscribed(key="4", message_id="of nobody"))
     with pytest.raises(Suppressed):
         other.enroll(tasks(), lead(2, "grace@example.com"))
+
+
+def test_who_is_moved_to_where_nobody_else_may_be_and_who_enrolls_the_same_person(store, impatient):
+    """A move to a version that tolerates no other sequence waits for who enrolls there, and they wait for it (L9)."""
+    patient, other = (Engine(each, clock=ManualClock(NOW)).account("moving") for each in (store, impatient))
+    patient.save(tasks())
+    id = patient.enroll(mails(), lead()).id
+    plan = patient.plan_migration("mails", exclusive("mails"))
+    with postgres.connect() as connection:
+        beside = patient.enroll(tasks(), lead(), connection=connection).id
+        with pytest.raises(Conflict, match="lock_timeout"):
+            other.migrate(plan)
+    assert [move.enrollment_id for move in other.migrate(plan).refused] == [id]
+    patient.finish(beside)
+    with postgres.connect() as connection:
+        assert len(patient.migrate(plan, connection=connection).moved) == 1
+        with pytest.raises(Conflict, match="lock_timeout"):
+            other.enroll(tasks(), lead())
+    with pytest.raises(AlreadyEnrolled):
+        other.enroll(tasks(), lead())
 
 
 @pytest.mark.parametrize("deduplicates", [True, False])
