@@ -1,25 +1,25 @@
 """The stage in PostgreSQL: a schema in a real server, which each stage of a process finds as empty as a new one.
 
-It is there as soon as the store is (`sequencer.stores.postgres`), with the server that its own tests use.
+The server is the one that the store's own tests use.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
 from sequencer.engine.storage import Store
-from tests.faults.stages import SECRET, STAGES, Stage
+from sequencer.stores.postgres import SCHEMA, PostgresDatabase, PostgresStore
+from tests import postgres
+from tests.faults.stages import SECRET, Stage
 
 __all__ = ["PostgresStage"]
-
-SCHEMA: int = import_module("sequencer.stores.postgres").SCHEMA
-psycopg: Any = import_module("psycopg")
-conninfo: Any = import_module("psycopg.conninfo")
-sql: Any = import_module("psycopg.sql")
 
 _schemas: dict[str, str] = {}
 
@@ -31,14 +31,12 @@ class PostgresStage(Stage):
 
     def __init__(self, folder: Path, dsn: str | None = None) -> None:
         super().__init__(folder)
-        servers = import_module("tests.postgres")
-        dsn = dsn or servers.server()
-        assert dsn is not None
+        dsn = dsn or postgres.server()
         # By its name its connections are told from those of others.
         self.application = f"faults {os.getpid()}"
-        self.dsn = conninfo.make_conninfo(dsn, application_name=self.application)
+        self.dsn = make_conninfo(dsn, application_name=self.application)
         known = dsn in _schemas
-        self.schema = _schemas.setdefault(dsn, _schemas.get(dsn) or servers.new_schema())
+        self.schema = _schemas.setdefault(dsn, _schemas.get(dsn) or postgres.new_schema())
         self.address = f"postgres:{self.schema}:{self.dsn}"
         if known:
             _emptied(self.dsn, self.schema)
@@ -107,12 +105,12 @@ class PostgresStage(Stage):
 
 
 def _store(dsn: str, schema: str, *, check: bool = True) -> Any:
-    return import_module("sequencer.stores.postgres").PostgresStore(dsn, schema=schema, lock_timeout=20, check=check)
+    return PostgresStore(dsn, schema=schema, lock_timeout=20, check=check)
 
 
 def _watch(step: Callable[[str], None]) -> None:
     """From now on each statement of a migration in this process is told before it is run."""
-    database: Any = import_module("sequencer.stores.postgres").PostgresDatabase
+    database: Any = PostgresDatabase
     control = database.control
 
     def told(self: Any, statement: str) -> None:
@@ -141,6 +139,3 @@ def _emptied(dsn: str, schema: str) -> None:
         for kind, name in named:
             if kind == "S":
                 connection.execute(sql.SQL("ALTER SEQUENCE {} RESTART").format(sql.Identifier(schema, name)))
-
-
-STAGES["postgres"] = PostgresStage

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import attrs
@@ -23,14 +21,13 @@ from tests.faults import (
     servers,
     year,
 )
+from tests.faults.postgres_stage import PostgresStage
 from tests.faults.stages import SIZES, STAGES, Size
 from tests.faults.tally import Tally
 
-if find_spec("sequencer.stores.postgres") and find_spec("tests.postgres"):
-    # As soon as the store is there.
-    import_module("tests.faults.postgres_stage")
-
 __all__ = ["FAULTS", "Fault", "rows"]
+
+STAGES["postgres"] = PostgresStage
 
 ALL = ("memory", "sqlite", "postgres")
 SHARED = ("sqlite", "postgres")

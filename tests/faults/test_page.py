@@ -21,11 +21,8 @@ def test_the_page_shows_what_the_harness_has(table):
 
 
 def test_the_page_counts_every_fault_on_every_store():
-    """For each store that is counted there is a row for each fault that applies to it, in order, and no other."""
-    counted = {row["store"] for row in COUNTS}
-    wanted = [(fault.name, on) for fault in FAULTS.values() for on in fault.stores if on in counted]
-
-    assert {"memory", "sqlite"} <= counted <= {"memory", "sqlite", "postgres"}
+    """There is a row for each fault and store to which it applies, in order, and no other."""
+    wanted = [(fault.name, on) for fault in FAULTS.values() for on in fault.stores]
 
     assert [(row["fault"], row["store"]) for row in COUNTS] == wanted
     assert written(COUNTS) in PAGE
