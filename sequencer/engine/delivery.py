@@ -28,7 +28,7 @@ from sequencer.core.answers import without_addresses
 from sequencer.core.effects import CancelTask, CreateTask, SendEmail
 from sequencer.core.enrollment import Enrollment, fold_address
 from sequencer.core.errors import Conflict, StoreError
-from sequencer.core.instants import between, later_by
+from sequencer.core.instants import later_by
 from sequencer.core.lifecycle import advance
 from sequencer.core.sequence import Template
 from sequencer.core.signals import (
@@ -98,7 +98,7 @@ class HandOverPass:
         self.clock = answers.clock
         self.bringing = answers
         self.due = due
-        self.lease_until = lease_until
+        self._hold_until(lease_until)
         self.answers: list[Answer] = []
         self.handed_over = 0
         self.failed = 0
@@ -116,6 +116,7 @@ class HandOverPass:
     def run(self, work: list[Work], until: float | None, stop: threading.Event | None) -> HandOverPass:
         """Hand over until a stopwatch reads `until`, or `stop` is set; what is left then is given back."""
         self._waiting = deque(work)
+        self._looks = self.store.looking([(each.enrollment, each.fence) for each in work])
         self._until = until
         self._stop = stop
         try:
@@ -160,17 +161,20 @@ class HandOverPass:
         else:
             self._refuse(work, work.effect, error, known=not self._marked)
 
+    def _hold_until(self, lease_until: DateTime) -> None:
+        self._lease_until = lease_until
+        # The host's people may take their whole time, and the port after them: nobody is to take over in between.
+        needed = max(self.ports.lease / 2, 2 * patience(self.ports.timeout))
+        self._prolonged_from = later_by(lease_until, -timedelta(seconds=needed))
+
     def _keep_claims(self) -> None:
         """Prolong the lease of what is still to be done when half of it is gone, or too little for the next of it."""
         now = self.clock.now()
-        lease = timedelta(seconds=self.ports.lease)
-        # The host's people may take their whole time, and the port after them: nobody is to take over in between.
-        needed = timedelta(seconds=2 * patience(self.ports.timeout))
-        if between(now, self.lease_until) > max(lease / 2, needed) or now > self.lease_until:
+        if now < self._prolonged_from or now > self._lease_until:
             return
-        self.lease_until = later_by(now, lease)
+        self._hold_until(later_by(now, timedelta(seconds=self.ports.lease)))
         with self.store.transaction() as transaction:
-            transaction.renew([(each.enrollment.id, each.fence) for each in self._waiting], self.lease_until)
+            transaction.renew([(each.enrollment.id, each.fence) for each in self._waiting], self._lease_until)
 
     def _give_back(self, work: list[Work]) -> None:
         now = self.clock.now()
@@ -336,8 +340,7 @@ class HandOverPass:
     def _take_mark(self, work: Work, effect: SendEmail | CreateTask, handling: Handling, address: str | None) -> bool:
         if handling.deduplicates:
             # A look, which waits for no writer.
-            with self.store.transaction(write=False) as transaction:
-                suppressed = transaction.look(work.enrollment, work.fence, fold_address(address))
+            suppressed = self._looks.look(work.enrollment, work.fence, fold_address(address))
             if suppressed is False:
                 return True
             if suppressed:

@@ -91,15 +91,24 @@ class Pacing:
         if not caps:
             return Turns(deferred, frozenset(held_up))
         ahead = later_by(now, timedelta(seconds=2 * self.lease))
-        left = transaction.mails_left({each: later_by(now, -caps[each].per) for each in caps}, now, ahead=ahead)
-        if left is None:
-            return Turns(deferred, frozenset(held_up))
+        since = {each: later_by(now, -caps[each].per) for each in caps}
         # Whoever is due and not claimed was to be looked at later than the last of these.
         last = max((each.enrollment.wake_at for each in claimed if each.enrollment.wake_at), default=now)
-        expected = transaction.mails_expected(caps, last) if full else {}
-        for actor, cap in caps.items():
-            with _apart(by_actor[actor], held_up):
-                deferred |= _capped(transaction, actor, cap, by_actor[actor], now, left[actor], expected.get(actor))
+        counted = transaction.mails_counted(since, now, ahead=ahead, expected_since=last if full else None)
+        if counted is None:
+            return Turns(deferred, frozenset(held_up))
+        # Most are far from their caps, all counted together: only of the others it matters which mails there are.
+        near = {
+            actor: since[actor]
+            for actor, cap in caps.items()
+            if cap.gap or cap.jitter or counted[actor] + len(by_actor[actor]) > cap.emails
+        }
+        left = (transaction.mails_left(near, now, ahead=ahead) if near else None) or {}
+        expected = transaction.mails_expected(near, last) if near and full else {}
+        for actor, found in left.items():
+            mails = by_actor[actor]
+            with _apart(mails, held_up):
+                deferred |= _capped(transaction, actor, caps[actor], mails, now, found, expected.get(actor))
         return Turns(deferred, frozenset(held_up))
 
     def _cap(self, actor: Actor) -> Cap | None:

@@ -30,6 +30,7 @@ __all__ = [
     "BoardTask",
     "Counts",
     "Held",
+    "Looks",
     "Store",
     "StoredReport",
     "Suppression",
@@ -319,6 +320,16 @@ class Transaction(Protocol):
 
     # -- mails in actors' names --------------------------------------------------------------------------------
 
+    def mails_counted(
+        self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime, expected_since: DateTime | None
+    ) -> dict[Actor, int] | None:
+        """For each of these actors how many mails `mails_left` finds, and `mails_expected` since an instant (E5).
+
+        It is asked before those, and for most actors instead of them: who is far from a cap needs no more. None where
+        the store cannot count; for the rest see `mails_left`.
+        """
+        ...
+
     def mails_left(
         self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime
     ) -> dict[Actor, list[ActorMail]] | None:
@@ -447,6 +458,14 @@ class Transaction(Protocol):
         ...
 
 
+class Looks(Protocol):
+    """Fresh looks at claims of one pass, each directly before the call that it is for (E3); one thread at a time."""
+
+    def look(self, enrollment: Enrollment, fence: int, address: str | None) -> bool | None:
+        """As `Transaction.look` in a transaction that begins now: whatever was committed before this call is seen."""
+        ...
+
+
 class Store(Protocol):
     """A place where enrollments live."""
 
@@ -460,6 +479,10 @@ class Store(Protocol):
 
         A block that only reads says `write=False`, and need not wait for one that writes.
         """
+        ...
+
+    def looking(self, claims: Sequence[tuple[Enrollment, int]]) -> Looks:
+        """Looks at these claims (enrollment, fence), which will be asked about in this order, or not at all."""
         ...
 
     def close(self) -> None:

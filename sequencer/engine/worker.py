@@ -125,5 +125,7 @@ class Worker:
         elif not decision.effects:
             transaction.release([(id, held.fence)])
         # Tasks are taken off the board last: the answer ends the claim, which a hand-over needs for its mark.
-        effects = sorted(decision.effects, key=lambda effect: isinstance(effect, CancelTask))
+        effects = decision.effects
+        if len(effects) > 1:
+            effects = tuple(sorted(effects, key=lambda effect: isinstance(effect, CancelTask)))
         return [Work(decision.enrollment, held.fence, effect) for effect in effects]

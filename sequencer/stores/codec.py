@@ -23,7 +23,7 @@ from sequencer.core.errors import StoreError
 from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.sequence import SequenceVersion
 from sequencer.core.statuses import EnrollmentState, StepStatus
-from sequencer.core.values import Identifier, frozen
+from sequencer.core.values import FrozenMapping, Identifier, frozen
 from sequencer.engine.storage import Held
 
 __all__ = [
@@ -57,7 +57,7 @@ Row = tuple[Any, ...]
 
 # A status is written as its place in this list: add at the end only.
 _STATUSES = ("pending", "requested", "completed", "failed", "skipped", "cancelled", "in_progress")
-_STATUS_CODE = {status: code for code, status in enumerate(_STATUSES)}
+_STATUS_CODE = {StepStatus(status): code for code, status in enumerate(_STATUSES)}
 _STATUS_OF = tuple(StepStatus(status) for status in _STATUSES)
 _STATE_OF = {state.value: state for state in EnrollmentState}
 _REASON_OF_STATE = {"blocked": "blocked_reason", "finished": "finished_reason"}
@@ -104,18 +104,7 @@ quoted = json.encoder.encode_basestring
 _scan: Callable[[str, int], tuple[Any, int]] = vars(json.JSONDecoder())["scan_once"]
 # The same instant stands in many rows of a batch, and several times in one row.
 instant_of = functools.lru_cache(maxsize=16_384)(from_microseconds)
-_last: tuple[Any, int] = (None, 0)
-
-
-def micros_of(instant: DateTime) -> int:
-    """The stored form of an instant. In one pass most are the same object, the reading of the clock."""
-    global _last  # noqa: PLW0603 - two values in one tuple, so threads see both or none
-    last = _last
-    if last[0] is instant:
-        return last[1]
-    micros = to_microseconds(instant)
-    _last = (instant, micros)
-    return micros
+micros_of = functools.lru_cache(maxsize=16_384)(to_microseconds)
 
 
 def wrong_format(what: str, found: Any) -> StoreError:
@@ -195,27 +184,20 @@ def encode_progress(enrollment: Enrollment) -> Row:
 # A doc is a few lines of JSON: what never changes, what may, and a line for each step that something has happened to;
 # before those, where there is one, a line with what is past, which begins with no position of a step.
 # An enrollment remembers the lines of its steps, as its version remembers the initial ones: most are written again
-# unchanged. A line is known by the very object that it was made of, so it cannot be stale. At -1 is the start's number.
+# unchanged. A line is known by the very objects that it was made of, so it cannot be stale. At -1 is the first line.
 _LINES = "_stored_lines"
 _PAST = -1
+_fixed_of = operator.itemgetter("started_at", "origin", "timezone", "tzdata", "idempotency_key")
 
 
 def _encode_doc(fields: dict[str, Any]) -> str:
     known = fields.get(_LINES)
     if known is None:
         known = fields[_LINES] = {}
-    started_at = known.get(-1)
-    if started_at is None or started_at[0] is not fields["started_at"]:
-        started_at = known[-1] = (fields["started_at"], micros_of(fields["started_at"]))
-    fixed = (
-        f"{FORMAT},{quoted(fields['origin'])},{quoted(fields['timezone'])},{quoted(fields['tzdata'])},"
-        f"{started_at[1]},{encode_id(fields['idempotency_key'])}"
-    )
-    standing = (
-        f"{encode_id(fields['actor_id'])},{fields['position']},{encode_id(fields['finished_actor_id'])},"
-        f"{_text_of(fields['blocked_at'])},{_text_of(fields['blocked_until'])}"
-    )
-    lines = [fixed, standing]
+    fixed = known.get(-1)
+    if fixed is None or not all(map(operator.is_, fixed[0], _fixed_of(fields))):
+        fixed = known[-1] = (_fixed_of(fields), _encode_fixed(*_fixed_of(fields)))
+    lines = [fixed[1], _encode_standing(fields)]
     past = fields["past"]
     if past:
         lines.append(_dumps([_PAST, *past]))
@@ -229,20 +211,44 @@ def _encode_doc(fields: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _text_of(instant: DateTime | None) -> str:
-    return "null" if instant is None else str(micros_of(instant))
+def _encode_fixed(
+    started_at: DateTime, origin: str, timezone: str, tzdata: str, idempotency_key: Identifier | None
+) -> str:
+    return (
+        f"{FORMAT},{quoted(origin)},{quoted(timezone)},{quoted(tzdata)},"
+        f"{micros_of(started_at)},{encode_id(idempotency_key)}"
+    )
+
+
+def _encode_standing(fields: dict[str, Any]) -> str:
+    actor_id, finished_actor_id = fields["actor_id"], fields["finished_actor_id"]
+    blocked_at, blocked_until = fields["blocked_at"], fields["blocked_until"]
+    return (
+        f"{actor_id if actor_id.__class__ is int else encode_id(actor_id)},{fields['position']},"
+        f"{'null' if finished_actor_id is None else encode_id(finished_actor_id)},"
+        f"{'null' if blocked_at is None else micros_of(blocked_at)},"
+        f"{'null' if blocked_until is None else micros_of(blocked_until)}"
+    )
 
 
 def _encode_step(fields: dict[str, Any]) -> str:
     """A step as [position, status, estimate], then what a hand-over adds, then what few steps have, if anything."""
-    text = f"[{fields['position']},{_STATUS_CODE[fields['status']._value_]},{_text_of(fields['estimated_execute_at'])}"
+    estimated_at = fields["estimated_execute_at"]
+    text = (
+        f"[{fields['position']},{_STATUS_CODE[fields['status']]},"
+        f"{'null' if estimated_at is None else micros_of(estimated_at)}"
+    )
     seldom, hand_over = _seldom_of(fields), _hand_over_of(fields)
     if hand_over == _NO_HAND_OVER and seldom == _USUAL:
         return text + "]"
     executed_at, requested_at, started_at, attempt, message_id, provider_id, task_id = hand_over
     text += (
-        f",{_text_of(executed_at)},{_text_of(requested_at)},{_text_of(started_at)},{attempt},"
-        f"{encode_id(message_id)},{encode_id(provider_id)},{encode_id(task_id)}"
+        f",{'null' if executed_at is None else micros_of(executed_at)}"
+        f",{'null' if requested_at is None else micros_of(requested_at)}"
+        f",{'null' if started_at is None else micros_of(started_at)},{attempt}"
+        f",{'null' if message_id is None else encode_id(message_id)}"
+        f",{'null' if provider_id is None else encode_id(provider_id)}"
+        f",{'null' if task_id is None else encode_id(task_id)}"
     )
     if seldom != _USUAL:
         named = {name: fields[name] for name, usual in _SELDOM.items() if fields[name] != usual}
@@ -298,7 +304,7 @@ def _decode_held(row: Row, version: SequenceVersion, claim: tuple[int, int] | No
         actor_id, position, finished_actor_id, blocked_at, blocked_until, *touched,
     ) = read  # fmt: skip
     start = instant_of(started_at)
-    known: dict[int, Any] = {-1: (start, started_at)}
+    known: dict[int, Any] = {-1: ((start, origin, timezone, tzdata, idempotency_key), lines[0])}
     steps = list(initial_steps(version))
     past: tuple[str, ...] = ()
     for at, encoded in enumerate(touched, 2):
@@ -373,6 +379,7 @@ def _decode_step(fields: dict[str, Any], encoded: list[Any]) -> EnrollmentStep:
 
 
 _NO_FIELDS = Resource("none", 0).fields
+_NESTED = (dict, list)
 _set_type, _set_id, _set_email, _set_fields, _set_timezone = (
     Resource.__dict__[name].__set__ for name in ("type", "id", "email", "fields", "timezone")
 )
@@ -389,7 +396,9 @@ def _decode_resource(type: str, id: str, personal: str | None) -> Resource:
         if format != FORMAT:
             raise wrong_format("personal data", format)
         if given:
-            fields = frozen(given)
+            # Most are plain texts and numbers: what is frozen then is the mapping alone.
+            nested = any(each.__class__ in _NESTED for each in given.values())
+            fields = frozen(given) if nested else FrozenMapping(given)
     _set_email(resource, email)
     _set_fields(resource, fields)
     _set_timezone(resource, timezone)

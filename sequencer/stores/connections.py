@@ -29,6 +29,8 @@ class Held(Generic[_Connection]):
         self.pid = os.getpid()
         self.lock = threading.RLock()
         self.open = False
+        # The names of statements that were prepared on it by hand.
+        self.prepared: set[bytes] = set()
 
     def close(self) -> None:
         """Close it, if it is this process's own."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Several
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sequencer.core.enrollment import Enrollment
 from sequencer.core.errors import SequencerError, StoreError
-from sequencer.engine.storage import Transaction
+from sequencer.engine.storage import Looks, Transaction
 
 if TYPE_CHECKING:
     from sequencer.stores.postgres import PostgresStore
@@ -53,6 +55,10 @@ class FrameworkStore:
     def transaction(self, connection: Any = None, *, write: bool = True) -> AbstractContextManager[Transaction]:
         """One transaction of the host's, or a part of the one on `connection`."""
         return self._store.transaction(connection, write=write)
+
+    def looking(self, claims: Several[tuple[Enrollment, int]]) -> Looks:
+        """Fresh looks at claims, each in a transaction of the host's."""
+        return self._store.looking(claims)
 
     def migrate(self, *, dry_run: bool = False) -> list[str]:
         """Bring the schema up to this release's; returns the SQL of each migration that was (or would be) applied.

@@ -81,6 +81,14 @@ class MailTable(Journal):
         found = (self._mails_of.get((account, actor, standing), {}) for standing in standings)
         return [each for mails in found for each in mails.items()]
 
+    def count_mails(self, account: str, actor: str, since: int, expected_since: int) -> list[Row]:
+        left, expected = self.mails_left(account, actor, since), self.mails_expected(account, actor, expected_since)
+        last = [
+            max((row[AT] for _, row in self._standing(account, actor, standing)), default=None)
+            for standing in ("sent", "again")
+        ]
+        return [(len(left) + len(expected), *last)]
+
     def mails_left(self, account: str, actor: str, since: int) -> list[Row]:
         return [
             (*at, row[AT], row[STANDING])

@@ -11,11 +11,14 @@ import threading
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Several
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any
 
+from sequencer.core.enrollment import Enrollment
 from sequencer.core.errors import InvalidInput, StoreError
-from sequencer.engine.storage import Transaction
+from sequencer.engine.storage import Looks, Transaction
 from sequencer.stores.codec import Row
+from sequencer.stores.looks import EachInTurn
 from sequencer.stores.records import Known, OneWriter
 from sequencer.stores.tables import Tables
 from sequencer.stores.transaction import StoreTransaction
@@ -76,6 +79,10 @@ class MemoryStore:
     def transaction(self, connection: Any = None, *, write: bool = True) -> AbstractContextManager[Transaction]:
         """One transaction of the store's own, or a part of one that is open."""
         return self._own() if connection is None else self._joined(connection)
+
+    def looking(self, claims: Several[tuple[Enrollment, int]]) -> Looks:
+        """Fresh looks at claims."""
+        return EachInTurn(partial(self.transaction, write=False))
 
     @contextmanager
     def _own(self) -> Iterator[StoreTransaction]:

@@ -19,9 +19,10 @@ from functools import partial
 from importlib.metadata import version as release_of
 from typing import Any
 
+from sequencer.core.enrollment import Enrollment
 from sequencer.core.errors import Conflict, InvalidInput, SchemaMismatch, SequencerError, StoreError
 from sequencer.core.instants import from_microseconds, to_iso
-from sequencer.engine.storage import Transaction
+from sequencer.engine.storage import Looks, Transaction
 from sequencer.stores.codec import COLUMNS, Row
 from sequencer.stores.connections import Connections, Held
 from sequencer.stores.examination import Examination, examined
@@ -39,6 +40,7 @@ try:
     from psycopg.rows import tuple_row
 
     from sequencer.stores.postgres_connections import ADAPTERS, opened, refuse_unfit, shown, translated
+    from sequencer.stores.postgres_looks import PreparedLooks
 except ModuleNotFoundError as error:  # pragma: no cover - the extra is there in every test
     raise ModuleNotFoundError(
         "PostgresStore needs psycopg 3: pip install 'sequencer[postgres]'", name="psycopg"
@@ -336,6 +338,13 @@ class PostgresStore(TabledStore):
         if connection is None:
             return self._own(write=write)
         return self._joined(connection, self._knows(), write=write)
+
+    def looking(self, claims: Several[tuple[Enrollment, int]]) -> Looks:
+        """Fresh looks at claims; in a transaction of the host's, one after another."""
+        ordinary = super().looking(claims)
+        if self._inside is not None:
+            return ordinary
+        return PreparedLooks(self._own_connection, self._reading["look"], self._knows(), ordinary)
 
     @contextmanager
     def _own(self, *, write: bool) -> Iterator[StoreTransaction]:

@@ -556,6 +556,18 @@ DELETE FROM {schema}.sequencer_mails WHERE enrollment_id = $1 AND standing IN ('
 -- As `drop_expected`.
 DELETE FROM {schema}.sequencer_mails WHERE enrollment_id = ANY($1::bigint[]) AND standing IN ('waiting', 'planned')
 
+-- count_mails --
+-- How many mails of an actor are out, or left since, or will be due from then on; and when the last of them left.
+SELECT
+    (SELECT count(*) FROM {schema}.sequencer_mails
+        WHERE account = $1 AND actor_id = $2 AND standing IN ('again', 'out'))
+    + (SELECT count(*) FROM {schema}.sequencer_mails
+        WHERE account = $1 AND actor_id = $2 AND standing = 'sent' AND at > $3)
+    + (SELECT count(*) FROM {schema}.sequencer_mails
+        WHERE account = $1 AND actor_id = $2 AND standing IN ('planned', 'waiting') AND at >= $4),
+    (SELECT max(at) FROM {schema}.sequencer_mails WHERE account = $1 AND actor_id = $2 AND standing = 'sent'),
+    (SELECT max(at) FROM {schema}.sequencer_mails WHERE account = $1 AND actor_id = $2 AND standing = 'again')
+
 -- mails_left --
 -- The mails of an actor that are out, or left since.
 SELECT enrollment_id, step, at, standing FROM {schema}.sequencer_mails

@@ -136,6 +136,11 @@ def fits(*numbers: int | None) -> bool:
     return all(number is None or -MOST <= number <= MOST for number in numbers)
 
 
+def _whose(actor: Actor) -> tuple[str, str]:
+    account, id = actor
+    return encode_id(account), encode_id(id)
+
+
 class Records:
     """The part of a transaction that is not about enrollments themselves.
 
@@ -210,21 +215,47 @@ class Records:
             self._counted.add(enrollment.id)
             self._add(name, values)
 
-    def mails_left(
-        self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime
-    ) -> dict[Actor, list[ActorMail]] | None:
-        """For each of these actors the mails in their name that are out, or left since the instant given with them."""
+    def mails_counted(
+        self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime, expected_since: DateTime | None
+    ) -> dict[Actor, int] | None:
+        """For each of these actors how many mails `mails_left` finds, and `mails_expected` since an instant."""
+        database = self._counting(actors)
+        if database is None:
+            return None
+        since = MOST if expected_since is None else to_microseconds(expected_since)
+        asked = [(*_whose(each), to_microseconds(at), since) for each, at in actors.items()]
+        found = [rows[0] for rows in database.each("count_mails", asked)]
+        future = to_microseconds(ahead)
+        wrong = [at for at, (_, *last) in enumerate(found) if any(each is not None and each > future for each in last)]
+        if wrong:
+            database.many("mails_ahead", [(*asked[at][:2], to_microseconds(now), future) for at in wrong])
+            for at, rows in zip(wrong, database.each("count_mails", [asked[at] for at in wrong]), strict=True):
+                found[at] = rows[0]
+        long_ago = to_microseconds(later_by(now, -LONGEST_WINDOW))
+        database.many("forget_mails", [(*each[:2], long_ago) for each in asked])
+        return {actor: count for actor, (count, *_) in zip(actors, found, strict=True)}
+
+    def _counting(self, actors: Collection[Actor]) -> Database | None:
+        """What to count the mails of these actors with, while nobody else does; None without a table."""
         known = self._known
         if not known.counts_mails:
             if not known.warned:
                 known.warned = True
                 logger.warning("this store's schema is older than caps on mails, so there are none: run `migrate`")
             return None
-        whose = [(encode_id(account), encode_id(actor_id)) for account, actor_id in actors]
-        few = whose if len(whose) <= _FEW_ACTORS else ()
-        self.lock(*[("mails", *each) for each in few], within=("mails",))
+        few = actors if len(actors) <= _FEW_ACTORS else ()
+        self.lock(*[("mails", *_whose(each)) for each in few], within=("mails",))
         # Claims that are not written yet say nothing about mails; they are written with their decisions.
-        database = self._database if self._later else self._at_once
+        return self._database if self._later else self._at_once
+
+    def mails_left(
+        self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime
+    ) -> dict[Actor, list[ActorMail]] | None:
+        """For each of these actors the mails in their name that are out, or left since the instant given with them."""
+        database = self._counting(actors)
+        if database is None:
+            return None
+        whose = list(map(_whose, actors))
         asked = [(*each, to_microseconds(since)) for each, since in zip(whose, actors.values(), strict=True)]
         found = database.each("mails_left", asked)
         future = to_microseconds(ahead)

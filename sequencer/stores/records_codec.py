@@ -6,6 +6,7 @@ the versions between which an enrollment was moved as `{"version": id}`.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -57,12 +58,12 @@ def _optional_instant(micros: int | None) -> DateTime | None:
 # -- events ---------------------------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=4096, typed=True)
 def _tagged(value: Any) -> dict[str, int]:
-    if value.__class__ is DateTime:
-        return {"@": micros_of(value)}
-    if value.__class__ is SequenceVersion:
-        return {"version": value.id}
-    raise TypeError(f"{value!r} has no stored form")
+    # Cached, since that spares a call for most of them: one instant stands in several fields, and in many events.
+    if value.__class__ is not DateTime:
+        raise TypeError(f"{value!r} has no stored form")
+    return {"@": to_microseconds(value)}
 
 
 _dumps = encoder(_tagged)
@@ -72,6 +73,8 @@ def encode_event(event: Event) -> Row:
     """The row of an event: (enrollment_id, number, at, type, body)."""
     fields = event.__dict__
     facts, own, steps = fields["facts"], fields["own"], fields["steps"]
+    if "version" in own:
+        own = {**own, **{name: {"version": own[name].id} for name in _VERSIONS if name in own}}
     # What is empty at the end is left out.
     body = [FORMAT, fields["position"], facts, own, steps]
     while not body[-1] and len(body) > 2:
@@ -129,7 +132,10 @@ _STATE_FIELDS = frozenset({"state", "blocked_reason", "finished_reason", "finish
 
 def changes_state(events: Iterable[Event]) -> bool:
     """Whether any of the events touches the state of the enrollment, or its reason."""
-    return any(not _STATE_FIELDS.isdisjoint(event.own) for event in events)
+    for event in events:  # noqa: SIM110 - in every decision, and four times as fast as `any` here
+        if not _STATE_FIELDS.isdisjoint(event.own):
+            return True
+    return False
 
 
 def references(event: Event) -> list[tuple[str, str]]:

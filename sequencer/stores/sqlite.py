@@ -11,11 +11,10 @@ any other statement of the caller's, and the caller's `commit()` or `rollback()`
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Several
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -23,102 +22,28 @@ from importlib.metadata import version as release_of
 from types import TracebackType
 from typing import Any
 
-from sequencer.core.errors import Conflict, InvalidInput, SchemaMismatch, SequencerError, StoreError
-from sequencer.engine.storage import Transaction
-from sequencer.stores.codec import COLUMNS, Row
+from sequencer.core.enrollment import Enrollment
+from sequencer.core.errors import InvalidInput, SchemaMismatch, StoreError
+from sequencer.engine.storage import Looks, Transaction
+from sequencer.stores.codec import Row
 from sequencer.stores.connections import Connections, Held
 from sequencer.stores.examination import Examination, examined
 from sequencer.stores.hosted import AnotherDatabase, Inside, driver_connection
-from sequencer.stores.records import Known, OneWriter
-from sequencer.stores.records_codec import TASK_COLUMNS
-from sequencer.stores.statements import log_migrations, migrations, read, split
+from sequencer.stores.records import Known
+from sequencer.stores.sqlite_database import SQLiteDatabase, translated
+from sequencer.stores.sqlite_looks import LooksAhead
+from sequencer.stores.statements import log_migrations, migrations, split
 from sequencer.stores.tabled import TabledStore
 from sequencer.stores.transaction import StoreTransaction
 
 __all__ = ["SCHEMA", "SQLiteStore"]
 
-_SQL = read("sqlite.sql", row=", ".join(COLUMNS), task=", ".join(TASK_COLUMNS))
 SCHEMA = len(migrations("sqlite"))
 """The schema that this release makes."""
 SUPPORTED = tuple(number for number in (SCHEMA - 1, SCHEMA) if number > 0)
 """The schemas that this release runs on: its own, and the one before it."""
 _SETTINGS = ("journal_mode", "synchronous")
 _SYNCHRONOUS = {0: "off", 1: "normal", 2: "full", 3: "extra"}
-
-
-# Beside its own errors the driver raises these, for numbers beyond 64 bits and for broken text.
-_REFUSED = (sqlite3.Error, OverflowError, UnicodeEncodeError)
-
-
-def translated(error: Exception) -> SequencerError:
-    """What an error of SQLite means to who uses the store."""
-    text = str(error)
-    if not isinstance(error, sqlite3.Error):
-        return InvalidInput(f"SQLite cannot hold it: {text}", code="out_of_range")
-    if isinstance(error, sqlite3.OperationalError) and ("locked" in text or "busy" in text):
-        return Conflict(
-            f"{text}: another connection is writing; nothing was stored, so try again (or raise `busy_timeout`). If it "
-            "is your own, with its transaction open, pass it as connection="
-        )
-    if isinstance(error, sqlite3.IntegrityError):
-        return Conflict(f"{text}: somebody else has stored it; nothing was stored, so read again and decide anew")
-    return StoreError(f"SQLite: {text}")
-
-
-class SQLiteDatabase(OneWriter):
-    """Runs the named statements on a cursor of its own, which gives plain tuples whatever the connection gives."""
-
-    __slots__ = ("cursor",)
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        try:
-            self.cursor = connection.cursor()
-        except sqlite3.Error as error:
-            raise translated(error) from error
-        self.cursor.row_factory = None
-
-    def rows(self, name: str, *values: Any) -> list[Row]:
-        """All rows of a query."""
-        try:
-            return self.cursor.execute(_SQL[name], values).fetchall()
-        except _REFUSED as error:
-            raise translated(error) from error
-
-    def row(self, name: str, *values: Any) -> Row | None:
-        """The first row of a query."""
-        rows = self.rows(name, *values)
-        return rows[0] if rows else None
-
-    def rows_about(self, name: str, several: Several[str], *values: Any) -> list[Row]:
-        """All rows of a query about several things at once."""
-        return self.rows(name, json.dumps(several, ensure_ascii=False), *values)
-
-    def run(self, name: str, *values: Any) -> int:
-        """How many rows a statement changed."""
-        try:
-            return self.cursor.execute(_SQL[name], values).rowcount
-        except _REFUSED as error:
-            raise translated(error) from error
-
-    def add(self, name: str, *values: Any) -> int:
-        """The id that an insertion gave."""
-        self.run(name, *values)
-        assert self.cursor.lastrowid is not None
-        return self.cursor.lastrowid
-
-    def many(self, name: str, rows: Iterable[Row]) -> None:
-        """The same statement for many rows."""
-        try:
-            self.cursor.executemany(_SQL[name], rows)
-        except _REFUSED as error:
-            raise translated(error) from error
-
-    def control(self, statement: str) -> None:
-        """BEGIN, COMMIT, SAVEPOINT and the like."""
-        try:
-            self.cursor.execute(statement)
-        except sqlite3.Error as error:
-            raise translated(error) from error
 
 
 class SQLiteStore(TabledStore):
@@ -177,6 +102,10 @@ class SQLiteStore(TabledStore):
         if connection is None:
             return _OwnTransaction(self._connections.own(), self._knows(), write=write)
         return self._joined(connection, self._knows(), write=write)
+
+    def looking(self, claims: Several[tuple[Enrollment, int]]) -> Looks:
+        """Fresh looks at claims; in a transaction of the host's, one after another."""
+        return super().looking(claims) if self._inside else LooksAhead(self._connections, self._knows(), claims)
 
     def _joined(self, connection: Any, known: Known | None, *, write: bool) -> _JoinedTransaction:
         return _JoinedTransaction(driver_connection(connection), known, write=write)

@@ -135,6 +135,10 @@ SELECT EXISTS (SELECT 1 FROM sequencer_suppressions s WHERE s.account = e.accoun
 FROM sequencer_enrollments e
 WHERE e.id = ?1 AND e.revision = ?2 AND e.fence = ?3 AND e.lease_until IS NOT NULL
 
+-- data_version --
+-- A number that is another after every commit of another connection.
+PRAGMA data_version
+
 -- next_lease --
 -- When the first lease ends.
 SELECT lease_until FROM sequencer_enrollments INDEXED BY sequencer_enrollments_next
@@ -429,6 +433,18 @@ WHERE standing IN ('waiting', 'planned')
 -- drop_expected --
 -- An enrollment has no mail that waits any more.
 DELETE FROM sequencer_mails WHERE enrollment_id = ?1 AND standing IN ('waiting', 'planned')
+
+-- count_mails --
+-- How many mails of an actor are out, or left since, or will be due from then on; and when the last of them left.
+SELECT
+    (SELECT count(*) FROM sequencer_mails
+        WHERE account = ?1 AND actor_id = ?2 AND standing IN ('again', 'out'))
+    + (SELECT count(*) FROM sequencer_mails
+        WHERE account = ?1 AND actor_id = ?2 AND standing = 'sent' AND at > ?3)
+    + (SELECT count(*) FROM sequencer_mails
+        WHERE account = ?1 AND actor_id = ?2 AND standing IN ('planned', 'waiting') AND at >= ?4),
+    (SELECT max(at) FROM sequencer_mails WHERE account = ?1 AND actor_id = ?2 AND standing = 'sent'),
+    (SELECT max(at) FROM sequencer_mails WHERE account = ?1 AND actor_id = ?2 AND standing = 'again')
 
 -- mails_left --
 -- The mails of an actor that are out, or left since.

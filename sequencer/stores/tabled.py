@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from collections.abc import Sequence as Several
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from typing import Any, Protocol
 
+from sequencer.core.enrollment import Enrollment
 from sequencer.core.errors import SchemaMismatch
+from sequencer.engine.storage import Looks, Transaction
 from sequencer.stores.codec import Row
 from sequencer.stores.connections import Connections
 from sequencer.stores.hosted import AnotherDatabase, Inside
+from sequencer.stores.looks import EachInTurn
 from sequencer.stores.records import Known
 from sequencer.stores.transaction import StoreTransaction
 
@@ -48,6 +53,14 @@ class TabledStore:
     def _joined(self, connection: Any, known: Known | None, *, write: bool) -> AbstractContextManager[StoreTransaction]:
         """A part of the transaction on a connection. Raises `AnotherDatabase` where the tables are not those known."""
         raise NotImplementedError
+
+    def transaction(self, connection: Any = None, *, write: bool = True) -> AbstractContextManager[Transaction]:
+        """One transaction of the store's own, or a part of the caller's."""
+        raise NotImplementedError
+
+    def looking(self, claims: Several[tuple[Enrollment, int]]) -> Looks:
+        """Fresh looks at claims, which will be asked about in this order."""
+        return EachInTurn(partial(self.transaction, write=False))
 
     @property
     def origin(self) -> str:

@@ -189,8 +189,9 @@ class StoreTransaction(Records):
             # What this transaction has claimed, nobody can have changed since: it is written with the others.
             del self._claims[id]
             self._later.setdefault(name, []).append(values)
-        if any("version" in event.own for event in events):
-            self._database.run("move", id, enrollment.version.id)
+        for event in events:
+            if "version" in event.own:
+                self._database.run("move", id, enrollment.version.id)
         self._record(encode_id(enrollment.account), id, events)
         self._count(enrollment, events)
         return True

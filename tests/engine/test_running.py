@@ -345,6 +345,9 @@ def test_e6_who_waited_for_a_writer_does_not_take_its_clock_for_wrong(store, eng
                 engine.tick()
             return store.transaction(connection, **how)
 
+        def looking(self, claims):
+            return store.looking(claims)
+
     late = Engine(store=Waiting(), mailer=RecordingMailer(), clock=clock)
     late.tick()
     late.tick()

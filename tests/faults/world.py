@@ -135,8 +135,26 @@ class WatchedStore:
         if write:
             wire.step(life, COMMITTED)
 
+    def looking(self, claims: Any) -> Any:
+        return _WatchedLooks(self, self._store.looking(claims))
+
     def close(self) -> None:
         pass
+
+
+class _WatchedLooks:
+    """The looks of a process that lives, each of which says what one in a watched transaction says."""
+
+    def __init__(self, store: WatchedStore, looks: Any) -> None:
+        self._store = store
+        self._looks = looks
+
+    def look(self, *what: Any) -> bool | None:
+        with self._store.transaction(write=False) as transaction:
+            expected: bool | None = transaction.look(*what)
+        seen: bool | None = self._looks.look(*what)
+        assert seen is expected, f"a look at {what} says {seen}, and in a transaction {expected}"
+        return seen
 
 
 class World:

@@ -56,8 +56,25 @@ class MortalStore:
             self._life.step()
         self._life.step()
 
+    def looking(self, claims: Any) -> Any:
+        return _MortalLooks(self._store.looking(claims), self._life)
+
     def close(self) -> None:
         pass
+
+
+class _MortalLooks:
+    """Looks at claims, at which a process may die before and after each."""
+
+    def __init__(self, looks: Any, life: Life) -> None:
+        self._looks = looks
+        self._life = life
+
+    def look(self, *what: Any) -> bool | None:
+        self._life.step()
+        seen: bool | None = self._looks.look(*what)
+        self._life.step()
+        return seen
 
 
 class Call:

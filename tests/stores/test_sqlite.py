@@ -19,6 +19,7 @@ import sequencer
 from sequencer.core.errors import Conflict, InvalidInput, SchemaMismatch, StoreError
 from sequencer.core.signals import Block
 from sequencer.stores import sqlite as module
+from sequencer.stores import sqlite_database
 from sequencer.stores.sqlite import SCHEMA, SUPPORTED, SQLiteStore
 from sequencer.stores.statements import Migration, migrations, parse, split
 from sequencer.stores.tables import Tables
@@ -417,7 +418,7 @@ def test_what_was_erased_is_not_in_the_file(path):
 # These look at every row of what they are about, and say so: pages of a list, and what the schema is.
 _WALKS = {
     "our_tables", "schema_table", "schema_version", "last_event", "suppressions", "count_standing",
-    "count_everything", "count_states", "last_change", "accounts",
+    "count_everything", "count_states", "last_change", "accounts", "data_version",
 }  # fmt: skip
 
 
@@ -428,7 +429,7 @@ def test_no_statement_reads_a_whole_table(store):
     """
     connection = store._connections.own().connection
     scans = {}
-    for name, sql in module._SQL.items():
+    for name, sql in sqlite_database._SQL.items():
         parameters = max((int(number) for number in re.findall(r"\?(\d+)", sql)), default=0)
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * parameters)]
         found = [line for line in plan if re.match(r"SCAN (?!CONSTANT|\(subquery|json_each)", line)]
@@ -475,7 +476,7 @@ def test_no_statement_reads_a_whole_table(store):
 )
 def test_which_index_is_used(store, name, index):
     """What is asked at every step, or of many rows, uses the index that was made for it."""
-    sql = module._SQL[name]
+    sql = sqlite_database._SQL[name]
     parameters = max(int(number) for number in re.findall(r"\?(\d+)", sql))
     connection = store._connections.own().connection
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * parameters)]
@@ -526,10 +527,10 @@ def test_the_memory_store_has_every_statement():
     """Every statement of the SQL file but the store's own has its counterpart of that name in memory."""
     own = {
         "take_write_lock", "get_meta", "add_meta", "our_tables", "schema_table", "schema_version", "add_migration",
-        "count_everything", "count_states", "last_change", "accounts",
+        "count_everything", "count_states", "last_change", "accounts", "data_version",
     }  # fmt: skip
 
-    assert {name for name in module._SQL if name not in own and not hasattr(Tables, name)} == set()
+    assert {name for name in sqlite_database._SQL if name not in own and not hasattr(Tables, name)} == set()
 
 
 @pytest.mark.parametrize(
