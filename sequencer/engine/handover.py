@@ -97,7 +97,7 @@ class HandOvers:
             subject=subject,
             body=body,
             is_reply=action.is_reply,
-            thread=thread_of(enrollment, step.position),
+            thread=thread_of(enrollment, step.position) if action.is_reply else (),
             unsubscribe=unsubscribe.enabled,
             unsubscribe_url=self._unsubscribe_url(effect.key) if unsubscribe.enabled else None,
             locale=unsubscribe.locale,

@@ -127,9 +127,13 @@ def encode_id(value: Identifier | None) -> str:
     return "null" if value is None else quoted(str(value))
 
 
-@functools.lru_cache(maxsize=4096)
 def decode_id(text: str) -> Any:
     """The id of a stored text."""
+    return int(text) if text.isdecimal() and text.isascii() else _decode_text(text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _decode_text(text: str) -> Any:
     return json.loads(text)
 
 
@@ -196,7 +200,8 @@ def _encode_doc(fields: dict[str, Any]) -> str:
         known = fields[_LINES] = {}
     fixed = known.get(-1)
     if fixed is None or not all(map(operator.is_, fixed[0], _fixed_of(fields))):
-        fixed = known[-1] = (_fixed_of(fields), _encode_fixed(*_fixed_of(fields)))
+        of = _fixed_of(fields)
+        fixed = known[-1] = (of, _encode_fixed(*of))
     lines = [fixed[1], _encode_standing(fields)]
     past = fields["past"]
     if past:
@@ -379,7 +384,7 @@ def _decode_step(fields: dict[str, Any], encoded: list[Any]) -> EnrollmentStep:
 
 
 _NO_FIELDS = Resource("none", 0).fields
-_NESTED = (dict, list)
+_NESTED = {dict, list}
 _set_type, _set_id, _set_email, _set_fields, _set_timezone = (
     Resource.__dict__[name].__set__ for name in ("type", "id", "email", "fields", "timezone")
 )
@@ -397,7 +402,7 @@ def _decode_resource(type: str, id: str, personal: str | None) -> Resource:
             raise wrong_format("personal data", format)
         if given:
             # Most are plain texts and numbers: what is frozen then is the mapping alone.
-            nested = any(each.__class__ in _NESTED for each in given.values())
+            nested = not _NESTED.isdisjoint([each.__class__ for each in given.values()])
             fields = frozen(given) if nested else FrozenMapping(given)
     _set_email(resource, email)
     _set_fields(resource, fields)

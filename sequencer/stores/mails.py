@@ -13,7 +13,7 @@ out, its row stays with the actor in whose name it went. A mail in nobody's name
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from pendulum import DateTime
 
@@ -37,32 +37,35 @@ _TURNS = frozenset(
 )
 
 
-def mail_changes(enrollment: Enrollment, events: Iterable[Event]) -> Iterator[tuple[str, Row]]:
+def mail_changes(enrollment: Enrollment, events: Iterable[Event]) -> list[tuple[str, Row]]:
     """The statements, with their values, that a decision asks for."""
     if enrollment.actor_id is None:
-        yield from _without_actor(enrollment, events)
-        return
+        return _without_actor(enrollment, events)
     steps, turned = enrollment.steps, False
+    found: list[tuple[str, Row]] = []
     for event in events:
         type, position = event.type, event.position
         turned = turned or type in _TURNS
         if type == "finished":
-            yield from _withdrawn(enrollment, event)
+            found += _withdrawn(enrollment, event)
         elif position is None or not (step := steps[position]).step.is_email:
             continue
         elif type == "email_requested":
-            yield "mail_out", _row(enrollment, step, event.at)
+            found.append(("mail_out", _row(enrollment, step, event.at)))
         elif type in _LEFT:
-            yield "mail_sent", _row(enrollment, step, event.steps[position].get("executed_at") or event.at)
+            at = event.steps[position].get("executed_at") or event.at
+            found.append(("mail_sent", _row(enrollment, step, at)))
         elif type in _BACK:
             if event.facts.get("outcome") == "unknown" or not event.steps[position].get("refused", True):
-                yield "mail_sent", _row(enrollment, step, event.at)
+                found.append(("mail_sent", _row(enrollment, step, event.at)))
             else:
-                yield "mail_back", (enrollment.id, step.number, "out" if type == "hand_over_withdrawn" else "sent")
-                yield "mail_kept", (enrollment.id, step.number)
+                found += _back(enrollment, step, "out" if type == "hand_over_withdrawn" else "sent")
     if turned:
-        yield "drop_expected", (enrollment.id,)
-    yield from _expected(enrollment)
+        found.append(("drop_expected", (enrollment.id,)))
+    expected = _expected(enrollment)
+    if expected is not None:
+        found.append(("expect_mail", expected))
+    return found
 
 
 def _row(enrollment: Enrollment, step: EnrollmentStep, at: DateTime) -> Row:
@@ -70,12 +73,16 @@ def _row(enrollment: Enrollment, step: EnrollmentStep, at: DateTime) -> Row:
     return enrollment.id, step.number, *owner, micros_of(at)
 
 
-def _withdrawn(enrollment: Enrollment, finished: Event) -> Iterator[tuple[str, Row]]:
+def _back(enrollment: Enrollment, step: EnrollmentStep, standing: str) -> list[tuple[str, Row]]:
+    return [("mail_back", (enrollment.id, step.number, standing)), ("mail_kept", (enrollment.id, step.number))]
+
+
+def _withdrawn(enrollment: Enrollment, finished: Event) -> list[tuple[str, Row]]:
     """What was out without a start mark was withdrawn with the end of its enrollment."""
     current = enrollment.current
-    if current is not None and current.position in finished.steps and current.step.is_email and current.attempt:
-        yield "mail_back", (enrollment.id, current.number, "out")
-        yield "mail_kept", (enrollment.id, current.number)
+    if current is None or current.position not in finished.steps or not current.step.is_email or not current.attempt:
+        return []
+    return _back(enrollment, current, "out")
 
 
 def expected_of(enrollment: Enrollment) -> ActorMail | None:
@@ -94,19 +101,21 @@ def expected_of(enrollment: Enrollment) -> ActorMail | None:
     return ActorMail(enrollment.id, current.number, at, "planned" if capped else "waiting", follow_up)
 
 
-def _expected(enrollment: Enrollment) -> Iterator[tuple[str, Row]]:
+def _expected(enrollment: Enrollment) -> Row | None:
     mail = expected_of(enrollment)
-    if mail is not None:
-        owner = encode_id(enrollment.account), encode_id(enrollment.actor_id)
-        row = mail.enrollment_id, mail.step, *owner, micros_of(mail.at)
-        yield "expect_mail", (*row, mail.standing, int(mail.follow_up))
+    if mail is None:
+        return None
+    owner = encode_id(enrollment.account), encode_id(enrollment.actor_id)
+    return mail.enrollment_id, mail.step, *owner, micros_of(mail.at), mail.standing, int(mail.follow_up)
 
 
-def _without_actor(enrollment: Enrollment, events: Iterable[Event]) -> Iterator[tuple[str, Row]]:
+def _without_actor(enrollment: Enrollment, events: Iterable[Event]) -> list[tuple[str, Row]]:
     """In nobody's name; but until this decision it may have been in somebody's."""
+    found: list[tuple[str, Row]] = []
     for event in events:
         if event.type == "reassigned":
             current = enrollment.current
             if current is not None and current.status is StepStatus.REQUESTED and current.step.is_email:
-                yield "mail_sent", _row(enrollment, current, event.at)
-            yield "drop_expected", (enrollment.id,)
+                found.append(("mail_sent", _row(enrollment, current, event.at)))
+            found.append(("drop_expected", (enrollment.id,)))
+    return found

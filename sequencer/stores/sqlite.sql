@@ -135,6 +135,11 @@ SELECT EXISTS (SELECT 1 FROM sequencer_suppressions s WHERE s.account = e.accoun
 FROM sequencer_enrollments e
 WHERE e.id = ?1 AND e.revision = ?2 AND e.fence = ?3 AND e.lease_until IS NOT NULL
 
+-- claims_in_force --
+-- The claims of these enrollments that are in force, and what was claimed.
+SELECT id, fence, revision FROM sequencer_enrollments
+WHERE id IN (SELECT value FROM json_each(?1)) AND lease_until IS NOT NULL
+
 -- data_version --
 -- A number that is another after every commit of another connection.
 PRAGMA data_version

@@ -12,10 +12,13 @@ where nobody does, a whole pass is one.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence as Several
 
 from sequencer.core.enrollment import Enrollment
+from sequencer.core.values import Identifier
+from sequencer.stores.codec import encode_id
 from sequencer.stores.connections import Connections, Held
 from sequencer.stores.contents import keyed_hash
 from sequencer.stores.records import Known
@@ -48,7 +51,7 @@ class LooksAhead:
         with held.lock:
             if held is not self._held:
                 self._held, self._stood = held, None
-                self._database = SQLiteDatabase(held.connection)
+                self._connection, self._database = held.connection, SQLiteDatabase(held.connection)
             claim = enrollment.id, fence
             holds = self._stood is not None and self._stands() == self._stood
             if not holds or claim not in self._seen:
@@ -67,7 +70,29 @@ class LooksAhead:
     def _stands(self) -> tuple[int, int]:
         """What is another after every commit: of other connections, and of this one."""
         ((version,),) = self._database.rows("data_version")
-        return version, self._database.cursor.connection.total_changes
+        return version, self._connection.total_changes
+
+    def _read(self, claims: Several[tuple[Enrollment, int]]) -> None:
+        """What `look` finds of each of these, asked about in sets."""
+        rows = self._database.rows("claims_in_force", json.dumps([enrollment.id for enrollment, _ in claims]))
+        in_force = {(id, fence): revision for id, fence, revision in rows}
+        hashes: dict[Identifier | None, dict[str, str]] = {}
+        read = []
+        for enrollment, fence in claims:
+            if in_force.get((enrollment.id, fence)) == enrollment.revision:
+                account, address, hashed = enrollment.account, enrollment.resource.address, ""
+                if address is not None:
+                    hashed = keyed_hash(self._secret, account, address)
+                    hashes.setdefault(account, {})[hashed] = address
+                read.append((enrollment, fence, address, hashed))
+        suppressed = {
+            (account, hashed)
+            for account, several in hashes.items()
+            for (hashed,) in self._database.rows_about("suppressed_among", list(several), encode_id(account))
+        }
+        for enrollment, fence, address, hashed in read:
+            found = (enrollment.account, hashed) in suppressed
+            self._seen[enrollment.id, fence] = enrollment.revision, address, found
 
     def _look_ahead(self, place: int, *, holds: bool) -> None:
         if self._stood is not None:
@@ -77,11 +102,7 @@ class LooksAhead:
         try:
             # From here to the end of the transaction all is read as it stands now.
             self._stood = self._stands()
-            for enrollment, fence in self._claims[place : place + self._ahead]:
-                address = enrollment.resource.address
-                suppressed = self._found(enrollment, fence, address)
-                if suppressed is not None:
-                    self._seen[enrollment.id, fence] = enrollment.revision, address, suppressed
+            self._read(self._claims[place : place + self._ahead])
         finally:
-            if self._database.cursor.connection.in_transaction:
+            if self._connection.in_transaction:
                 self._database.control("COMMIT")
