@@ -42,8 +42,14 @@ def store(request, tmp_path):
 
 
 def left(store: Any, actor: Any = 7, since: Any = LONG_AGO, now: Any = NOW, ahead: Any = AHEAD) -> list[Any]:
+    who = (None, actor)
     with store.transaction() as transaction:
-        found = transaction.mails_left({(None, actor): since}, now, ahead=ahead)[None, actor]
+        found = transaction.mails_left({who: since}, now, ahead=ahead)[who]
+        # However they are asked about, they are the same mails.
+        waiting = transaction.mails_expected([who], NOW)[who]
+        for expected_since, count in ((NOW, len(found) + len(waiting)), (None, len(found))) if now == NOW else ():
+            counted = transaction.mails_counted({who: since}, NOW, ahead=ahead, expected_since=expected_since)
+            assert counted == {who: count}
     return [(each.enrollment_id, each.step, each.standing, each.at) for each in found]
 
 
@@ -149,6 +155,10 @@ def test_e5_a_clock_that_was_ahead(store):
     told(store, enrollment, EmailSent(effect_key=key(enrollment), message_id="<a@x>"), now=later(days=300))
 
     assert left(store, ahead=later(days=301)) == [(1, 0, "sent", later(days=300))]
+    with store.transaction() as transaction:
+        span, ahead = {(None, 7): later(days=-1)}, later(minutes=4)
+        assert transaction.mails_counted(span, NOW, ahead=ahead, expected_since=None) == {(None, 7): 1}
+    assert left(store, since=later(days=200)) == []
     assert left(store, ahead=later(minutes=4)) == [(1, 0, "sent", NOW)]
     assert left(store, ahead=later(minutes=4), now=later(days=31)) == [(1, 0, "sent", NOW)]
     assert left(store) == []
