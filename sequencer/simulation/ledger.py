@@ -185,6 +185,13 @@ class Ledger:
             mails.popleft()
         return len(mails)
 
+    def mails_counted(
+        self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime, expected_since: DateTime | None
+    ) -> dict[Actor, int]:
+        """For each of these actors how many mails `mails_left` finds, and `mails_expected` since an instant."""
+        expected = {} if expected_since is None else self.mails_expected(actors, expected_since)
+        return {actor: self.count_left(actor, since) + len(expected.get(actor, ())) for actor, since in actors.items()}
+
     def mails_left(
         self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime
     ) -> dict[Actor, list[ActorMail]]:
