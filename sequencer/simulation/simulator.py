@@ -42,6 +42,7 @@ from sequencer.core.signals import (
     Signal,
     TaskCancelled,
     TaskCompleted,
+    Withdraw,
 )
 from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.core.values import Identifier
@@ -344,13 +345,14 @@ class Simulator:
         while effects:
             more: list[Any] = []
             for effect in effects:
-                signal, later = self._answer(enrollment, effect)
-                answered = advance(enrollment, signal, self.now)
-                enrollment = answered.enrollment
-                events += answered.events
-                more += answered.effects
+                signals, later = self._answer(enrollment, effect)
+                for signal in signals:
+                    answered = advance(enrollment, signal, self.now)
+                    enrollment = answered.enrollment
+                    events += answered.events
+                    more += answered.effects
                 happenings += later
-                if type(signal) is EmailSent:
+                if type(signals[0]) is EmailSent:
                     self._ledger.left(enrollment, enrollment.steps[effect.position].number, self.now)
             effects = tuple(more)
         self._ledger.save(enrollment, events)
@@ -366,19 +368,23 @@ class Simulator:
                 if happening is not None:
                     self._push(to_microseconds(happening.at), _HAPPENS, enrollment.id, happening)
 
-    def _answer(self, enrollment: Enrollment, effect: Any) -> tuple[Signal, Several[Happening]]:
+    def _answer(self, enrollment: Enrollment, effect: Any) -> tuple[Several[Signal], Several[Happening]]:
+        signal: Signal
         complete = enrollment.id in self._complete
         if type(effect) is SendEmail:
             ledger = self._ledger
             if ledger.suppressed:
                 address = fold_address(enrollment.resource.email)
                 if (enrollment.account, address) in ledger.suppressed:
-                    return Finish("unsubscribed"), ()
-            return self.world.mail(enrollment, effect, self.now, complete=complete)
+                    # As a worker does that finds it at the last moment: it ends, and nothing was handed over (L8).
+                    return (Finish("unsubscribed"), Withdraw(effect.key, effect.attempt)), ()
+            signal, later = self.world.mail(enrollment, effect, self.now, complete=complete)
+            return (signal,), later
         if type(effect) is CreateTask:
-            return self.world.task(enrollment, effect, self.now, complete=complete)
+            signal, later = self.world.task(enrollment, effect, self.now, complete=complete)
+            return (signal,), later
         assert type(effect) is CancelTask
-        return TaskCancelled(task_id=effect.task_id), ()
+        return (TaskCancelled(task_id=effect.task_id),), ()
 
 
 def _downtime(scenario: Scenario) -> list[Any]:

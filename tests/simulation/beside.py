@@ -99,11 +99,9 @@ class Stage:
         cursor = 0
         while True:
             if not self._is_down():
-                while True:
-                    report = self.engine.tick()
-                    cursor = self._see_to_failures(cursor)
-                    if not (report.more and report.claimed):
-                        break
+                # One pass: what it makes happen at this very instant comes before what is due then, once more.
+                self.engine.tick()
+                cursor = self._see_to_failures(cursor)
             with self.store.transaction(write=False) as transaction:
                 wake = transaction.next_wake()
             upcoming = [self._up(wake)] if wake is not None else []
