@@ -16,7 +16,7 @@ import attrs
 from pendulum import DateTime
 
 from sequencer.core.effects import CancelTask, Effect
-from sequencer.core.enrollment import Enrollment, EnrollmentStep
+from sequencer.core.enrollment import Enrollment, EnrollmentStep, made
 from sequencer.core.events import Event, applied
 from sequencer.core.instants import later_by
 from sequencer.core.sequence import Step
@@ -44,7 +44,7 @@ UNKNOWN: _Fields = {"outcome": "unknown"}
 """What is noted of an attempt of which nobody can tell whether it happened."""
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Decision:
     """What `advance` returns: the enrollment after it, what must be done outside, and what has happened.
 
@@ -86,12 +86,25 @@ class Draft:
         steps: Mapping[int, _Fields] | None = None,
     ) -> None:
         """Something has happened: note it and apply it."""
-        before = self.enrollment
-        own = {**own}
-        event = Event(before.id, before.revision + 1, self.now, type, position, facts, own, steps or {})
+        before, now, own = self.enrollment, self.now, {**own}
+        event = made(
+            Event,
+            {
+                "enrollment_id": before.id,
+                "number": before.revision + 1,
+                "at": now,
+                "type": type,
+                "position": position,
+                "facts": facts,
+                "own": own,
+                "steps": steps or {},
+                "subject": None,
+                "cursor": None,
+            },
+        )
         after = applied(before, event)
         # When to look next follows from everything else, so it is computed here, once, for every move.
-        wake_at = next_wake(after, self.now)
+        wake_at = next_wake(after, now)
         if wake_at != before.wake_at:
             own["wake_at"] = after.__dict__["wake_at"] = wake_at
         self.events.append(event)

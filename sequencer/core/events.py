@@ -98,16 +98,17 @@ class Event:
 
 def applied(enrollment: Enrollment, event: Event) -> Enrollment:
     """The enrollment after an event."""
+    own, touched = event.own, event.steps
     fields = enrollment.__dict__.copy()
-    fields.update(event.own)
+    fields.update(own)
     fields["updated_at"] = event.at
     fields["revision"] = event.number
-    if "version" in event.own:
+    if "version" in own:
         del fields["left"]
         fields["steps"] = _moved(enrollment, event)
-    elif event.steps:
+    elif touched:
         steps = list(enrollment.steps)
-        for position, changes in event.steps.items():
+        for position, changes in touched.items():
             steps[position] = changed(steps[position], changes)
         fields["steps"] = tuple(steps)
     return made(Enrollment, fields)

@@ -33,7 +33,15 @@ from sequencer.core.answers import answer, complete
 from sequencer.core.decision import UNKNOWN, Decision, Draft
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.effects import hand_over_of
-from sequencer.core.enrollment import FAILURE_REASONS, Enrollment, EnrollmentStep, Resource, changed, initial_steps
+from sequencer.core.enrollment import (
+    FAILURE_REASONS,
+    Enrollment,
+    EnrollmentStep,
+    Resource,
+    at_hand,
+    changed,
+    initial_steps,
+)
 from sequencer.core.errors import IllegalTransition, InvalidInput
 from sequencer.core.instants import between, later_by, to_instant
 from sequencer.core.migration import migrate
@@ -98,7 +106,7 @@ def enroll(
         idempotency_key=idempotency_key,
     )
     first, *_ = following(version, timezone, -1, started_at)
-    draft = Draft(enrollment, now)
+    draft = Draft(at_hand(enrollment), now)
     facts = {
         "origin": origin,
         "account": account,

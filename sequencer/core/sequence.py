@@ -288,10 +288,9 @@ class SequenceVersion:
 
     def calendar_in(self, timezone: str) -> Calendar:
         """The calendar's rules on the clock of a zone; the same object for the same zone."""
-        known: dict[str, Calendar] | None = self.__dict__.get("_calendars")
-        if known is None:
+        try:
+            found: Calendar = self.__dict__["_calendars"][timezone]
+        except KeyError:
             known = self.__dict__.setdefault("_calendars", {})
-        found = known.get(timezone)
-        if found is None:
             found = known.setdefault(timezone, self.sequence.calendar.in_zone(timezone))
         return found

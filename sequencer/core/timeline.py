@@ -242,26 +242,31 @@ ANSWER_WITHIN = Hours(72)
 def next_wake(enrollment: Enrollment, now: DateTime) -> DateTime | None:
     """When the engine has to look at the enrollment next; None when only a report or a request can move it."""
     state, position, steps = enrollment.state, enrollment.position, enrollment.steps
-    wakes = [step.cancel_after or now for step in steps[: position + 1] if step.cancel_task]
+    current = steps[position] if position < len(steps) else None
+    status = None if current is None else current.status
+    at: DateTime | None = None
     if state is FINISHED:
-        wakes += [answer_due(step, now) for step in enrollment.outstanding]
-    elif position < len(steps):
-        current = steps[position]
-        status = current.status
-        if status is REQUESTED:
-            wakes.append(answer_due(current, now))
-        if state is BLOCKED:
-            if enrollment.blocked_until is not None:
-                wakes.append(enrollment.blocked_until)
-        elif status is PENDING:
-            wakes.append(opens_at(enrollment, now))
+        at = min((answer_due(step, now) for step in enrollment.outstanding), default=None)
+    elif status is REQUESTED:
+        at = answer_due(current, now)  # type: ignore[arg-type]
+    elif state is ACTIVE:
+        if status is PENDING:
+            at = opens_at(enrollment, now)
         elif status is IN_PROGRESS:
-            skip_at = skipped_at(enrollment)
-            if skip_at is not None:
-                wakes.append(skip_at)
-    if len(wakes) == 1:
-        return wakes[0]
-    return min(wakes) if wakes else None
+            at = skipped_at(enrollment)
+    if state is BLOCKED:
+        at = _sooner(at, enrollment.blocked_until)
+    for step in steps[: position + 1]:
+        if step.cancel_task:
+            at = _sooner(at, step.cancel_after or now)
+    return at
+
+
+def _sooner(one: DateTime | None, other: DateTime | None) -> DateTime | None:
+    """The earlier of two instants, of which either may be None for never."""
+    if one is None or other is None:
+        return one or other
+    return min(one, other)
 
 
 def opens_at(enrollment: Enrollment, now: DateTime) -> DateTime:
