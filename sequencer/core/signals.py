@@ -151,16 +151,15 @@ def _optional_instant(value: Any) -> Any:
     return None if value is None else to_instant(value, "at")
 
 
-def _optional_line(value: Any, name: str, longest: int = 998) -> Any:
-    return None if value is None else to_line(value, name, longest=longest)
-
-
 def _key() -> Any:
-    return attrs.field(default=None, converter=lambda value: _optional_line(value, "key", 255))
+    return attrs.field(default=None, converter=lambda value: None if value is None else to_line(value, "key"))
 
 
 def _text(name: str) -> Any:
-    return attrs.field(default=None, converter=lambda value: _optional_line(value, name))
+    def convert(value: Any) -> Any:
+        return None if value is None else to_line(value, name, longest=998)
+
+    return attrs.field(default=None, converter=convert)
 
 
 def _to_email(value: Any) -> str | None:

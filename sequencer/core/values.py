@@ -61,7 +61,8 @@ def to_line(value: Any, path: str, *, longest: int = 255) -> str:
         raise InvalidInput("must not be blank", path=path, code="blank")
     if len(value) > longest:
         raise InvalidInput(f"has {len(value)} characters, at most {longest}", path=path, code="invalid_length")
-    if _CONTROL.search(value):
+    # What is printable has none of those, and is told some ten times as fast.
+    if not value.isprintable() and _CONTROL.search(value):
         raise InvalidInput("has a control character or a broken surrogate in it", path=path, code="invalid_text")
     return value
 
