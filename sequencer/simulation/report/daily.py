@@ -45,12 +45,12 @@ _NOTHING = {
 
 @attrs.frozen(kw_only=True)
 class Panel:
-    """What one panel shows by period: bars, perhaps a line of steps over them, perhaps from where to where they may be."""
+    """What one panel shows by period: bars, perhaps others within them, perhaps from where to where they may be."""
 
     title: str
     says: str
     bars: Sequence[float]
-    line: Sequence[float] | None = None
+    inner: Sequence[float] | None = None
     band: Sequence[tuple[float, float]] | None = None
     colour: str = "calm"
     key: Content = None
@@ -68,16 +68,18 @@ def section(ids: Ids, answer: Mapping[str, Any]) -> list[Element]:
     if axis is None:
         return [element("p", "Nothing happens on any day.")]
     spread = {each["date"]: each for each in (answer.get("intervals") or {}).get("per_day", ())}
-    return [element("p", _reading(axis, bool(spread), answer), class_="reading"), *_panels(ids, answer, axis, spread)] + [
-        folded("Every day in numbers", _table(ids, answer, axis, spread), rows=len(answer["per_day"]))
+    return [
+        element("p", _reading(axis, answer), class_="reading"),
+        *_panels(ids, answer, axis, spread),
+        folded("Every day in numbers", _table(ids, answer, axis, spread), rows=len(answer["per_day"])),
     ]
 
 
-def _reading(axis: Axis, spread: bool, answer: Mapping[str, Any]) -> str:
+def _reading(axis: Axis, answer: Mapping[str, Any]) -> str:
     unit = {"day": "Each column is a day, weekends are shaded", "week": "Each column is a week, from Monday"}
     text = unit.get(axis.unit, "Each column is a month") + f", on the clock of {answer['timezone']}."
-    if spread:
-        text += " The columns are the first run; the band holds nine of ten runs"
+    if answer.get("intervals"):
+        text += " The columns are the first run; the dark lines hold nine of ten runs"
         text += "." if axis.unit == "day" else ", added up from its days, so it is rather too wide."
     return text
 
@@ -92,7 +94,7 @@ def _panels(ids: Ids, answer: Mapping[str, Any], axis: Axis, spread: Mapping[str
         key: Content = None
         if column == "tasks":
             done = axis.sums((when, each["tasks_completed"]) for when, each in zip(to_days(rows), rows, strict=True))
-            key = [_key("fill-task", "onto a desk"), _key("line-task", "done")]
+            key = [_key("fill-task behind", "onto a desk"), _key("fill-task", "done")]
         yield panel(
             ids,
             axis,
@@ -100,7 +102,7 @@ def _panels(ids: Ids, answer: Mapping[str, Any], axis: Axis, spread: Mapping[str
                 title=_TITLES[column],
                 says=_SAYS[column],
                 bars=axis.sums((when, each[column]) for when, each in zip(to_days(rows), rows, strict=True)),
-                line=done,
+                inner=done,
                 band=_band(axis, spread, column),
                 colour={"emails": "mail", "tasks": "task"}.get(column, "late"),
                 key=key,
@@ -119,7 +121,9 @@ def _caps(ids: Ids, answer: Mapping[str, Any], axis: Axis) -> Iterator[Element]:
             period = axis.place(Axis(axis.first, axis.last, "day").start(place))
             bars[period] = max(bars[period], count)
         worst = "" if axis.unit == "day" else f", on the worst day of each {axis.unit}"
-        shown = Panel(title="Senders at their cap", says=f"senders whose mails waited for a cap{worst}", bars=bars, colour="late")
+        shown = Panel(
+            title="Senders at their cap", says=f"senders whose mails waited for a cap{worst}", bars=bars, colour="late"
+        )
         yield panel(ids, axis, shown, added=False)
 
 
@@ -142,7 +146,7 @@ def panel(ids: Ids, axis: Axis, shown: Panel, *, added: bool = True) -> Element:
     place = shown.bars.index(most)
     total = f"{number(sum(shown.bars))} in all. " if added else ""
     says = f"{total}Most {'on' if axis.unit == 'day' else 'in'} {axis.said(place)}: {number(most)}."
-    tops = [most, *(shown.line or ()), *(high for _, high in shown.band or ())]
+    tops = [most, *(shown.inner or ()), *(high for _, high in shown.band or ())]
     marks = ticks(max(tops))
     return element(
         "figure",
@@ -191,28 +195,25 @@ def _rule(value: float, top: float) -> list[Element]:
 
 
 def _shapes(axis: Axis, shown: Panel, top: float) -> Element:
-    gap = 0.12 if axis.count <= 200 else 0
-    bars = [
-        (place + gap, _HEIGHT - _height(value, top), 1 - 2 * gap, _height(value, top))
-        for place, value in enumerate(shown.bars)
-    ]
-    band = [
-        (place + gap / 2, _HEIGHT - _height(high, top), 1 - gap, max(1.5, _height(high - low, top)))
+    pale = " behind" if shown.inner or shown.band else ""
+    whiskers = "".join(
+        f"M{place + 0.5} {_HEIGHT - _height(high, top):.1f}V{_HEIGHT - _height(low, top):.1f}"
         for place, (low, high) in enumerate(shown.band or ())
         if high
-    ]
-    line = ""
-    for place, value in enumerate(shown.line or ()):
-        y = f"{_HEIGHT - _height(value, top):.1f}"
-        line += f"{'L' if line else 'M'}{place} {y}H{place + 1}"
+    )
     return stretched(
         axis.count,
         _HEIGHT,
-        boxes(bars, f"fill-{shown.colour}" + (" behind" if shown.line else "")),
-        boxes(band, "band"),
-        element("path", d=line, class_=f"line-{shown.colour}") if line else None,
+        boxes(_columns(shown.bars, top, 0.12), f"fill-{shown.colour}{pale}"),
+        boxes(_columns(shown.inner or (), top, 0.3), f"fill-{shown.colour}"),
+        element("path", d=whiskers, class_="band") if whiskers else None,
         top=_TOP,
     )
+
+
+def _columns(values: Sequence[float], top: float, gap: float) -> Iterator[tuple[float, float, float, float]]:
+    for place, value in enumerate(values):
+        yield place + gap, _HEIGHT - _height(value, top), 1 - 2 * gap, _height(value, top)
 
 
 def _dates(axis: Axis) -> list[Element]:
@@ -240,7 +241,9 @@ def _table(ids: Ids, answer: Mapping[str, Any], axis: Axis, spread: Mapping[str,
 
 
 def _row(row: Mapping[str, Any], axis: Axis, spread: Mapping[str, Any]) -> list[Content]:
-    cells: list[Content] = [element("time", day(date.fromisoformat(row["date"]), year=axis.years), datetime=row["date"])]
+    cells: list[Content] = [
+        element("time", day(date.fromisoformat(row["date"]), year=axis.years), datetime=row["date"])
+    ]
     for each in COLUMNS:
         cells.append(data(row[each]))
         if spread and each in {"emails", "tasks", "overdue", "deferred"}:
@@ -253,4 +256,3 @@ def busiest(answer: Mapping[str, Any], column: str) -> tuple[date, int] | None:
     """The day with the most of something, the earliest of several; None if there is none."""
     best = max(answer["per_day"], key=lambda each: each[column], default=None)
     return (date.fromisoformat(best["date"]), best[column]) if best is not None and best[column] else None
-

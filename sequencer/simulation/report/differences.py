@@ -56,8 +56,9 @@ class _Row:
         return f"{'+' if value > 0 else ''}{duration(value)}" if self.hours else signed(value)
 
 
-def differences(ids: Ids, compare: Mapping[str, Any]) -> list[Element]:
+def differences(ids: Ids, answer: Mapping[str, Any]) -> list[Element]:
     """A line for each number of all, with its interval; then tables of sequences, senders and days."""
+    compare = answer["compare"]
     other = name(compare["with"])
     rows = list(_overall(compare))
     clear = sum(sure(each.found) for each in rows)
@@ -79,15 +80,16 @@ def differences(ids: Ids, compare: Mapping[str, Any]) -> list[Element]:
             element("ul", [_line(each, reach) for each in rows], class_="differences"),
         ),
         folded("All in numbers", _table(ids, "Differences of all", other, rows), rows=len(rows)),
-        *_parts(ids, compare, other),
+        *_parts(ids, answer, other),
     ]
 
 
 def _overall(compare: Mapping[str, Any]) -> Iterator[_Row]:
     for key, _ in ordered(dict.fromkeys(compare["outcomes"], 0)):
-        yield _Row(outcome(key), compare["outcomes"][key])
+        if any(compare["outcomes"][key].values()):
+            yield _Row(outcome(key), compare["outcomes"][key])
     for key, found in compare["totals"].items():
-        if key not in compare["outcomes"]:
+        if key not in compare["outcomes"] and any(found.values()):
             yield _Row(_TITLES.get(key, words(key)), found)
 
 
@@ -96,8 +98,10 @@ def _relative(found: _Found, key: str) -> float:
 
 
 def _line(row: _Row, reach: float) -> Element:
-    places = {key: 50 + 50 * max(-1.0, min(1.0, _relative(row.found, key) / reach)) for key in ("low", "difference", "high")}
-    clear = sure(row.found)
+    places = {
+        key: 50 + 50 * max(-1.0, min(1.0, _relative(row.found, key) / reach)) for key in ("low", "difference", "high")
+    }
+    clear, same = sure(row.found), not any(row.found[key] for key in ("difference", "low", "high"))
     kind = "sure" if clear else "unsure"
     wide = max(0.8, places["high"] - places["low"])
     return element(
@@ -106,7 +110,15 @@ def _line(row: _Row, reach: float) -> Element:
         ornament(
             _BAR,
             element("line", x1="50%", x2="50%", y1=0, y2=_BAR, class_="zero"),
-            element("rect", x=f"{plain(places['low'])}%", y=5, width=f"{plain(wide)}%", height=8, rx=4, class_=f"{kind} reach"),
+            element(
+                "rect",
+                x=f"{plain(places['low'])}%",
+                y=5,
+                width=f"{plain(wide)}%",
+                height=8,
+                rx=4,
+                class_=f"{kind} reach",
+            ),
             element("circle", cx=f"{plain(places['difference'])}%", cy=9, r=5, class_=kind),
             class_="bar",
         ),
@@ -114,7 +126,7 @@ def _line(row: _Row, reach: float) -> Element:
             "span",
             element("strong", row.signed()),
             element("span", f"{number(row.found['this'])} \u2192 {number(row.found['other'])}", class_="quiet"),
-            element("span", "clear" if clear else "may be chance", class_="verdict"),
+            element("span", "the same" if same else "clear" if clear else "may be chance", class_="verdict"),
             class_="said",
         ),
         class_=kind,
@@ -138,12 +150,12 @@ def _cells(row: _Row) -> list[Content]:
     ]
 
 
-def _parts(ids: Ids, compare: Mapping[str, Any], other: Content) -> Iterator[Element]:
-    for at, each in enumerate(compare["per_sequence"], start=1):
+def _parts(ids: Ids, answer: Mapping[str, Any], other: Content) -> Iterator[Element]:
+    compare = answer["compare"]
+    for own, each in zip(answer["per_sequence"], compare["per_sequence"], strict=False):
         rows = list(_sequence(each))
-        yield folded(
-            f"Sequence {at} in numbers", _table(ids, f"Differences of sequence {at}", other, rows), rows=len(rows)
-        )
+        caption = f"Differences of {own['name']}"
+        yield folded([name(own["name"]), " in numbers"], _table(ids, caption, other, rows), rows=len(rows))
     if compare["per_actor"]:
         sender_rows: list[list[Content]] = [[called(each), *_three(each, _SENDERS)] for each in compare["per_actor"]]
         yield folded("Senders in numbers", _wide(ids, "Sender", _SENDERS, sender_rows), rows=len(sender_rows))

@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sequencer.simulation.report.drawing import Ids, percent
-from sequencer.simulation.report.drawing import ornament
+from sequencer.simulation.report.drawing import Ids, ornament, percent
 from sequencer.simulation.report.figures import data, duration, name, number, outcome, plural, share, words
 from sequencer.simulation.report.markup import Content, Element, element
 from sequencer.simulation.report.tables import folded, table
 
 __all__ = ["ORDER", "endings", "finishing", "kind_of", "ordered"]
 
-ORDER = ("meeting_booked", "converted", "replied", "completed", "ongoing", "unsubscribed", "bounced", "blocked", "refused")
+ORDER = (
+    "meeting_booked",
+    "converted",
+    "replied",
+    "completed",
+    "ongoing",
+    "unsubscribed",
+    "bounced",
+    "blocked",
+    "refused",
+)
 _BAR = 30
 
 
@@ -40,7 +49,9 @@ def endings(ids: Ids, answer: Mapping[str, Any]) -> list[Element]:
             element("figcaption", _legend(answer["outcomes"])),
             element("ul", rows, class_="bars"),
         ),
-        folded("How they end in numbers", _table(ids, answer, spread), rows=sum(len(each["outcomes"]) for each in several)),
+        folded(
+            "How they end in numbers", _table(ids, answer, spread), rows=sum(len(each["outcomes"]) for each in several)
+        ),
         *_reasons(ids, several),
     ]
 
@@ -53,8 +64,8 @@ def _legend(outcomes: Mapping[str, int]) -> Element:
             element(
                 "li",
                 element("i", class_=f"key {kind_of(key)}"),
-                element("span", outcome(key), class_="what"),
                 element("strong", share(count, whole)),
+                element("span", outcome(key), class_="what"),
                 element("span", number(count), class_="quiet"),
             )
             for key, count in ordered(outcomes)
@@ -67,7 +78,9 @@ def _bar(title: Content, outcomes: Mapping[str, int]) -> Element:
     whole = sum(outcomes.values())
     return element(
         "li",
-        element("p", element("span", title, class_="name"), element("span", plural(whole, "enrollment"), class_="quiet")),
+        element(
+            "p", element("span", title, class_="name"), element("span", plural(whole, "enrollment"), class_="quiet")
+        ),
         ornament(_BAR, _pieces(ordered(outcomes), whole), class_="bar"),
     )
 
@@ -124,7 +137,9 @@ def _reasons(ids: Ids, several: Sequence[Mapping[str, Any]]) -> Iterator[Element
     ]
     if rows:
         titles = ["Sequence", "What", "Why", "Enrollments"]
-        yield folded("Why some are blocked or not enrolled", table(ids, "Reasons", titles, rows, texts=3), rows=len(rows))
+        yield folded(
+            "Why some are blocked or not enrolled", table(ids, "Reasons", titles, rows, texts=3), rows=len(rows)
+        )
 
 
 # -- how long it takes ------------------------------------------------------------------------------------------
@@ -175,7 +190,12 @@ def _times(several: Sequence[Mapping[str, Any]], spread: Mapping[str, Any]) -> I
     for at, each in enumerate(several):
         found = each["time_to_finish"]
         half, most = found["median_hours"], found["p90_hours"]
-        row = [name(each["name"]), data(found["count"]), data(half, duration(half)), data(most, duration(most))]
+        row: list[Content] = [
+            name(each["name"]),
+            data(found["count"]),
+            data(half, duration(half)),
+            data(most, duration(most)),
+        ]
         if spread:
             over = (part(spread, at).get("time_to_finish") or {}).get("median_hours") or {}
             row += [data(over.get(key), duration(over.get(key))) for key in ("mean", "low", "high")]

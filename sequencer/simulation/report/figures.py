@@ -53,7 +53,7 @@ def number(value: float | None) -> str:
     if value is None:
         return "\u2013"
     size = abs(value)
-    places = 0 if size == int(size) or size >= 1000 else 1 if size >= 10 else 2 if size >= 1 else 3
+    places = 0 if size == int(size) or size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
     text = f"{size:,.{places}f}".replace(",", THIN)
     if "." in text:
         text = text.rstrip("0").rstrip(".")

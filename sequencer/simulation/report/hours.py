@@ -60,13 +60,21 @@ def sends(ids: Ids, answer: Mapping[str, Any]) -> list[Element]:
                 stretched(24, 7 * _ROW, _fields(counts, most)),
                 [label("0", d * _ROW + 17, weekday(d), class_="label aside") for d in range(7)],
                 [
-                    label(percent(each, 24), 7 * _ROW + 15, f"{each:02}", class_="label" if each % 6 == 0 else "label minor")
+                    label(
+                        percent(each, 24),
+                        7 * _ROW + 15,
+                        f"{each:02}",
+                        class_="label" if each % 6 == 0 else "label minor",
+                    )
                     for each in range(0, 24, 2)
                 ],
                 class_="chart heat",
             ),
         ),
-        folded("Mails by weekday and hour in numbers", table(ids, "Mails by the recipient's weekday and hour", columns, rows)),
+        folded(
+            "Mails by weekday and hour in numbers",
+            table(ids, "Mails by the recipient's weekday and hour", columns, rows),
+        ),
     ]
 
 

@@ -38,7 +38,7 @@ class Element:
     children: tuple[Element | str, ...]
 
 
-Content: TypeAlias = "Element | str | int | float | None | Iterable[Content]"
+Content: TypeAlias = "Element | str | int | float | Iterable[Content] | None"
 """What can be in an element: elements, text, numbers, several of them, or nothing."""
 
 

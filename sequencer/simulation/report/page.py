@@ -45,6 +45,7 @@ def render(answer: Mapping[str, Any], *, title: str | None = None) -> str:
                     element("p", "A simulation", class_="kicker"),
                     element("h1", name(headed)),
                     summary.sentence(answer),
+                    summary.beside(answer),
                     summary.key_figures(answer),
                     summary.what(answer),
                 ),
@@ -56,7 +57,9 @@ def render(answer: Mapping[str, Any], *, title: str | None = None) -> str:
                 element(
                     "main",
                     [
-                        element("section", element("h2", said, id=f"h-{key}"), shown, id=key, aria_labelledby=f"h-{key}")
+                        element(
+                            "section", element("h2", said, id=f"h-{key}"), shown, id=key, aria_labelledby=f"h-{key}"
+                        )
                         for key, said, shown in sections
                     ],
                 ),
@@ -75,7 +78,7 @@ def _sections(ids: Ids, answer: Mapping[str, Any]) -> Iterator[tuple[str, str, C
     compare = answer.get("compare")
     yield "ends", "How they end", endings.endings(ids, answer)
     if compare is not None:
-        yield "differences", "What the other design changes", differences.differences(ids, compare)
+        yield "differences", "What the other design changes", differences.differences(ids, answer)
     yield "days", "Day by day", daily.section(ids, answer)
     yield "steps", "Step by step", steps.funnels(ids, answer)
     yield "hours", "When mails leave", hours.sends(ids, answer)
@@ -88,9 +91,7 @@ def _sections(ids: Ids, answer: Mapping[str, Any]) -> Iterator[tuple[str, str, C
 def _head(title: str) -> Element:
     sheet = _sheet()
     digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     return element(
         "head",
         element("meta", charset="utf-8"),

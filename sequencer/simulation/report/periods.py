@@ -15,6 +15,7 @@ __all__ = ["Axis", "Mark"]
 MOST_DAYS = 120
 MOST_WEEKS = 160
 MOST_MARKS = 10
+LEAST_APART = 0.085
 
 
 @attrs.frozen
@@ -105,9 +106,7 @@ class Axis:
             mondays = [place for place in range(self.count) if self.start(place).weekday() == 0]
             return self._thinned(mondays, lambda each: day(each, week=False))
         firsts = [
-            place
-            for place in range(self.count)
-            if place == 0 or self.start(place).month != self.start(place - 1).month
+            place for place in range(self.count) if place == 0 or self.start(place).month != self.start(place - 1).month
         ]
         return self._thinned(firsts if self.unit == "week" else list(range(self.count)), self._month)
 
@@ -117,7 +116,12 @@ class Axis:
 
     def _thinned(self, places: list[int], said: Callable[[date], str]) -> list[Mark]:
         step = -(-len(places) // MOST_MARKS) if places else 1
-        kept = [place for place in places[::step] if place / self.count < 0.94 or self.count <= 7]
+        kept: list[int] = []
+        for place in places[::step]:
+            # A text needs room after it, also of a month of which only the last days are there.
+            far = not kept or place - kept[-1] >= LEAST_APART * self.count
+            if far and (place < 0.94 * self.count or self.count <= 7):
+                kept.append(place)
         return [Mark(place, said(self.start(place)), minor=at % 2 == 1) for at, place in enumerate(kept)]
 
 

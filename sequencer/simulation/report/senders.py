@@ -66,7 +66,9 @@ def _picture(ids: Ids, shown: Sequence[Mapping[str, Any]], everybody: int, axis:
             element(
                 "div",
                 scale(most, f"a {unit}"),
-                element("p", element("i", class_="key cap"), "a cap made mails wait", class_="keyed") if capped else None,
+                element("p", element("i", class_="key cap"), "a cap made mails wait", class_="keyed")
+                if capped
+                else None,
                 class_="keys",
             ),
         ),
@@ -78,9 +80,11 @@ def _picture(ids: Ids, shown: Sequence[Mapping[str, Any]], everybody: int, axis:
                 element(
                     "tr",
                     element("th", "Sender", scope="col"),
-                    element("th", element("span", f"By {unit}", class_="unseen"), _dates(axis), scope="col", class_="wide"),
+                    element(
+                        "th", element("span", f"By {unit}", class_="unseen"), _dates(axis), scope="col", class_="wide"
+                    ),
                     element("th", "Mails", scope="col", class_="number"),
-                    element("th", "Tasks", scope="col", class_="number"),
+                    element("th", "Tasks", scope="col", class_="number minor"),
                     element("th", "Most a day", scope="col", class_="number minor"),
                 ),
             ),
@@ -94,8 +98,8 @@ def _dates(axis: Axis) -> Element:
     return ornament(
         16,
         [
-            label(percent(each.at, axis.count), 12, each.text, class_="label minor" if each.minor else "label")
-            for each in axis.marks()
+            label(percent(each.at, axis.count), 12, each.text, class_="label minor" if at % 5 else "label")
+            for at, each in enumerate(axis.marks())
         ],
         class_="strip",
     )
@@ -105,7 +109,11 @@ def _strip(actor: Mapping[str, Any], load: Sequence[float], most: float, axis: A
     gap = 0.06 if axis.count <= 60 else 0.03
     fields = [
         boxes(
-            ((at + gap, 0, 1 - 2 * gap, _STRIP - _CAP - 1) for at, value in enumerate(load) if level(value, most) == wanted),
+            (
+                (at + gap, 0, 1 - 2 * gap, _STRIP - _CAP - 1)
+                for at, value in enumerate(load)
+                if level(value, most) == wanted
+            ),
             f"heat-{wanted}",
         )
         for wanted in range(LEVELS + 1)
@@ -118,7 +126,7 @@ def _strip(actor: Mapping[str, Any], load: Sequence[float], most: float, axis: A
         element("th", called(actor), scope="row"),
         element("td", ornament(_STRIP, stretched(axis.count, _STRIP, fields, marks), class_="strip"), class_="wide"),
         element("td", data(actor["emails"]), class_="number"),
-        element("td", data(actor["tasks"]), class_="number"),
+        element("td", data(actor["tasks"]), class_="number minor"),
         element("td", data(day_most), class_="number minor"),
     )
 
@@ -150,15 +158,23 @@ def _caps(ids: Ids, actors: Sequence[Mapping[str, Any]], axis: Axis) -> Iterator
         yield element("p", "No cap ever makes a mail wait.", class_="nothing")
         return
     rows: list[list[Content]] = [
-        [called(each), ", ".join(date_ranges(map(date.fromisoformat, each["cap_days"]), year=axis.years)), data(len(each["cap_days"]))]
+        [
+            called(each),
+            ", ".join(date_ranges(map(date.fromisoformat, each["cap_days"]), year=axis.years)),
+            data(len(each["cap_days"])),
+        ]
         for each in bitten
     ]
     most = max(bitten, key=lambda each: len(each["cap_days"]))
     yield element(
         "p",
-        f"A cap makes mails wait for {plural(len(bitten), 'sender')}, most often for ",
+        f"A cap makes mails wait for {plural(len(bitten), 'sender')}, most often for sender ",
         called(most),
         f": on {plural(len(most['cap_days']), 'day')}.",
     )
     titles = ["Sender", "On these days", "Days"]
-    yield folded("Days on which a cap bites", table(ids, "Days on which a cap makes mails wait", titles, rows, texts=2), rows=len(rows))
+    yield folded(
+        "Days on which a cap bites",
+        table(ids, "Days on which a cap makes mails wait", titles, rows, texts=2),
+        rows=len(rows),
+    )

@@ -25,7 +25,7 @@ _TITLES = {
     "ended": "Ended here",
 }
 _NOTED = {"replied": "replied", "overdue": "overdue", "deferred": "put off", "failed": "failed", "skipped": "skipped"}
-_BAR = 14
+_BAR = 12
 
 
 def funnels(ids: Ids, answer: Mapping[str, Any]) -> list[Element]:
@@ -67,11 +67,19 @@ def _steps(sequence: Mapping[str, Any]) -> Iterator[Element]:
                 element("span", str(each["position"] + 1), class_="place"),
                 element("span", title, class_=f"kind {kind}"),
                 element("span", name(each["what"]), class_="name"),
-                element("span", element("strong", number(each["done"])), f" of {number(each['reached'])} done", class_="count"),
+                element(
+                    "span",
+                    element("strong", number(each["done"])),
+                    f" of {number(each['reached'])} done",
+                    class_="count",
+                ),
             ),
             ornament(
                 _BAR,
-                element("rect", x=0, y=0, width=percent(each["reached"], most), height=_BAR, class_=f"fill-{kind} behind"),
+                element("rect", x=0, y=0, width="100%", height=_BAR, class_="weekend"),
+                element(
+                    "rect", x=0, y=0, width=percent(each["reached"], most), height=_BAR, class_=f"fill-{kind} behind"
+                ),
                 element("rect", x=0, y=0, width=percent(each["done"], most), height=_BAR, class_=f"fill-{kind}"),
                 class_="bar",
             ),
@@ -85,6 +93,8 @@ def _notes(step: Mapping[str, Any]) -> Element | None:
         if step[key]:
             late = "late" if key in {"overdue", "failed"} else None
             said.append(element("span", f"{number(step[key])} {text}", class_=late))
+    if step["ended"]:
+        said.append(element("span", f"{number(step['ended'])} ended here"))
     if step["median_hours"] is not None:
         said.append(element("span", f"half by {duration(step['median_hours'])} after the start"))
     return element("p", said, class_="notes") if said else None

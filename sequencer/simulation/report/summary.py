@@ -6,21 +6,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sequencer.simulation.report.daily import busiest
+from sequencer.simulation.report.differences import sure
 from sequencer.simulation.report.drawing import Ids
 from sequencer.simulation.report.figures import data, day, moment, name, number, plural, share, words
 from sequencer.simulation.report.markup import Content, Element, element
 from sequencer.simulation.report.senders import called
 from sequencer.simulation.report.tables import table
 
-__all__ = ["assumed", "heading", "key_figures", "repeated", "sentence", "what"]
+__all__ = ["assumed", "beside", "heading", "key_figures", "repeated", "sentence", "what"]
 
 
 def heading(answer: Mapping[str, Any]) -> str:
     """A title for those who give none."""
     several = answer["sequences"]
-    if len(several) == 1:
-        return str(several[0]["name"])
-    return f"{number(len(several))} sequences"
+    names = [str(each["name"]) for each in several]
+    joined = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return joined if 0 < len(names) <= 3 and len(joined) <= 100 else f"{number(len(several))} sequences"
 
 
 def what(answer: Mapping[str, Any]) -> Element:
@@ -68,6 +69,26 @@ def sentence(answer: Mapping[str, Any]) -> Element:
     return element("p", f"{text}.", class_="answer")
 
 
+def beside(answer: Mapping[str, Any]) -> Element | None:
+    """What another design changes about what matters most, in a sentence; None without another design."""
+    compare = answer.get("compare")
+    if compare is None:
+        return None
+    said: list[Content] = []
+    for text, found in (
+        ("meetings", compare["outcomes"].get("meeting_booked")),
+        ("replies", compare["outcomes"].get("replied")),
+        ("mails", compare["totals"].get("emails")),
+        ("overdue steps", compare["totals"].get("overdue")),
+    ):
+        if found is not None:
+            clear = "" if sure(found) else ", which may be chance"
+            said.append(
+                [", " if said else " ", f"{text} {number(found['this'])} \u2192 {number(found['other'])}{clear}"]
+            )
+    return element("p", "With ", name(compare["with"]), ":", said, ".", class_="reading") if said else None
+
+
 def key_figures(answer: Mapping[str, Any]) -> Element:
     """Figures with what explains each; of several runs, where nine of ten lie."""
     return element("ul", list(_figures(answer)), class_="figures")
@@ -84,7 +105,9 @@ def _figures(answer: Mapping[str, Any]) -> Iterator[Element]:
     done, tasks = totals.get("tasks_completed", 0), totals.get("tasks", 0)
     yield _figure(tasks, "tasks", f"{share(done, tasks)} done" if tasks else "nobody has any", sums.get("tasks"))
     late = totals.get("overdue", 0)
-    yield _figure(late, "overdue", _most_overdue(answer) if late else "all in time", sums.get("overdue"), late=bool(late))
+    yield _figure(
+        late, "overdue", _most_overdue(answer) if late else "all in time", sums.get("overdue"), late=bool(late)
+    )
     capped = {each for actor in answer["per_actor"] for each in actor["cap_days"]}
     who = sum(bool(actor["cap_days"]) for actor in answer["per_actor"])
     yield _figure(
@@ -115,7 +138,7 @@ def _most_mails(answer: Mapping[str, Any]) -> Content:
     if not actors:
         return "nobody sends any"
     most = max(actors, key=lambda each: each["most_emails"])
-    return [f"at most {number(most['most_emails'])} a day, by ", called(most)]
+    return [f"at most {number(most['most_emails'])} a day, by sender ", called(most)]
 
 
 def _most_overdue(answer: Mapping[str, Any]) -> Content:
@@ -152,8 +175,8 @@ def repeated(answer: Mapping[str, Any]) -> Element:
     return element(
         "p",
         "The same sequences and scenario with seed ",
-        element("code", str(answer["seed"])),
+        element("strong", str(answer["seed"])),
         " and ",
-        element("code", plural(answer["runs"], "run")),
+        element("strong", plural(answer["runs"], "run")),
         " give the same numbers again, on any machine. Another seed gives another luck.",
     )

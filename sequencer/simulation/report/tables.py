@@ -54,7 +54,7 @@ def _row(row: Sequence[Content], texts: int) -> Element:
     )
 
 
-def folded(summary: str, content: Element, *, rows: int = 0) -> Element:
+def folded(summary: Content, content: Element, *, rows: int = 0) -> Element:
     """Something to unfold; printed unfolded if it is not long."""
     long = rows > PRINTED
     return element(
