@@ -162,25 +162,25 @@ _ASSUMPTIONS = [
 ]
 
 
-def _mapped(value: Any, change: Callable[[float, random.Random], Any], chance: random.Random, key: str = "") -> Any:
+def mapped(value: Any, change: Callable[[float, random.Random], Any], chance: random.Random, key: str = "") -> Any:
     """The sections again, with each number changed; what only says what a row is about stays."""
     if isinstance(value, Mapping):
         return {
             name: each if name in {"date", "key", "name", "what", "action_type", "position", "actor_id"}
-            else _mapped(each, change, chance, name)
+            else mapped(each, change, chance, name)
             for name, each in value.items()
         }  # fmt: skip
     if key == "cap_days":
         return change(len(value), chance)
     if isinstance(value, list):
-        return [_mapped(each, change, chance) for each in value]
+        return [mapped(each, change, chance) for each in value]
     return None if value is None else change(value, chance)
 
 
 _SECTIONS = ("outcomes", "totals", "per_day", "per_sequence", "per_actor", "sends")
 
 
-def _spread(value: float, chance: random.Random) -> dict[str, float]:
+def spread(value: float, chance: random.Random) -> dict[str, float]:
     apart = value * chance.uniform(0.05, 0.3) + (1 if value else 0)
     return {
         "mean": round(value * chance.uniform(0.95, 1.05), 4),
@@ -189,7 +189,7 @@ def _spread(value: float, chance: random.Random) -> dict[str, float]:
     }
 
 
-def _beside(value: float, chance: random.Random) -> dict[str, float]:
+def beside(value: float, chance: random.Random) -> dict[str, float]:
     apart = value * chance.gauss(0.05, 0.12)
     wide = value * chance.uniform(0.02, 0.16) + (1 if value else 0)
     return {
@@ -224,8 +224,8 @@ def compared() -> dict[str, Any]:
     answer = _answer(plans, 4800, date(2026, 3, 23), 45, 6, 80)
     sections = {key: answer[key] for key in _SECTIONS}
     answer["runs"] = 20
-    answer["intervals"] = _mapped(sections, _spread, random.Random(1))
-    answer["compare"] = {"with": "shorter.yaml", "runs": 20, **_mapped(sections, _beside, random.Random(2))}
+    answer["intervals"] = mapped(sections, spread, random.Random(1))
+    answer["compare"] = {"with": "shorter.yaml", "runs": 20, **mapped(sections, beside, random.Random(2))}
     return answer
 
 
