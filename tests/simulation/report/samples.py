@@ -166,7 +166,7 @@ def mapped(value: Any, change: Callable[[float, random.Random], Any], chance: ra
     """The sections again, with each number changed; what only says what a row is about stays."""
     if isinstance(value, Mapping):
         return {
-            name: each if name in {"date", "key", "name", "what", "action_type", "position", "actor_id"}
+            name: each if name in {"date", "key", "name", "what", "action_type", "position", "actor_id", "account"}
             else mapped(each, change, chance, name)
             for name, each in value.items()
         }  # fmt: skip
