@@ -79,7 +79,7 @@ def _reading(axis: Axis, answer: Mapping[str, Any]) -> str:
     unit = {"day": "Each column is a day, weekends are shaded", "week": "Each column is a week, from Monday"}
     text = unit.get(axis.unit, "Each column is a month") + f", on the clock of {answer['timezone']}."
     if answer.get("intervals"):
-        text += " The columns are the first run; the dark lines hold nine of ten runs"
+        text += " The columns are the first run; the thin lines hold nine of ten runs"
         text += "." if axis.unit == "day" else ", added up from its days, so it is rather too wide."
     return text
 
@@ -165,7 +165,7 @@ def panel(ids: Ids, axis: Axis, shown: Panel, *, added: bool = True) -> Element:
             _shapes(axis, shown, marks[-1]),
             element("line", x1=0, x2="100%", y1=_TOP + _HEIGHT, y2=_TOP + _HEIGHT, class_="base"),
             _dates(axis),
-            _peak(axis, place, most, marks[-1]),
+            _peak(axis, place, most, max(most, shown.band[place][1] if shown.band else 0) / marks[-1]),
             class_="chart panel",
         ),
         class_="panelled",
@@ -224,11 +224,11 @@ def _dates(axis: Axis) -> list[Element]:
     ]
 
 
-def _peak(axis: Axis, place: int, most: float, top: float) -> Element:
+def _peak(axis: Axis, place: int, most: float, over: float) -> Element:
     at = (place + 0.5) / axis.count
     anchor = "start" if at < 0.06 else "end" if at > 0.94 else "middle"
     x = percent({"start": place, "end": place + 1}.get(anchor, place + 0.5), axis.count)
-    return label(x, _TOP + _HEIGHT - _height(most, top) - 5, number(most), class_="label peak", anchor=anchor)
+    return label(x, _TOP + _HEIGHT * (1 - over) - 5, number(most), class_="label peak", anchor=anchor)
 
 
 def _table(ids: Ids, answer: Mapping[str, Any], axis: Axis, spread: Mapping[str, Any]) -> Element:

@@ -13,14 +13,15 @@ from importlib.resources import files
 
 import html5lib
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 
 from sequencer.simulation.report import render, write
 from sequencer.simulation.report.markup import document, element, styles
 from tests.simulation.report.samples import SAMPLES, compared, small
 from tests.simulation.report.strategies import HOSTILE, answers, texts
 
-FEW = settings(max_examples=60 if settings().max_examples >= 100 else 15)
+# A page is slow to make and slower to shrink.
+FEW = settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 # Every element that a page may have; what else there were would come from an answer.
 KNOWN = {
     "a", "bdi", "body", "caption", "circle", "data", "dd", "desc", "details", "div", "dl", "dt", "figcaption", "figure",
@@ -134,27 +135,25 @@ def test_text_is_only_ever_text(text):
     """What is put into an element or an attribute comes out as the same text, without what nobody can write."""
     root = parsed(document(element("p", text, element("bdi", text), title=text)))
 
-    shown = re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef]|[^\\W\\d_](?<=\ufffe)", "\ufffd", text)
+    shown = re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef]", "\ufffd", text)
     shown = "".join("\ufffd" if ord(each) & 0xFFFE == 0xFFFE else each for each in shown)
     assert root.text == (shown or None)
     assert list(root) == [root[0]]
 
 
+def renamed(value, text):
+    """The same answer, where everything that has a name has this one."""
+    if isinstance(value, dict):
+        named = {"name", "what", "actor_id", "says", "with"}
+        return {key: text if key in named else renamed(each, text) for key, each in value.items()}
+    return [renamed(each, text) for each in value] if isinstance(value, list) else value
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_texts_stay_texts(text):
     """A hostile name of anything is shown and does nothing: no element, no attribute and no address comes of it."""
-    answer, plain = compared(), compared()
-    for each in answer["per_sequence"]:
-        each["name"] = text
-        for step in each["steps"]:
-            step["what"] = text
-    for each in answer["sequences"]:
-        each["name"] = text
-    for each in answer["per_actor"]:
-        each["actor_id"] = text
-    for each in answer["assumptions"]:
-        each["says"] = text
-    answer["compare"]["with"] = text
+    plain = compared()
+    answer = renamed(plain, text)
 
     hostile, usual = (parsed(render(each, title=each["compare"]["with"])) for each in (answer, plain))
     assert Counter(each.tag for each in hostile.iter()) == Counter(each.tag for each in usual.iter())
