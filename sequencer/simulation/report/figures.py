@@ -159,7 +159,8 @@ def words(key: str) -> str:
 
 def name(text: object) -> Element:
     """A text from outside, in a direction of its own: what is in it turns nothing around that stands beside it."""
-    return element("bdi", str(text))
+    shown = str(text)
+    return element("bdi", shown if shown.strip() else "(no name)")
 
 
 def data(value: float | None, text: str | None = None) -> Element | str:

@@ -40,7 +40,7 @@ def table(ids: Ids, caption: str, columns: Sequence[Content], rows: Rows, *, tex
             element("tbody", [_row(row, texts) for row in rows]),
         ),
         class_="scrolls",
-        role="region",
+        role="group",
         aria_labelledby=titled,
         tabindex=0,
     )

@@ -123,9 +123,10 @@ def test_it_prints(opened):
     assert page.pdf(format="A4").startswith(b"%PDF-")
 
 
-def test_the_policy_lets_nothing_in(opened):
+def test_the_policy_lets_nothing_in(browser, pages):
     """A script or style that somebody puts into the page is refused by its own policy."""
-    page = opened("small")
+    page = browser.new_page()
+    page.goto((pages / "small.html").as_uri())
 
     refused = page.evaluate(
         """() => new Promise(done => {
@@ -144,4 +145,4 @@ def test_the_policy_lets_nothing_in(opened):
 
     assert refused == ["script-src-elem", "style-src-elem"]
     assert page.evaluate("window.ran === undefined")
-    page.context.close()
+    page.close()
