@@ -120,7 +120,7 @@ class Axis:
         for place in places[::step]:
             # A text needs room after it, also of a month of which only the last days are there.
             far = not kept or place - kept[-1] >= LEAST_APART * self.count
-            if far and (place < 0.94 * self.count or self.count <= 7):
+            if far and (place < 0.9 * self.count or self.count <= 7):
                 kept.append(place)
         return [Mark(place, said(self.start(place)), minor=at % 2 == 1) for at, place in enumerate(kept)]
 

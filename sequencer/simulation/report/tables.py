@@ -13,7 +13,7 @@ __all__ = ["Rows", "folded", "table"]
 Rows = Iterable[Sequence[Content]]
 
 # A longer table is printed only where somebody has opened it.
-PRINTED = 60
+PRINTED = 40
 
 
 def table(ids: Ids, caption: str, columns: Sequence[Content], rows: Rows, *, texts: int = 1) -> Element:
