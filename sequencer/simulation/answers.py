@@ -20,8 +20,7 @@ from sequencer.core.calendar import Calendar
 from sequencer.core.enrollment import Enrollment
 from sequencer.core.events import Event
 from sequencer.core.instants import between, to_iso
-from sequencer.core.matching import name_of
-from sequencer.core.sequence import Sequence
+from sequencer.core.sequence import AutomatedEmail, Sequence, Step
 from sequencer.core.timeline import due_at
 from sequencer.core.values import Identifier
 
@@ -325,7 +324,7 @@ class Answers:
                     "position": position,
                     "key": step.key,
                     "action_type": step.action.action_type,
-                    "what": name_of(step),
+                    "what": _what(step),
                     **{name: found.counts[name] for name in STEP_COUNTS},
                     "median_hours": _quantile(found.quarters, 0.5),
                 }
@@ -369,6 +368,14 @@ def _per_day(by_day: Mapping[int, Counter[str]]) -> list[dict[str, Any]]:
         {"date": _iso(day)} | {name: by_day.get(day, nothing)[name] for name in DAY_COUNTS}
         for day in range(min(by_day), max(by_day) + 1)
     ]
+
+
+def _what(step: Step) -> str:
+    """What a step does, in a line."""
+    action = step.action
+    if isinstance(action, AutomatedEmail):
+        return f"mail {action.template_id}"
+    return " ".join(action.task_content.split())
 
 
 def _iso(day: int) -> str:

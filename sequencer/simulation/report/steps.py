@@ -64,7 +64,7 @@ def _steps(sequence: Mapping[str, Any]) -> Iterator[Element]:
             "li",
             element(
                 "p",
-                element("span", str(each["position"] + 1), class_="place"),
+                element("span", str(each["position"]), class_="place"),
                 element("span", title, class_=f"kind {kind}"),
                 element("span", name(each["what"]), class_="name"),
                 element(
@@ -115,7 +115,7 @@ def _row_key(row: Mapping[str, Any]) -> object:
 def _rows(sequence: Mapping[str, Any], found: Mapping[object, Mapping[str, Any]] | None) -> Iterator[list[Content]]:
     for each in sequence["steps"]:
         kind = "Mail" if each["action_type"] == "automated_email" else "Task"
-        row: list[Content] = [data(each["position"], str(each["position"] + 1)), kind, name(each["what"])]
+        row: list[Content] = [data(each["position"], str(each["position"])), kind, name(each["what"])]
         row += [data(each[key]) for key in _COUNTS]
         row.append(data(each["median_hours"], duration(each["median_hours"])))
         if found is not None:

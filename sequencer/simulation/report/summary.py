@@ -146,7 +146,7 @@ def _most_overdue(answer: Mapping[str, Any]) -> Content:
     if not steps:
         return None
     _, step = max(steps, key=lambda pair: pair[1]["overdue"])
-    return [f"{number(step['overdue'])} at step {step['position'] + 1}, ", name(step["what"])]
+    return [f"{number(step['overdue'])} at step {step['position']}, ", name(step["what"])]
 
 
 def assumed(ids: Ids, answer: Mapping[str, Any]) -> list[Element]:
