@@ -331,13 +331,14 @@ class Transaction(Protocol):
         ...
 
     def mails_left(
-        self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime
+        self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime | None
     ) -> dict[Actor, list[ActorMail]] | None:
         """For each of these actors, with an instant: the mails in their name that are out, or left after it (E5).
 
         That is what `insert` and `save` made of them. Until the transaction ends, no other counts the mails of these
         actors, so one transaction asks for all of them at once. What left later than `ahead`, by a clock that was
-        wrong, left `now`. None where the store cannot count: its schema is one before the table.
+        wrong, left `now`. With `ahead=None` they are only looked at: nothing is locked, corrected or forgotten.
+        None where the store cannot count: its schema is one before the table.
         """
         ...
 

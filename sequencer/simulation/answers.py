@@ -98,6 +98,7 @@ class Answers:
         self._sends = [[0] * 24 for _ in range(7)]
         self._reactions: Counter[str] = Counter()
         self._put_off: set[tuple[int, int]] = set()
+        self._since: DateTime | None = None
         self._last: tuple[DateTime | None, int] = (None, 0)
 
     # -- counting ----------------------------------------------------------------------------------------------
@@ -138,6 +139,17 @@ class Answers:
             if count is not None:
                 count(self, counts, enrollment, event)
 
+    def standing(self, enrollment: Enrollment, now: DateTime) -> None:
+        """Somebody was enrolled before the simulation begins, and stands at a step then.
+
+        What is overdue by then counts on the day on which the simulation begins.
+        """
+        self._since = now
+        self._actor(enrollment).enrollments += 1
+        if enrollment.current is not None:
+            steps = self._per_sequence[enrollment.version.sequence_id - 1].steps
+            steps[enrollment.current.position].counts["reached"] += 1
+
     def refused(self, sequence: int, code: str) -> None:
         """Somebody was not enrolled."""
         self._per_sequence[sequence].refused[code] += 1
@@ -172,7 +184,7 @@ class Answers:
             return
         limit = due_at(enrollment.calendar, step.step, estimate)
         if now > limit:
-            day = self._day(limit)
+            day = self._day(limit if self._since is None else max(limit, self._since))
             counts.steps[position].counts["overdue"] += 1
             self._note(enrollment, day, "overdue")
 

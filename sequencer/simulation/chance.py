@@ -2,7 +2,11 @@
 
 So the same seed gives the same on every machine and Python, however the work is cut and in whatever order it is done;
 and two runs that differ in one thing share the luck of everything else (common random numbers). What a draw is about is
-named by the person, the sequence's place in the run, and the step: by its key where it has one, else by what it does.
+named by the person, the sequence, and the step: by its key where it has one, else by what it does.
+
+A sequence of a study is known by its place there, so that two designs which are compared share their luck, whatever
+they are called. In a forecast it is known by its key, whichever of its versions somebody is in: places there would be
+others as soon as somebody comes or goes, and two forecasts on two days are to share the luck of all that is in both.
 """
 
 from __future__ import annotations
@@ -35,9 +39,9 @@ class Luck:
         return tuple([each * _UNIT for each in found])
 
 
-def person_name(type: str, id: Identifier) -> str:
-    """By what chance knows a person: the resource's type and id; 42 and "42" are two people."""
-    return f"{type}/{id!r}"
+def person_name(type: str, id: Identifier, account: Identifier | None = None) -> str:
+    """By what chance knows a person: the account, the resource's type and id; 42 and "42" are two people."""
+    return f"{type}/{id!r}" if account is None else f"{account!r}/{type}/{id!r}"
 
 
 def step_names(sequence: Sequence) -> tuple[str, ...]:

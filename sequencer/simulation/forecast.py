@@ -3,12 +3,12 @@
 The store is read and never written. Each version that somebody is in is a sequence of the study, since each has its own
 steps; mails that left already count for the caps, addresses that have opted out get none. Whoever stands behind an
 enrollment is taken to have an address and every field that is asked for: a host may know them better than its store.
+Whose enrollment is over does nothing any more: who may still answer its mails is not foretold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -19,6 +19,7 @@ from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import later_by, to_instant
 from sequencer.core.pacing import LONGEST_WINDOW
 from sequencer.core.sequence import AutomatedEmail, Sequence, SequenceVersion, Template
+from sequencer.core.statuses import StepStatus
 from sequencer.core.values import Identifier
 from sequencer.engine.storage import Actor, ActorMail, Store, Transaction
 from sequencer.simulation.population import Arrival, joined
@@ -45,9 +46,14 @@ class StandingPopulation:
 
     standing: Standing
     _groups: list[list[int]] = attrs.field(init=False)
+    _left: dict[Actor, list[ActorMail]] = attrs.field(init=False, factory=dict)
+    _suppressed: frozenset[tuple[Identifier | None, str]] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._groups = joined(map(_names, self.standing.enrollments))
+        self._suppressed = frozenset(self.standing.suppressed)
+        for actor, mail in self.standing.left:
+            self._left.setdefault(actor, []).append(mail)
 
     @property
     def enrollments(self) -> int:
@@ -72,9 +78,13 @@ class StandingPopulation:
         """The part of a group."""
         standing = self.standing
         enrollments = [standing.enrollments[place] for place in self._groups[group]]
-        actors = {(each.account, each.actor_id) for each in enrollments}
-        left = [each for each in standing.left if each[0] in actors]
-        return attrs.evolve(standing, enrollments=tuple(enrollments), left=tuple(left))
+        actors = {(each.account, each.actor_id): None for each in enrollments if each.actor_id is not None}
+        left = [(actor, mail) for actor in actors for mail in self._left.get(actor, ())]
+        addresses = {(each.account, each.resource.address): None for each in enrollments if each.resource.address}
+        suppressed = [each for each in addresses if each in self._suppressed]
+        return attrs.evolve(
+            standing, enrollments=tuple(enrollments), left=tuple(left), suppressed=tuple(suppressed)
+        )
 
 
 def _names(enrollment: Enrollment) -> Iterator[tuple[Any, ...]]:
@@ -89,21 +99,28 @@ def _names(enrollment: Enrollment) -> Iterator[tuple[Any, ...]]:
 def forecast(store: Store, now: DateTime, *, accounts: Iterable[Identifier | None] = (None,)) -> Standing:
     """What stands in a store at an instant, for these accounts. Raises `InvalidInput` where nobody is enrolled."""
     now = to_instant(now, "now")
-    places: dict[int, SequenceVersion] = {}
     enrollments: list[Enrollment] = []
     suppressed: list[tuple[Identifier | None, str]] = []
     left: list[tuple[Actor, ActorMail]] = []
     with store.transaction(write=False) as transaction:
-        for account in accounts:
+        for account in dict.fromkeys(accounts):
             found = list(_ongoing(transaction, account))
-            enrollments += (_placed(transaction, each, places) for each in found)
+            enrollments += found
             suppressed += ((account, each.address) for each in transaction.suppressions(account) if each.address)
             left += _left(transaction, found, now)
+        # By their ids, which stay what they are, so that a later forecast has them in the same order.
+        versions = sorted({each.version.id: each.version for each in enrollments}.items())
+        places = {id: _placed(transaction, each, place) for place, (id, each) in enumerate(versions, 1)}
     if not enrollments:
         raise InvalidInput("nobody is enrolled there, so there is nothing to foretell", path="store", code="empty")
-    left.sort(key=lambda each: (each[1].at, each[1].enrollment_id))
-    sequences = tuple(each.sequence for each in places.values())
-    return Standing(now, sequences, tuple(enrollments), tuple(left), tuple(suppressed))
+    left.sort(key=lambda each: (each[1].at, each[1].enrollment_id, each[1].step))
+    return Standing(
+        now,
+        tuple(each.sequence for each in places.values()),
+        tuple(changed(each, {"version": places[each.version.id]}) for each in enrollments),
+        tuple(left),
+        tuple(suppressed),
+    )
 
 
 def _ongoing(transaction: Transaction, account: Identifier | None) -> Iterator[Enrollment]:
@@ -114,31 +131,34 @@ def _ongoing(transaction: Transaction, account: Identifier | None) -> Iterator[E
             after = page[-1].id
 
 
-def _placed(transaction: Transaction, enrollment: Enrollment, places: dict[int, SequenceVersion]) -> Enrollment:
-    """The enrollment in its version as the study knows it: by its place, with the texts as they are now."""
-    version = enrollment.version
-    if version.id not in places:
-        texts: dict[Identifier, Template] = {}
-        for step in version.sequence.steps:
-            action = step.action
-            if isinstance(action, AutomatedEmail):
-                text = transaction.template(version.sequence_id, action.template_id)
-                if text is not None:
-                    texts[action.template_id] = text
-        sequence = attrs.evolve(version.sequence, templates=texts)
-        places[version.id] = attrs.evolve(version, sequence=sequence, sequence_id=len(places) + 1)
-    known = places[version.id]
-    steps = tuple(changed(each, {"overdue": False}) if each.overdue else each for each in enrollment.steps)
-    return changed(enrollment, {"version": known, "steps": steps})
+def _placed(transaction: Transaction, version: SequenceVersion, place: int) -> SequenceVersion:
+    """A version as the study knows it: by its place, with the texts as they are now."""
+    texts: dict[Identifier, Template] = {}
+    for step in version.sequence.steps:
+        action = step.action
+        if isinstance(action, AutomatedEmail):
+            text = transaction.template(version.sequence_id, action.template_id)
+            if text is not None:
+                texts[action.template_id] = text
+    return attrs.evolve(version, sequence=attrs.evolve(version.sequence, templates=texts), sequence_id=place)
 
 
 def _left(transaction: Transaction, enrollments: list[Enrollment], now: DateTime) -> Iterator[tuple[Actor, ActorMail]]:
-    actors = {(each.account, each.actor_id) for each in enrollments if each.actor_id is not None}
+    actors = {(each.account, each.actor_id): None for each in enrollments if each.actor_id is not None}
+    # What is on its way here is answered at once, and counts then; elsewhere it may have left at the latest now.
+    on_their_way = {
+        (each.id, each.current.number)
+        for each in enrollments
+        if each.current is not None and each.current.status is StepStatus.REQUESTED
+    }
     since = later_by(now, -LONGEST_WINDOW)
     # So many actors are asked about together: a question is about a few thousand values at the most.
-    several = sorted(actors, key=repr)
+    several = list(actors)
     for first in range(0, len(several), _PAGE):
         asked = dict.fromkeys(several[first : first + _PAGE], since)
-        found = transaction.mails_left(asked, now, ahead=later_by(now, timedelta(minutes=5))) or {}
-        for actor, mails in found.items():
-            yield from ((actor, attrs.evolve(each, standing="sent")) for each in mails)
+        for actor, mails in (transaction.mails_left(asked, now, ahead=None) or {}).items():
+            for each in mails:
+                if each.standing == "sent":
+                    yield actor, attrs.evolve(each, at=min(each.at, now))
+                elif (each.enrollment_id, each.step) not in on_their_way:
+                    yield actor, attrs.evolve(each, at=now, standing="sent")

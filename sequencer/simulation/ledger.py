@@ -193,7 +193,7 @@ class Ledger:
         return {actor: self.count_left(actor, since) + len(expected.get(actor, ())) for actor, since in actors.items()}
 
     def mails_left(
-        self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime
+        self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime | None
     ) -> dict[Actor, list[ActorMail]]:
         """For each of these actors the mails that left after an instant. Nothing is ever out: answers come at once."""
         found = {}

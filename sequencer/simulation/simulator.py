@@ -170,6 +170,7 @@ class Simulator:
             self._ledger.count(actor, mail)
         for each in enrollments:
             self._ledger.keep(each)
+            self.answers.standing(each, self.now)
             self._complete.add(each.id)
             for happening in self._under_way(each):
                 self._push(max(to_microseconds(happening.at), self._at), _HAPPENS, each.id, happening)

@@ -124,6 +124,11 @@ class Study:
         """On whose clock days are counted: the first sequence's."""
         return self.sequences[0].calendar.timezone
 
+    def world(self, run: int) -> World:
+        """The world of a run, with its luck. In a forecast chance knows sequences by their keys (see `chance.py`)."""
+        known_as = None if self.standing is None else [f"key {each.key}" for each in self.sequences]
+        return World(self.scenario, self.sequences, Luck(self.seed, run), known_as)
+
     def population(self, run: int) -> Population:
         """Who is enrolled in a run."""
         if self.standing is not None:
@@ -147,7 +152,7 @@ def simulate_part(study: Study, run: int, groups: Iterable[int], population: Pop
     sequences = study.sequences
     population = population or study.population(run)
     answers = Answers(sequences, study.timezone)
-    world, versions = World(study.scenario, sequences, Luck(study.seed, run)), versions_of(sequences)
+    world, versions = study.world(run), versions_of(sequences)
     lines: list[Line] = []
     for group in groups:
         simulator = Simulator(

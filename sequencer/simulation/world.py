@@ -70,12 +70,22 @@ class _Step:
 
 
 class World:
-    """What a scenario makes of each hand-over, for the sequences of one run."""
+    """What a scenario makes of each hand-over, for the sequences of one run.
 
-    def __init__(self, scenario: Scenario, sequences: Several[Sequence], luck: Luck) -> None:
+    `known_as` says by what names chance knows the sequences; by default by their places, from 1 on.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        sequences: Several[Sequence],
+        luck: Luck,
+        known_as: Several[str] | None = None,
+    ) -> None:
         self.scenario = scenario
         self._luck = luck
         self._sequences = tuple(sequences)
+        self._known_as = known_as or [str(place) for place in range(1, len(self._sequences) + 1)]
         self._steps = [list(_steps(scenario, each)) for each in sequences]
         self._hand_overs = HandOvers(None, self._template)
         self._calendars: dict[Any, Calendar] = {}
@@ -88,8 +98,9 @@ class World:
 
     def _draws(self, enrollment: Enrollment, step: _Step, more: str = "") -> tuple[float, ...]:
         resource = enrollment.resource
-        place = enrollment.version.sequence_id
-        return self._luck.of(f"{place}/{person_name(resource.type, resource.id)}/{step.name}{more}")
+        sequence = self._known_as[enrollment.version.sequence_id - 1]
+        person = person_name(resource.type, resource.id, enrollment.account)
+        return self._luck.of(f"{sequence}/{person}/{step.name}{more}")
 
     # -- mails -------------------------------------------------------------------------------------------------
 

@@ -235,37 +235,39 @@ class Records:
         database.many("forget_mails", [(*each[:2], long_ago) for each in asked])
         return {actor: count for actor, (count, *_) in zip(actors, found, strict=True)}
 
-    def _counting(self, actors: Collection[Actor]) -> Database | None:
-        """What to count the mails of these actors with, while nobody else does; None without a table."""
+    def _counting(self, actors: Collection[Actor], *, alone: bool = True) -> Database | None:
+        """What to count the mails of these actors with, `alone` while nobody else does; None without a table."""
         known = self._known
         if not known.counts_mails:
             if not known.warned:
                 known.warned = True
                 logger.warning("this store's schema is older than caps on mails, so there are none: run `migrate`")
             return None
-        few = actors if len(actors) <= _FEW_ACTORS else ()
-        self.lock(*[("mails", *_whose(each)) for each in few], within=("mails",))
+        if alone:
+            few = actors if len(actors) <= _FEW_ACTORS else ()
+            self.lock(*[("mails", *_whose(each)) for each in few], within=("mails",))
         # Claims that are not written yet say nothing about mails; they are written with their decisions.
         return self._database if self._later else self._at_once
 
     def mails_left(
-        self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime
+        self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime | None
     ) -> dict[Actor, list[ActorMail]] | None:
         """For each of these actors the mails in their name that are out, or left since the instant given with them."""
-        database = self._counting(actors)
+        database = self._counting(actors, alone=ahead is not None)
         if database is None:
             return None
         whose = list(map(_whose, actors))
         asked = [(*each, to_microseconds(since)) for each, since in zip(whose, actors.values(), strict=True)]
         found = database.each("mails_left", asked)
-        future = to_microseconds(ahead)
-        wrong = [at for at, rows in enumerate(found) if any(left_at > future for _, _, left_at, _ in rows)]
-        if wrong:
-            database.many("mails_ahead", [(*whose[at], to_microseconds(now), future) for at in wrong])
-            for at, rows in zip(wrong, database.each("mails_left", [asked[at] for at in wrong]), strict=True):
-                found[at] = rows
-        long_ago = to_microseconds(later_by(now, -LONGEST_WINDOW))
-        database.many("forget_mails", [(*each, long_ago) for each in whose])
+        if ahead is not None:
+            future = to_microseconds(ahead)
+            wrong = [at for at, rows in enumerate(found) if any(left_at > future for _, _, left_at, _ in rows)]
+            if wrong:
+                database.many("mails_ahead", [(*whose[at], to_microseconds(now), future) for at in wrong])
+                for at, rows in zip(wrong, database.each("mails_left", [asked[at] for at in wrong]), strict=True):
+                    found[at] = rows
+            long_ago = to_microseconds(later_by(now, -LONGEST_WINDOW))
+            database.many("forget_mails", [(*each, long_ago) for each in whose])
         return {
             actor: [
                 ActorMail(id, step, from_microseconds(at), "sent" if standing == "sent" else "out")

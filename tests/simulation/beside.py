@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from typing import Any
 
+import attrs
+
 from sequencer.core.effects import CreateTask, SendEmail
+from sequencer.core.enrollment import changed
 from sequencer.core.errors import AlreadyEnrolled, Suppressed
 from sequencer.core.events import Event
 from sequencer.core.instants import to_microseconds
@@ -30,7 +34,7 @@ class Mailer:
 
     def send(self, email: Any, *, key: str, timeout: float) -> Accepted | Rejected:
         stage = self.stage
-        enrollment = stage.engine.get(email.enrollment_id)
+        enrollment = stage.get(email.enrollment_id)
         effect = SendEmail(key, email.enrollment_id, email.position, email.attempt)
         signal, happenings = stage.world.mail(enrollment, effect, stage.clock.now(), complete=True)
         if isinstance(signal, EmailSent):
@@ -49,7 +53,7 @@ class Board:
 
     def create(self, task: Any, *, key: str) -> Any:
         stage = self.stage
-        enrollment = stage.engine.get(task.enrollment_id)
+        enrollment = stage.get(task.enrollment_id)
         effect = CreateTask(key, task.enrollment_id, task.position, task.attempt)
         signal, happenings = stage.world.task(enrollment, effect, stage.clock.now(), complete=True)
         stage.note(enrollment.id, happenings)
@@ -63,12 +67,19 @@ class Board:
 class Stage:
     """An engine on a manual clock, a diary of what will happen, and a loop that does what a host would."""
 
-    def __init__(self, sequences: Any, scenario: Any, arrivals: Any, seed: int, store: Any = None) -> None:
+    def __init__(
+        self, sequences: Any, scenario: Any, arrivals: Any, seed: int, store: Any = None, *, by_key: bool = False
+    ) -> None:
         self.sequences, self.scenario = sequences, scenario
-        self.world = World(scenario, sequences, Luck(seed))
+        # As in a forecast, where chance knows sequences by their keys.
+        self.world = World(
+            scenario, sequences, Luck(seed), [f"key {each.key}" for each in sequences] if by_key else None
+        )
         self.clock = ManualClock(min(each.at for each in arrivals))
-        self.store = store or MemoryStore()
-        self.store.origin = ORIGIN
+        self.store = store
+        if store is None:
+            self.store = MemoryStore()
+            self.store.origin = ORIGIN
         self.engine = Engine(
             store=self.store,
             mailer=Mailer(self),
@@ -78,10 +89,17 @@ class Stage:
             catch_up=scenario.worker.catch_up,
             port_threads=False,
         )
-        for each in sequences:
+        for each in {each.key: each for each in reversed(sequences)}.values():
             self.engine.save(each)
         self.diary: list[Any] = []
         self.entries = 0
+        self.cursor = 0
+        # The second of a key is its second version; who is to be in it, is moved there.
+        seen: Counter[str] = Counter()
+        self.places = {}
+        for place, each in enumerate(sequences, 1):
+            seen[each.key] += 1
+            self.places[each.key, seen[each.key]] = place
         self.refused: dict[int, str] = {}
         for each in arrivals:
             self._push(each.at, 0, each.index + 1, each)
@@ -94,9 +112,21 @@ class Stage:
         for each in happenings:
             self._push(each.at, 1, id, each)
 
-    def run(self) -> Stage:
-        """Until nothing will happen any more."""
-        cursor = 0
+    def get(self, id: int) -> Any:
+        """An enrollment as the world knows it: in its sequence's place, or its version's where there are several."""
+        with self.store.transaction(write=False) as transaction:
+            enrollment = transaction.get(id).enrollment
+        version = enrollment.version
+        place = self.places[version.key, version.version]
+        return changed(enrollment, {"version": attrs.evolve(version, sequence_id=place)})
+
+    def engine_of(self, account: Any) -> Engine:
+        """The engine, as an account's people have it."""
+        return self.engine if account is None else self.engine.account(account)
+
+    def run(self, until: Any = None) -> Stage:
+        """Until nothing will happen any more; or to an instant, with the clock left there."""
+        cursor = self.cursor
         while True:
             if not self._is_down():
                 # One pass: what it makes happen at this very instant comes before what is due then, once more.
@@ -107,7 +137,10 @@ class Stage:
             upcoming = [self._up(wake)] if wake is not None else []
             if self.diary:
                 upcoming.append(self.diary[0][4])
-            if not upcoming:
+            if not upcoming or (until is not None and max(min(upcoming), self.clock.now()) > until):
+                self.cursor = cursor
+                if until is not None:
+                    self.clock.set(until)
                 return self
             self.clock.set(max(min(upcoming), self.clock.now()))
             now = to_microseconds(self.clock.now())
@@ -127,8 +160,7 @@ class Stage:
         return at
 
     def _arrive(self, id: int, arrival: Any) -> None:
-        row, account = arrival.row, arrival.account
-        engine = self.engine if account is None else self.engine.account(account)
+        row, engine = arrival.row, self.engine_of(arrival.account)
         try:
             made = engine.enroll(
                 self.sequences[arrival.sequence],
@@ -146,8 +178,8 @@ class Stage:
             assert made.id == id, (made.id, id)
 
     def _happen(self, id: int, happening: Any) -> None:
-        engine = self.engine
-        enrollment = engine.get(id)
+        enrollment = self.get(id)
+        engine = self.engine_of(enrollment.account)
         step = enrollment.steps[happening.position]
         if happening.what == "done":
             if step.status is StepStatus.IN_PROGRESS:
@@ -164,7 +196,7 @@ class Stage:
         while (page := self.engine.events(after=cursor, limit=500)).events:
             for event in page.events:
                 if event.type == "step_failed":
-                    enrollment = self.engine.get(event.enrollment_id)
+                    enrollment = self.get(event.enrollment_id)
                     if enrollment.state is EnrollmentState.BLOCKED:
                         happening = self.world.blocked(enrollment, event.position, event.at)
                         if happening is not None:
