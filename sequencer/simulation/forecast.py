@@ -82,9 +82,7 @@ class StandingPopulation:
         left = [(actor, mail) for actor in actors for mail in self._left.get(actor, ())]
         addresses = {(each.account, each.resource.address): None for each in enrollments if each.resource.address}
         suppressed = [each for each in addresses if each in self._suppressed]
-        return attrs.evolve(
-            standing, enrollments=tuple(enrollments), left=tuple(left), suppressed=tuple(suppressed)
-        )
+        return attrs.evolve(standing, enrollments=tuple(enrollments), left=tuple(left), suppressed=tuple(suppressed))
 
 
 def _names(enrollment: Enrollment) -> Iterator[tuple[Any, ...]]:

@@ -24,15 +24,16 @@ from sequencer.core.errors import InvalidInput
 from sequencer.core.events import Event
 from sequencer.core.instants import later_by
 from sequencer.core.pacing import Cap
-from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task, Template
+from sequencer.core.policy import Policy, Reaction
+from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
 from sequencer.core.statuses import StepStatus
+from sequencer.definitions.leads import Lead
 from sequencer.engine.engine import Engine
 from sequencer.engine.ports import Accepted
 from sequencer.simulation.answers import Answers
 from sequencer.simulation.clock import ManualClock
-from sequencer.simulation.forecast import Standing, forecast
-from sequencer.simulation.population import Arrival
-from sequencer.simulation.scenario import Caps, Scenario
+from sequencer.simulation.forecast import Standing, StandingPopulation, forecast
+from sequencer.simulation.scenario import Blocked, Caps, Scenario, Tasks
 from sequencer.simulation.simulator import Simulator
 from sequencer.simulation.spans import Span
 from sequencer.simulation.study import Study, simulate
@@ -156,7 +157,9 @@ def goes_on_as_foretold(kind: str, story: Story, cut: Any, accounts: tuple[Any, 
         )
         answers = result.answers.to_dict()
         assert answers["enrollments"] == len(ongoing)
-        mails = Counter(stage.get(each.enrollment_id).actor_id for each in simulator.events if each.type == "email_sent")
+        mails = Counter(
+            stage.get(each.enrollment_id).actor_id for each in simulator.events if each.type == "email_sent"
+        )
         told: Counter[Any] = Counter()
         for each in answers["per_actor"]:
             told[each["actor_id"]] += each["emails"]
@@ -190,3 +193,204 @@ def test_a_store_in_sqlite_goes_on_as_foretold(story: Story, cut: Any) -> None:
 def test_a_store_in_postgresql_goes_on_as_foretold(story: Story, cut: Any) -> None:
     """The same on PostgreSQL."""
     goes_on_as_foretold("postgres", story, cut)
+
+
+# -- what may stand in a store, one by one --------------------------------------------------------------------
+
+OPEN = Calendar("UTC", working_days=("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
+
+
+def told_of(people: int, scenario: Scenario, *steps: Step, **more: Any) -> Story:
+    """A story of so many people, all of one actor and there from the start, and one sequence."""
+    leads = [
+        Lead("lead", id, email=f"lead{id}@example.com", actor_id=7, enrolled_at=START, fields={"name": "Ada"})
+        for id in range(1, people + 1)
+    ]
+    return Story((Sequence("One", steps, key="one", calendar=OPEN, **more),), leads, scenario, 3, every=False)
+
+
+def mail(hours: int = 0) -> Step:
+    return Step(AutomatedEmail(1), Hours(hours))
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "postgres"])
+@pytest.mark.parametrize("hours", [0, 1, 23, 24, 30, 49, 80])
+def test_mails_that_left_count_for_the_caps(kind: str, hours: int) -> None:
+    """Under a cap that holds everybody up for days, who is mailed when follows from what left before the forecast."""
+    scenario = attrs.evolve(only(), caps=Caps(default=Cap(emails=3, gap=600, jitter=300)))
+    story = told_of(12, scenario, mail(), mail(24))
+    goes_on_as_foretold(kind, story, later_by(START, timedelta(hours=hours)))
+    goes_on_as_foretold(kind, story, later_by(START, timedelta(hours=hours, seconds=1)))
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "postgres"])
+def test_addresses_that_have_opted_out_get_no_mail(kind: str) -> None:
+    """Whose opting out was only noted is not mailed again: the enrollment ends instead of the next mail."""
+    scenario = only(unsubscribed=0.5)
+    story = told_of(12, scenario, mail(), mail(24), policy=Policy(on={"unsubscribed": Reaction("note")}))
+    goes_on_as_foretold(kind, story, later_by(START, timedelta(hours=3)))
+    with closing(Kept("memory", "")) as kept:
+        stage = Stage(story.sequences, scenario, story.arrivals(), story.seed, kept.store, by_key=True)
+        stage.run(later_by(START, timedelta(hours=3)))
+        standing = forecast(kept.store, stage.clock.now())
+    outcomes = simulate(Study.forecast(standing, scenario=scenario, seed=3)).answers.outcomes
+    assert len(standing.suppressed) == outcomes["unsubscribed"] > 0
+
+
+@pytest.mark.parametrize("then", ["leave", "skip", "retry"])
+@pytest.mark.parametrize("hours", [1, 30, 60])
+def test_what_is_blocked_is_looked_after_in_its_time(then: str, hours: int) -> None:
+    """An enrollment that a failure has blocked is left, skipped or tried again when that was to be from the failure."""
+    world = only()
+    scenario = attrs.evolve(
+        world,
+        mails=attrs.evolve(world.mails, refused=0.5, deferred=0.3),
+        blocked=Blocked(then=then, after=Span.between(Span.fixed(hours=20), Span.fixed(hours=50))),
+    )
+    goes_on_as_foretold("memory", told_of(12, scenario, mail(), mail(24)), later_by(START, timedelta(hours=hours)))
+
+
+@pytest.mark.parametrize("hours", [1, 12, 30])
+def test_tasks_in_hand_are_done_when_they_were_to_be(hours: int) -> None:
+    """A task takes its time from when it came to the desk, not from the forecast; some are never done."""
+    scenario = attrs.evolve(
+        only(), tasks=Tasks(take=Span.between(Span.fixed(hours=2), Span.fixed(hours=40)), never=0.3)
+    )
+    story = told_of(12, scenario, Step(Task("Call {{ name }}", skip_after=Hours(60))), mail(1))
+    goes_on_as_foretold("memory", story, later_by(START, timedelta(hours=hours)))
+
+
+def moved(stage: Stage, to: Sequence, ids: set[int]) -> None:
+    """A second version of a sequence, and some who are moved to it."""
+    stage.engine.save(to)
+    plan = stage.engine.plan_migration(to)
+    stage.engine.migrate(plan, only=ids)
+
+
+def test_each_goes_on_in_the_version_that_it_is_in() -> None:
+    """Of two versions of a sequence, each has its own steps in a forecast; who was moved goes on in the second."""
+    scenario = attrs.evolve(only(replied=0.3), caps=Caps(default=Cap(emails=5)))
+    story = told_of(12, scenario, mail(), mail(24), mail(24))
+    (first,) = story.sequences
+    second = attrs.evolve(first, steps=(mail(), mail(24), Step(Task("Call {{ name }}"), Hours(2)), mail(24)))
+    stage = Stage((first, second), scenario, story.arrivals(), 3, by_key=True).run(later_by(START, timedelta(hours=30)))
+    moved(stage, second, set(range(1, 12, 2)))
+    standing = forecast(stage.store, stage.clock.now())
+    assert [each.key for each in standing.sequences] == ["one", "one"]
+    before = stage.histories()
+    simulator, foretold = gone_on(standing, story)
+    ongoing = {each.id for each in standing.enrollments}
+    stage.diary = [each for each in stage.diary if each[2] in ongoing]
+    heapq.heapify(stage.diary)
+    for id, events in stage.run().histories().items():
+        assert plain(foretold.get(id, [])) == plain(events[len(before[id]) :])
+    assert {each.version.version for each in simulator.enrollments} == {1, 2}
+
+
+class Unheard:
+    """A mailer whose answers are lost, but for the first few."""
+
+    deduplicates = True
+
+    def __init__(self, heard: int) -> None:
+        self.heard = heard
+
+    def send(self, email: Any, *, key: str, timeout: float) -> Accepted:
+        self.heard -= 1
+        if self.heard < 0:
+            raise OSError("the line went dead")
+        return Accepted(f"<{key}>")
+
+
+def test_what_is_on_its_way_is_answered_at_once_and_counts_once() -> None:
+    """A mail without an answer leaves at the forecast's instant, and counts for the cap as one mail, not as two."""
+    clock, store = ManualClock(START), MemoryStore()
+    engine = Engine(store=store, mailer=Unheard(2), clock=clock, cap=Cap(emails=4), port_threads=False)
+    sequence = Sequence("One", [mail(), mail(48)], key="one", calendar=OPEN)
+    for id in range(1, 7):
+        engine.enroll(sequence, resource=Resource("lead", id, email=f"l{id}@example.com"), actor_id=7)
+    engine.tick()
+    clock.move(hours=1)
+    standing = forecast(store, clock.now())
+    current = [each.current for each in standing.enrollments]
+    assert sum(each is not None and each.status is StepStatus.REQUESTED for each in current) == 2
+    assert len(standing.left) == 2
+    scenario = attrs.evolve(only(), caps=Caps(default=Cap(emails=4)))
+    trace = simulate(Study.forecast(standing, scenario=scenario, trace=True)).trace
+    sent = [line[0] for line in trace if line[3] == "email_sent"]
+    assert sent[:2] == [clock.now()] * 2
+    # The two that wait have the room of the first two, a day after these.
+    assert sent[2:4] == [later_by(START, timedelta(hours=24))] * 2
+    assert len(sent) == 10
+
+
+def test_nobody_enrolled_is_nothing_to_foretell(tmp_path: Path) -> None:
+    """A store without an ongoing enrollment, and an account without one, are refused with a word about why."""
+    with closing(SQLiteStore(tmp_path / "crm.db")) as store:
+        with pytest.raises(InvalidInput, match="nobody is enrolled") as refusal:
+            forecast(store, START)
+        assert (refusal.value.path, refusal.value.code) == ("store", "empty")
+        engine = Engine(store=store, clock=ManualClock(START))
+        sequence = Sequence("One", [mail()], calendar=OPEN)
+        made = engine.account("acme").enroll(sequence, resource=Resource("lead", 1, email="ada@example.com"))
+        with pytest.raises(InvalidInput, match="nobody is enrolled"):
+            forecast(store, START)
+        assert len(forecast(store, START, accounts=["acme", "acme"]).enrollments) == 1
+        engine.account("acme").finish(made.id)
+        with pytest.raises(InvalidInput, match="nobody is enrolled"):
+            forecast(store, START, accounts=["acme"])
+
+
+@given(known_people(), CUTS, st.integers(1, 4000))
+def test_two_forecasts_on_two_days_share_their_luck(story: Story, cut: Any, minutes: int) -> None:
+    """A forecast from what a forecast says will stand later comes to the same: nobody's luck hangs on who is left."""
+    stage = Stage(story.sequences, story.scenario, story.arrivals(), story.seed, by_key=True).run(cut)
+    later = later_by(cut, timedelta(minutes=minutes))
+    try:
+        first = gone_on(forecast(stage.store, stage.clock.now()), story)[1]
+        stage.diary = [each for each in stage.diary if each[1] == 1 and each[2] in first]
+        heapq.heapify(stage.diary)
+        over = {id for id in first if stage.get(id).is_finished}
+        assert not over
+        second = forecast(stage.run(later).store, later)
+    except InvalidInput:
+        return
+    # Who comes to the end between the two may still answer in the first only.
+    ended = {each.resource for each in _ended(stage)}
+    if ended & {each.resource for each in second.enrollments} or _addresses(ended) & _addresses(
+        each.resource for each in second.enrollments
+    ):
+        return
+    foretold = gone_on(second, story)[1]
+    assert foretold.keys() <= first.keys()
+    for id, events in foretold.items():
+        assert plain(events) == plain(first[id][-len(events) :])
+
+
+def _ended(stage: Stage) -> list[Enrollment]:
+    with stage.store.transaction(write=False) as transaction:
+        return transaction.enrollments(None, state="finished")
+
+
+def _addresses(resources: Any) -> set[str]:
+    return {each.address for each in resources if each.address is not None}
+
+
+def test_a_forecast_of_many_looks_at_each_groups_own() -> None:
+    """What a group is given is its own people's: the mails that left in their names, their addresses, no others."""
+    leads = [
+        Lead("lead", id, email=f"lead{id}@example.com", actor_id=id % 3, enrolled_at=START, fields={"name": "Ada"})
+        for id in range(1, 10)
+    ]
+    story = attrs.evolve(told_of(1, only(), mail(), mail(24)), leads=leads)
+    stage = Stage(story.sequences, story.scenario, story.arrivals(), 3, by_key=True).run(START)
+    standing = forecast(stage.store, START)
+    population = Study.forecast(standing).population(0)
+    assert isinstance(population, StandingPopulation)
+    assert (population.groups, population.enrollments, population.first_at) == (3, 9, START)
+    for group in range(3):
+        own = population.standing_in(group)
+        actors = {each.actor_id for each in own.enrollments}
+        assert (len(actors), len(own.enrollments), len(own.left)) == (1, 3, 3)
+        assert {actor for (_, actor), _ in own.left} == actors
+        assert population.arrivals(group) == []
