@@ -15,6 +15,7 @@ import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as Several
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ import attrs
 from pendulum import DateTime
 
 from sequencer.core.enrollment import Enrollment
-from sequencer.core.errors import InvalidInput
+from sequencer.core.errors import InvalidInput, SequencerError
 from sequencer.core.events import Event
 from sequencer.core.instants import LAST, to_instant, to_iso
 from sequencer.core.problems import nearest
@@ -32,6 +33,7 @@ from sequencer.definitions.leads import Lead
 from sequencer.simulation.answers import Answers
 from sequencer.simulation.assumptions import assumptions
 from sequencer.simulation.chance import Luck
+from sequencer.simulation.cluster import results_of
 from sequencer.simulation.comparing import differences, intervals
 from sequencer.simulation.forecast import Standing, StandingPopulation
 from sequencer.simulation.population import LeadPopulation, MadeUpPopulation, Population
@@ -150,7 +152,7 @@ class Part:
 def simulate_part(study: Study, run: int, groups: Iterable[int], population: Population | None = None) -> Part:
     """Simulate some groups of a run, one after another."""
     sequences = study.sequences
-    population = population or study.population(run)
+    population = population or _population(study, run)
     answers = Answers(sequences, study.timezone)
     world, versions = study.world(run), versions_of(sequences)
     lines: list[Line] = []
@@ -190,6 +192,16 @@ def _line(event: Event) -> Line:
 # -- many processes -------------------------------------------------------------------------------------------
 
 _here: dict[str, Any] = {}
+# What this process has simulated last, so that a population is not made anew for each of its parts.
+_last: tuple[Study, int, Population] | None = None
+
+
+def _population(study: Study, run: int) -> Population:
+    global _last  # noqa: PLW0603 - one for the process; threads that hit upon each other only make it once more
+    last = _last
+    if last is None or last[0] is not study or (last[1] != run and study.enrollments is not None):
+        _last = last = study, run, study.population(run)
+    return last[2]
 
 
 @contextlib.contextmanager
@@ -209,16 +221,12 @@ def uncollected() -> Iterator[Callable[[], object]]:
 
 def _begin(study: Study) -> None:
     """In a process that is there for nothing else."""
-    _here.update(study=study, populations={})
+    _here.update(study=study)
     gc.disable()
 
 
 def _work(run: int, groups: Several[int]) -> Part:
-    study, populations = _here["study"], _here["populations"]
-    if run not in populations:
-        populations.clear()
-        populations[run] = study.population(run)
-    part = simulate_part(study, run, groups, populations[run])
+    part = simulate_part(_here["study"], run, groups)
     gc.collect()
     return part
 
@@ -235,20 +243,18 @@ def _simulated(
     work = [
         (run, groups)
         for run in range(runs)
-        for groups in _cut(study.population(run).groups, parts or (workers * _PARTS_EACH if workers > 1 else 32))
+        for groups in _cut(_population(study, run).groups, parts or _parts(workers, client))
     ]
     with contextlib.ExitStack() as stack:
         results: Iterator[Part]
         if client is not None:
-            (held,) = client.scatter([study], broadcast=True)
-            futures = [client.submit(simulate_part, held, run, groups, pure=False) for run, groups in work]
-            results = (each.result() for each in futures)
+            results = results_of(client, simulate_part, study, work)
         elif workers > 1:
             # Not forked: a process that has threads, as any host's may, must not be copied in the middle of them.
             context = multiprocessing.get_context("spawn")
             pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(study,))
             stack.enter_context(pool)
-            results = pool.map(_work, *zip(*work, strict=True))
+            results = _heard(pool.map(_work, *zip(*work, strict=True)))
         else:
             results = _alone(study, work)
         for (run, _), part in zip(work, results, strict=True):
@@ -257,12 +263,24 @@ def _simulated(
             yield run, part
 
 
+def _parts(workers: int, client: Any) -> int:
+    """Into how many parts a run is cut when nobody says."""
+    if client is not None:
+        workers = sum(client.nthreads().values())
+    return workers * _PARTS_EACH if workers > 1 else 32
+
+
+def _heard(results: Iterator[Part]) -> Iterator[Part]:
+    try:
+        yield from results
+    except BrokenProcessPool:
+        raise SequencerError(
+            "a process of the simulation has died, perhaps for want of memory; try fewer --workers"
+        ) from None
+
+
 def _alone(study: Study, work: Iterable[tuple[int, Several[int]]]) -> Iterator[Part]:
-    last, population = -1, None
-    for run, groups in work:
-        if run != last:
-            last, population = run, study.population(run)
-        yield simulate_part(study, run, groups, population)
+    return (simulate_part(study, run, groups) for run, groups in work)
 
 
 # -- the door -------------------------------------------------------------------------------------------------
