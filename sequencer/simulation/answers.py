@@ -97,7 +97,10 @@ class Answers:
         self._actors: dict[_Actor, _ActorCounts] = {}
         self._sends = [[0] * 24 for _ in range(7)]
         self._reactions: Counter[str] = Counter()
+        # Within a group: what was put off, what was overdue, and for when the step that somebody stands at is planned.
         self._put_off: set[tuple[int, int]] = set()
+        self._late: set[tuple[int, int]] = set()
+        self._planned: dict[int, tuple[int, DateTime]] = {}
         self._since: DateTime | None = None
         self._last: tuple[DateTime | None, int] = (None, 0)
 
@@ -146,9 +149,12 @@ class Answers:
         """
         self._since = now
         self._actor(enrollment).enrollments += 1
-        if enrollment.current is not None:
+        current = enrollment.current
+        if current is not None:
             steps = self._per_sequence[enrollment.version.sequence_id - 1].steps
-            steps[enrollment.current.position].counts["reached"] += 1
+            steps[current.position].counts["reached"] += 1
+            if current.estimated_execute_at is not None:
+                self._planned[enrollment.id] = (current.position, current.estimated_execute_at)
 
     def refused(self, sequence: int, code: str) -> None:
         """Somebody was not enrolled."""
@@ -169,29 +175,41 @@ class Answers:
         counts.outcomes["ongoing" if outcome == "active" else outcome] += 1
         if outcome == "blocked":
             counts.blocked[str(enrollment.blocked_reason)] += 1
-        current = enrollment.current
-        if current is not None and not enrollment.is_finished:
-            self._overdue(counts, enrollment, current.position, now)
+        if not enrollment.is_finished:
+            self._overdue(counts, enrollment, now)
 
     def forget_group(self) -> None:
         """What is only needed within a group."""
         self._put_off.clear()
+        self._late.clear()
+        self._planned.clear()
 
-    def _overdue(self, counts: _Sequence, enrollment: Enrollment, position: int, now: DateTime) -> None:
-        step = enrollment.steps[position]
-        estimate = step.estimated_execute_at
-        if estimate is None or now == estimate:
+    def _overdue(self, counts: _Sequence, enrollment: Enrollment, now: DateTime) -> None:
+        """Whether the step that somebody stands at has been overdue until now, as it was planned until now (T9).
+
+        It is asked whenever that step is over, or planned anew: what is overdue once, was overdue.
+        """
+        planned = self._planned.get(enrollment.id)
+        if planned is None or now == planned[1]:
             return
-        limit = due_at(enrollment.calendar, step.step, estimate)
-        if now > limit:
-            day = self._day(limit if self._since is None else max(limit, self._since))
+        position, estimate = planned
+        limit = due_at(enrollment.calendar, enrollment.steps[position].step, estimate)
+        if now > limit and (enrollment.id, position) not in self._late:
+            self._late.add((enrollment.id, position))
             counts.steps[position].counts["overdue"] += 1
-            self._note(enrollment, day, "overdue")
+            self._note(enrollment, self._day(limit if self._since is None else max(limit, self._since)), "overdue")
+
+    def _plan(self, enrollment: Enrollment, event: Event, position: int) -> None:
+        """From here on a step is planned for what an event says."""
+        fields = event.steps.get(position)
+        if fields is not None and fields.get("estimated_execute_at") is not None:
+            self._planned[enrollment.id] = (position, fields["estimated_execute_at"])
 
     def _enrolled(self, counts: _Sequence, enrollment: Enrollment, event: Event) -> None:
         self._actor(enrollment).enrollments += 1
         self._counts(self._day(event.at))["enrolled"] += 1
         counts.steps[0].counts["reached"] += 1
+        self._plan(enrollment, event, 0)
 
     def _done(self, counts: _Sequence, enrollment: Enrollment, event: Event, name: str) -> None:
         position = event.position
@@ -199,9 +217,10 @@ class Answers:
         step = counts.steps[position]
         step.counts[name] += 1
         step.quarters[between(enrollment.started_at, event.at) // _QUARTER] += 1
+        self._overdue(counts, enrollment, event.at)
         if "position" in event.own and position + 1 < len(counts.steps):
             counts.steps[position + 1].counts["reached"] += 1
-        self._overdue(counts, enrollment, position, event.at)
+            self._plan(enrollment, event, position + 1)
 
     def _email_sent(self, counts: _Sequence, enrollment: Enrollment, event: Event) -> None:
         self._done(counts, enrollment, event, "done")
@@ -219,11 +238,18 @@ class Answers:
     def _step_skipped(self, counts: _Sequence, enrollment: Enrollment, event: Event) -> None:
         self._done(counts, enrollment, event, "skipped")
 
+    def _planned_anew(self, counts: _Sequence, enrollment: Enrollment, event: Event) -> None:
+        planned = self._planned.get(enrollment.id)
+        if planned is not None and planned[0] in event.steps:
+            self._overdue(counts, enrollment, event.at)
+            self._plan(enrollment, event, planned[0])
+
     def _step_failed(self, counts: _Sequence, enrollment: Enrollment, event: Event) -> None:
         assert event.position is not None, "a step has failed"
         counts.steps[event.position].counts["failed"] += 1
 
     def _deferred(self, counts: _Sequence, enrollment: Enrollment, event: Event) -> None:
+        self._planned_anew(counts, enrollment, event)
         reason, position = event.facts.get("reason"), event.position
         if reason is None or position is None:
             return  # its window had closed: no cap, no catch-up
@@ -237,6 +263,8 @@ class Answers:
 
     def _finished(self, counts: _Sequence, enrollment: Enrollment, event: Event) -> None:
         self._counts(self._day(event.at))["finished"] += 1
+        if enrollment.current is not None:
+            self._overdue(counts, enrollment, event.at)
         if event.facts["reason"] == "completed":
             counts.quarters[between(enrollment.started_at, event.at) // _QUARTER] += 1
         counts.steps[enrollment.current_step_position].counts["ended"] += 1
@@ -249,6 +277,9 @@ class Answers:
         "step_skipped": _step_skipped,
         "step_failed": _step_failed,
         "deferred": _deferred,
+        "attempt_failed": _planned_anew,
+        "re_estimated": _planned_anew,
+        "resumed": _planned_anew,
         "finished": _finished,
     }
 

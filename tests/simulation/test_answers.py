@@ -9,10 +9,14 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pendulum import DateTime
 
 from sequencer.core.calendar import Calendar
-from sequencer.core.instants import later_by
+from sequencer.core.enrollment import Enrollment
+from sequencer.core.events import Event, replay
+from sequencer.core.instants import LAST, later_by
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step
+from sequencer.core.timeline import overdue_at
 from sequencer.definitions.leads import Lead
 from sequencer.simulation.answers import Answers
 from sequencer.simulation.study import Study, simulate, simulate_part
@@ -34,6 +38,20 @@ def test_counts_add_up_in_any_order(story: Story, random: Any) -> None:
         one.add(other)
         heap.append(one)
     assert heap[0].to_dict() == whole
+
+
+def overdue(person: Enrollment, events: list[Event]) -> list[tuple[int, DateTime]]:
+    """The steps that were overdue at some moment, and when they began to be: by replaying, event by event (T9)."""
+    found: dict[int, DateTime] = {}
+    for n, event in enumerate(events, 1):
+        at = replay(person.version, events[:n])
+        if at.is_finished or at.current is None:
+            continue
+        limit = overdue_at(at, at.current)
+        until = events[n].at if n < len(events) else LAST
+        if limit is not None and limit < until and at.current.position not in found:
+            found[at.current.position] = max(limit, event.at)
+    return sorted(found.items())
 
 
 @given(stories())
@@ -78,15 +96,18 @@ def test_a_naive_recount_of_the_events_comes_to_the_same(story: Story) -> None:
                 steps.setdefault((place, event.position), Counter())[name] += 1
             if event.type == "step_failed":
                 steps.setdefault((place, event.position), Counter())["failed"] += 1
+        for position, at in overdue(person, events):
+            count(at, "overdue", whose)
+            steps.setdefault((place, position), Counter())["overdue"] += 1
     for day in answers["per_day"]:
-        for name in ("enrolled", "emails", "tasks", "tasks_completed", "deferred", "finished"):
+        for name in ("enrolled", "emails", "tasks", "tasks_completed", "overdue", "deferred", "finished"):
             assert day[name] == days.get(day["date"], Counter())[name], (day["date"], name)
     for actor in answers["per_actor"]:
-        for name in ("emails", "tasks", "tasks_completed", "deferred"):
+        for name in ("emails", "tasks", "tasks_completed", "overdue", "deferred"):
             assert actor[name] == actors.get((actor["actor_id"],), Counter())[name]
     for place, sequence in enumerate(answers["per_sequence"], 1):
         for step in sequence["steps"]:
-            for name in ("done", "skipped", "failed", "deferred"):
+            for name in ("done", "skipped", "failed", "overdue", "deferred"):
                 assert step[name] == steps.get((place, step["position"]), Counter())[name], (step["position"], name)
     for weekday, hours in enumerate(answers["sends"]):
         assert hours == [sends[weekday, hour] for hour in range(24)]
