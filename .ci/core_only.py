@@ -33,7 +33,7 @@ known = {"pip", "setuptools", "sequencer", "attrs", "pendulum", "transitions", "
 installed = {each.name.lower() for each in importlib.metadata.distributions()}
 assert installed <= known, f"the core brings along {sorted(installed - known)}"
 
-for extra in ("yaml", "rich", "holidays", "numpy"):
+for extra in ("yaml", "rich", "holidays", "numpy", "icalendar"):
     assert importlib.util.find_spec(extra) is None, extra
 
 start = pendulum.datetime(2026, 3, 27, 16, 30, tz="Europe/Warsaw")

@@ -238,8 +238,8 @@ def test_core_dependencies():
 def test_import_is_light():
     """`import sequencer` loads no extra, no network, no database and none of the machinery for users' tests."""
     heavy = {
-        "asyncio", "django", "email", "holidays", "http", "hypothesis", "numpy", "psycopg", "pytest", "rich", "smtplib",
-        "socketserver", "sqlalchemy", "sqlite3", "ssl", "unittest", "yaml",
+        "asyncio", "django", "email", "holidays", "http", "hypothesis", "icalendar", "numpy", "psycopg", "pytest",
+        "rich", "smtplib", "socketserver", "sqlalchemy", "sqlite3", "ssl", "unittest", "yaml",
         "sequencer.cli", "sequencer.design", "sequencer.http", "sequencer.testing",
     }  # fmt: skip
     script = "import sys; import sequencer; print(*sys.modules, sep='\\n')"

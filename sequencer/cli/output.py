@@ -155,6 +155,15 @@ class Output:
             # Escaped, so that it is the same bytes whatever the terminal's encoding is.
             self.stdout.write(json.dumps(value, indent=2) + "\n")
 
+    def raw(self, value: bytes) -> None:
+        """The answer for programs, in a format that has its own line ends and encoding."""
+        buffer = getattr(self.stdout, "buffer", None)
+        if buffer is None:
+            self.stdout.write(value.decode())
+        else:
+            self.stdout.flush()
+            buffer.write(value)
+
     def say(self, text: object = "", style: str = "") -> None:
         """A line for people."""
         if self.json:

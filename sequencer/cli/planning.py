@@ -11,7 +11,7 @@ import attrs
 
 from sequencer.cli.files import read_definition, read_either
 from sequencer.cli.moments import clock_time, odd_clock, to_moment
-from sequencer.cli.options import Commands, add_command, zone_option
+from sequencer.cli.options import Commands, Refusal, add_command, zone_option
 from sequencer.cli.output import Output, Table, dim, strong
 from sequencer.core.calendar import Calendar
 from sequencer.core.errors import DefinitionError
@@ -32,7 +32,8 @@ def register(commands: Commands) -> None:
         "when each step of a sequence would happen",
         example=(
             "sequencer plan inbound-follow-up.yaml --start 2026-03-27T16:30 --timezone Europe/Berlin --why\n"
-            "sequencer plan inbound-follow-up.yaml --start 2026-03-27T15:30:00Z --json"
+            "sequencer plan inbound-follow-up.yaml --start 2026-03-27T15:30:00Z --json\n"
+            "sequencer plan inbound-follow-up.yaml --start 2026-03-27T16:30 --ics > plan.ics"
         ),
         more="Day 1 is the day of the start; working days are counted from there, too.",
         db=False,
@@ -44,6 +45,7 @@ def register(commands: Commands) -> None:
     zone_option(parser, "on the clock of this zone (default: the definition's)")
     parser.add_argument("--why", action="store_true", help="give the reasons behind each moment")
     parser.add_argument("--csv", action="store_true", help="answer with comma-separated values")
+    parser.add_argument("--ics", action="store_true", help="answer with iCalendar, one event a step")
 
     parser = add_command(
         commands,
@@ -66,10 +68,9 @@ def what(step: Step) -> str:
 
 
 def _plan(arguments: argparse.Namespace, out: Output) -> int:
-    if arguments.csv and arguments.json:
-        from sequencer.cli.options import Refusal
-
-        raise Refusal("--csv and --json are two answers; ask for one of them")
+    answers = [f"--{name}" for name in ("json", "csv", "ics") if getattr(arguments, name)]
+    if len(answers) > 1:
+        raise Refusal(f"{' and '.join(answers)} are different answers; ask for one of them")
     sequence = read_definition(arguments.file)
     calendar = sequence.calendar if arguments.timezone is None else sequence.calendar.in_zone(arguments.timezone)
     note = None
@@ -88,6 +89,11 @@ def _plan(arguments: argparse.Namespace, out: Output) -> int:
         for planned, step in zip(timeline, document["steps"], strict=True):
             step["day"], step["working_day"] = day_numbers(calendar, timeline, planned)
         out.document(document)
+    elif arguments.ics:
+        from sequencer.cli.appointments import calendar_of_plan, refuse_without_extra
+
+        refuse_without_extra()
+        out.raw(calendar_of_plan(sequence, timeline))
     elif arguments.csv:
         out.stdout.write(_csv(calendar, timeline, why=arguments.why))
     else:

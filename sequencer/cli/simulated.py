@@ -1,37 +1,52 @@
-"""What a simulation answers, as tables for people and as files to be left behind."""
+"""What a simulation answers, as tables for people."""
 
 from __future__ import annotations
 
-import argparse
-import csv
 from collections.abc import Iterable, Mapping
-from datetime import date
-from pathlib import Path
+from datetime import date, datetime
 from typing import Any
 
-from sequencer.cli.options import Refusal
+from sequencer.cli.moments import clock_time
 from sequencer.cli.output import Output, Styled, Table, bad, dim, strong, warn
-from sequencer.simulation.study import StudyResult
 
-__all__ = ["leave", "show"]
+__all__ = ["DAYS", "show"]
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 _MOST_DAYS, _MOST_ACTORS = 35, 12
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _SHADES = " .:-=+*#%@"
 _DAY_COLUMNS = ("enrolled", "emails", "tasks", "tasks_completed", "overdue", "deferred", "replied", "finished")
 _STEP_COLUMNS = ("reached", "done", "skipped", "failed", "overdue", "deferred", "replied", "ended")
 _ACTOR_COLUMNS = ("enrollments", "emails", "most_emails", "tasks", "most_tasks", "overdue", "deferred")
-_COLUMNS = {"most_emails": "most a day", "most_tasks": "most a day", "tasks_completed": "done"}
+_COLUMNS = {"most_emails": "most a day", "most_tasks": "most a day", "tasks_completed": "tasks done"}
+# What is worth a column only where there is something in it.
+_RARE = ("skipped", "failed", "overdue", "deferred")
+# What a code means to whoever has to do something about it.
+_HINTS = {
+    "missing_merge_data": "the lead lacks what a text asks for",
+    "missing_recipient": "the lead has no address",
+    "bounced": "the address does not exist",
+    "delivery_failed": "the mail was refused, also when tried again",
+    "already_enrolled": "somebody with this id or address is in a sequence already",
+    "suppressed": "has opted out",
+    "repeated": "the row's idempotency_key was there before",
+    "out_of_office": "away for an unknown time",
+}
 
 
 def show(out: Output, answer: Mapping[str, Any]) -> None:
     """The answer for people."""
     if out.json:
         return
-    names = ", ".join(each["name"] for each in answer["sequences"])
-    out.say(f"{names}: {answer['enrollments']} people from {answer['start']}, seed {answer['seed']}", "bold")
-    if answer["ended_at"] is not None:
-        out.say(f"The last of it happens at {answer['ended_at']}; days are those of {answer['timezone']}.")
+    names, zone = ", ".join(each["name"] for each in answer["sequences"]), answer["timezone"]
+    scenario = "" if answer["scenario"] == "default" else f", {answer['scenario']}"
+    runs = "" if answer["runs"] == 1 else f", the first of {answer['runs']} runs"
+    out.say(f"{names}: {_people(answer['enrollments'])}{scenario}, seed {answer['seed']}{runs}", "bold")
+    begins = f"From {_clock(answer['start'], zone)}"
+    if answer["until"] is not None:
+        out.say(f"{begins} until {_clock(answer['until'], zone)} in {zone}; what goes on then is ongoing.")
+    elif answer["ended_at"] is not None:
+        out.say(f"{begins} until nothing more happens: {_clock(answer['ended_at'], zone)} in {zone}.")
     _outcomes(out, answer)
     for sequence in answer["per_sequence"]:
         _steps(out, sequence)
@@ -40,15 +55,26 @@ def show(out: Output, answer: Mapping[str, Any]) -> None:
     _hours(out, answer["sends"])
     if answer["compare"] is not None:
         _differences(out, answer["compare"])
-    out.heading("Taken for granted")
-    for each in answer["assumptions"]:
-        out.line(strong(f"{each['name']}: "), each["says"], dim(" (by default)" if each["default"] else ""))
+    for title, default in (("Taken for granted, as the scenario says", False), ("Taken for granted by default", True)):
+        said = [each for each in answer["assumptions"] if each["default"] is default and each["name"] != "scenario"]
+        if said:
+            out.heading(title)
+        for each in said:
+            out.say(f"- {each['says']}", "dim" if default else "")
+
+
+def _people(number: int) -> str:
+    return f"{number} enrollment" if number == 1 else f"{number} enrollments"
+
+
+def _clock(moment: str, timezone: str) -> str:
+    return clock_time(datetime.fromisoformat(moment), timezone)
 
 
 def _outcomes(out: Output, answer: Mapping[str, Any]) -> None:
     out.heading("How they end")
     spread = answer["intervals"]
-    table = Table(["ends", ">people", ">share", *([">mean of the runs", ">90 % of them"] if spread else [])])
+    table = Table(["=ends", ">people", ">share", *([">mean of the runs", ">90 % of them"] if spread else [])])
     names = dict.fromkeys([*answer["outcomes"], *(spread["outcomes"] if spread else ())])
     for name in names:
         count = answer["outcomes"].get(name, 0)
@@ -66,19 +92,37 @@ def _interval(found: Mapping[str, float] | None) -> list[str]:
 
 def _steps(out: Output, sequence: Mapping[str, Any]) -> None:
     out.heading(f"{sequence['name']}, step by step")
-    table = Table([">step", "what", *(f">{name}" for name in _STEP_COLUMNS), ">?half within"])
+    columns = _worth(sequence["steps"], _STEP_COLUMNS)
+    table = Table([">step", "what", *_headers(columns), ">?half within"])
     for step in sequence["steps"]:
-        hours = step["median_hours"]
-        counts = [_alarming(name, step[name]) for name in _STEP_COLUMNS]
-        table.add(step["position"], step["what"], *counts, "" if hours is None else _span(hours))
+        counts = [_alarming(name, step[name]) for name in columns]
+        table.add(step["position"], _what(step), *counts, _span(step["median_hours"]))
     out.table(table)
     time = sequence["time_to_finish"]
     if time["count"]:
         out.say(f"Half of those who come to the end are there within {_span(time['median_hours'])}, "
                 f"90 % within {_span(time['p90_hours'])}.")  # fmt: skip
     for name, what in (("blocked", "Blocked"), ("refused", "Not enrolled")):
-        if sequence[name]:
-            out.say(f"{what}: " + ", ".join(f"{count} {reason}" for reason, count in sequence[name].items()), "yellow")
+        for reason, count in sequence[name].items():
+            hint = f" ({_HINTS[reason]})" if reason in _HINTS else ""
+            out.say(f"{what}: {count} {reason}{hint}", "yellow")
+
+
+def _what(step: Mapping[str, Any]) -> str:
+    """What is known of a step without its key stands in brackets after it; alone it needs none."""
+    what: str = step["what"]
+    return what if step["key"] is not None else what[1:-1]
+
+
+def _worth(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> list[str]:
+    """The columns without those in which there would be nothing."""
+    several = list(rows)
+    return [name for name in columns if name not in _RARE or any(row[name] for row in several)]
+
+
+def _headers(columns: Iterable[str]) -> list[str]:
+    """Numbers; where a terminal is narrow, the rare ones are what is left out."""
+    return [f"{'?' if name in _RARE else ''}>{_COLUMNS.get(name, name)}" for name in columns]
 
 
 def _alarming(name: str, count: int) -> Any:
@@ -87,22 +131,29 @@ def _alarming(name: str, count: int) -> Any:
     return bad(count) if name == "failed" else warn(count) if name in ("overdue", "deferred") else count
 
 
-def _span(hours: float) -> str:
+def _span(hours: float | None) -> str:
+    """A time, exact to the quarter of an hour in which it was counted."""
+    if hours is None:
+        return ""
+    if hours < 0.25:
+        return "minutes"
     return f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:g} h"
 
 
 def _days(out: Output, days: list[Mapping[str, Any]]) -> None:
-    rows: list[tuple[str, Mapping[str, Any]]]
-    if len(days) > _MOST_DAYS:
-        out.heading("Week by week")
-        rows = _by_week(days)
-    else:
-        out.heading("Day by day")
-        rows = [(f"{date.fromisoformat(each['date']):%a %Y-%m-%d}", each) for each in days]
-    table = Table(["=from" if len(days) > _MOST_DAYS else "=day", *(f">{_COLUMNS.get(n, n)}" for n in _DAY_COLUMNS)])
+    weekly, columns = len(days) > _MOST_DAYS, _worth(days, _DAY_COLUMNS)
+    out.heading("Week by week" if weekly else "Day by day")
+    rows = _by_week(days) if weekly else [(f"{date.fromisoformat(each['date']):%a %Y-%m-%d}", each) for each in days]
+    table = Table(["=from" if weekly else "=day", *_headers(columns)])
+    quiet = 0
     for name, counts in rows:
-        table.add(name, *(_alarming(each, counts[each]) for each in _DAY_COLUMNS))
+        if any(counts[each] for each in _DAY_COLUMNS):
+            table.add(name, *(_alarming(each, counts[each]) for each in columns))
+        else:
+            quiet += 1
     out.table(table)
+    if quiet:
+        out.say(f"Left out: {quiet} {'weeks' if weekly else 'days'} on which nothing happens.", "dim")
 
 
 def _by_week(days: Iterable[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -117,12 +168,20 @@ def _by_week(days: Iterable[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, 
 
 
 def _actors(out: Output, actors: list[Mapping[str, Any]]) -> None:
+    if not actors:
+        return
     out.heading("Mailboxes and desks")
-    table = Table(["actor", *(f">{_COLUMNS.get(name, name)}" for name in _ACTOR_COLUMNS), ">days under a cap"])
+    columns = _worth(actors, _ACTOR_COLUMNS)
+    account = any("account" in each for each in actors)
+    capped = any(each["cap_days"] for each in actors)
+    headers = [*(["=account"] if account else []), "=actor", *_headers(columns), *([">days under a cap"] * capped)]
+    table = Table(headers)
     busiest = sorted(actors, key=lambda each: (-each["most_emails"], -each["emails"], str(each["actor_id"])))
     for each in busiest[:_MOST_ACTORS]:
-        counts = [_alarming(name, each[name]) for name in _ACTOR_COLUMNS]
-        table.add(str(each["actor_id"]), *counts, _alarming("deferred", len(each["cap_days"])))
+        named = [str(each.get("account", ""))] if account else []
+        counts = [_alarming(name, each[name]) for name in columns]
+        who = dim("nobody") if each["actor_id"] is None else str(each["actor_id"])
+        table.add(*named, who, *counts, *([_alarming("deferred", len(each["cap_days"]))] if capped else []))
     out.table(table)
     if len(actors) > _MOST_ACTORS:
         out.say(f"The busiest {_MOST_ACTORS} of {len(actors)}.", "dim")
@@ -133,84 +192,31 @@ def _hours(out: Output, sends: list[list[int]]) -> None:
     if not most:
         return
     out.heading("When mails leave, on the recipients' clocks")
-    out.say("     " + "".join(f"{hour:<6}" for hour in range(0, 24, 3)))
-    for name, counts in zip(_DAYS, sends, strict=True):
+    out.say(("     " + "".join(f"{hour:<6}" for hour in range(0, 24, 3))).rstrip())
+    for name, counts in zip(DAYS, sends, strict=True):
         shades = (_SHADES[0 if not n else 1 + (len(_SHADES) - 2) * n // most] for n in counts)
-        out.say(f"{name}  " + "".join(shade * 2 for shade in shades).rstrip())
+        out.say((f"{name}  " + "".join(shade * 2 for shade in shades)).rstrip())
+    out.say(f"{_SHADES[1]} is a mail or a few, {_SHADES[-1]} up to {most} in the hour.", "dim")
 
 
 def _differences(out: Output, compared: Mapping[str, Any]) -> None:
-    out.heading(f"With {compared['with']} instead, over {compared['runs']} runs with the same people and luck")
-    table = Table(["", ">this", ">the other", ">difference", ">90 % of the runs"])
-    for section in ("outcomes", "totals"):
+    runs = compared["runs"]
+    over = "in one run" if runs == 1 else f"in {runs} runs, mean"
+    out.heading(f"With {compared['with']} instead: the same people, the same luck, {over}")
+    for section, title in (("outcomes", "=ends"), ("totals", "=in all")):
+        table = Table([title, ">this", ">the other", ">difference", ">?90 % of the runs"])
         for name, found in compared[section].items():
             if found["this"] or found["other"]:
-                apart = f"{found['low']:+g} to {found['high']:+g}"
                 certain = found["low"] > 0 or found["high"] < 0
+                difference = f"{found['difference']:+g}" if found["difference"] else "0"
                 table.add(
-                    f"{name} ({'end' if section == 'outcomes' else 'in all'})",
+                    name,
                     f"{found['this']:g}",
                     f"{found['other']:g}",
-                    strong(f"{found['difference']:+g}") if certain else f"{found['difference']:+g}",
-                    apart,
+                    strong(difference) if certain else difference,
+                    f"{found['low']:+g} to {found['high']:+g}",
                 )
-    out.table(table)
-
-
-# -- files ----------------------------------------------------------------------------------------------------
-
-
-def leave(arguments: argparse.Namespace, out: Output, result: StudyResult, answer: Mapping[str, Any]) -> None:
-    """The files that were asked for."""
-    try:
-        if arguments.html is not None:
-            from sequencer.simulation.report import render
-
-            Path(arguments.html).write_text(render(answer), encoding="utf-8")
-            out.say(f"The report is in {arguments.html}.", "green")
-        if arguments.trace is not None:
-            with Path(arguments.trace).open("w", encoding="utf-8", newline="\n") as file:
-                file.writelines(f"{line}\n" for line in result.trace_lines())
-        if arguments.csv is not None:
-            _write_tables(Path(arguments.csv), answer)
-    except OSError as error:
-        raise Refusal(f"{error.filename}: cannot be written: {error.strerror}", 1) from None
-
-
-def _write_tables(folder: Path, answer: Mapping[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    outcomes = [
-        {"sequence": each["key"], "outcome": name, "people": count}
-        for each in answer["per_sequence"]
-        for name, count in each["outcomes"].items()
-    ]
-    steps = [{"sequence": each["key"], **step} for each in answer["per_sequence"] for step in each["steps"]]
-    actors = [{**each, "cap_days": " ".join(each["cap_days"])} for each in answer["per_actor"]]
-    actor_days = [{"actor_id": each["actor_id"], **day} for each in answer["per_actor"] for day in each["per_day"]]
-    for each in actors:
-        del each["per_day"]
-    sends = [
-        {"weekday": name, "hour": hour, "emails": count}
-        for name, counts in zip(_DAYS, answer["sends"], strict=True)
-        for hour, count in enumerate(counts)
-    ]
-    tables = {
-        "outcomes": outcomes,
-        "days": answer["per_day"],
-        "steps": steps,
-        "actors": actors,
-        "actor-days": actor_days,
-        "sends": sends,
-    }
-    for name, rows in tables.items():
-        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n", extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
-
-
-def _cell(value: Any) -> Any:
-    # A spreadsheet takes what begins like this for a formula, and a step's text may be anybody's.
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
+        out.table(table)
+        out.say()
+    if runs > 1:
+        out.say("A difference is certain where all of the last column is on one side of 0.", "dim")

@@ -69,7 +69,10 @@ def register(commands: Commands) -> None:
     how.add_argument("--scenario", metavar="FILE", help="how people, desks and mailers behave (as usual)")
     how.add_argument("--seed", metavar="N", type=_seed, default=0, help="whose luck (0)")
     how.add_argument(
-        "--runs", metavar="N", type=positive(10_000), help="so many times, each with other luck: intervals (1)"
+        "--runs",
+        metavar="N",
+        type=positive(10_000),
+        help="so many times, each with other luck: intervals (1; 10 to compare)",
     )
     how.add_argument(
         "--compare", metavar="FILE", help="another definition instead of the FILE, or another scenario: what differs"
@@ -80,6 +83,8 @@ def register(commands: Commands) -> None:
     left.add_argument("--html", metavar="FILE", help="a report to look at, in one file")
     left.add_argument("--csv", metavar="DIR", help="the tables, as files of comma-separated values")
     left.add_argument("--trace", metavar="FILE", help="everything that happens in the first run, as lines of JSON")
+    left.add_argument("--ics", metavar="FILE", help="with --lead: what happens to them in the first run, as iCalendar")
+    left.add_argument("--lead", metavar="TYPE/ID", help="with --ics: whose calendar, like lead/42")
 
 
 def _seed(text: str) -> int:
@@ -94,11 +99,15 @@ def _seed(text: str) -> int:
 
 def _simulate(arguments: argparse.Namespace, out: Output) -> int:
     # Imported here: no other command needs them.
-    from sequencer.cli.simulated import leave, show
+    from sequencer.cli.leaving import leave, refuse_unwritable, say_where
+    from sequencer.cli.simulated import show
     from sequencer.simulation.study import compare
 
     _refuse_odd(arguments)
+    refuse_unwritable(arguments)
     study = _study(arguments)
+    if arguments.ics is not None:
+        _prepare_calendar(arguments, study)
     other = None if arguments.compare is None else _other(arguments.compare, study)
     runs = arguments.runs or (1 if other is None else 10)
     result = _run(arguments, out, study, runs)
@@ -106,10 +115,20 @@ def _simulate(arguments: argparse.Namespace, out: Output) -> int:
         document = result.to_dict()
     else:
         document = compare(result, _run(arguments, out, other, runs), Path(arguments.compare).name)
+    leave(arguments, result, document)
     out.document(document)
     show(out, document)
-    leave(arguments, out, result, document)
+    say_where(arguments, out)
     return 0
+
+
+def _prepare_calendar(arguments: argparse.Namespace, study: Study) -> None:
+    """Before anybody has waited: the extra is there, and so is the lead."""
+    from sequencer.cli.appointments import refuse_stranger, refuse_without_extra, to_resource
+
+    refuse_without_extra()
+    arguments.lead = to_resource(arguments.lead)
+    refuse_stranger(study, arguments.lead)
 
 
 def _refuse_odd(arguments: argparse.Namespace) -> None:
@@ -127,6 +146,10 @@ def _refuse_odd(arguments: argparse.Namespace) -> None:
         raise Refusal("--leads and --enrollments are two populations; give one of them")
     if arguments.every and len(arguments.files) < 2:
         raise Refusal("--every needs several FILEs")
+    if (arguments.ics is None) is not (arguments.lead is None):
+        raise Refusal("--ics FILE and --lead TYPE/ID go together: the calendar of one lead")
+    if arguments.workers is not None and arguments.dask is not None:
+        raise Refusal("--workers are processes here, --dask has its own; give one of them")
 
 
 def _study(arguments: argparse.Namespace) -> Study:
@@ -143,7 +166,7 @@ def _study(arguments: argparse.Namespace) -> Study:
         "scenario": _scenario(arguments, timezone),
         "seed": arguments.seed,
         "until": None if arguments.until is None else to_moment(arguments.until, timezone, "--until"),
-        "trace": arguments.trace is not None,
+        "trace": arguments.trace is not None or arguments.ics is not None,
         "every": arguments.every,
     }
     start = None if arguments.start is None else to_moment(arguments.start, timezone, "--start")
@@ -176,7 +199,7 @@ def _forecast(arguments: argparse.Namespace) -> Study:
         scenario=_scenario(arguments, timezone),
         seed=arguments.seed,
         until=None if arguments.until is None else to_moment(arguments.until, timezone, "--until"),
-        trace=arguments.trace is not None,
+        trace=arguments.trace is not None or arguments.ics is not None,
     )
 
 

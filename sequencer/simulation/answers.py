@@ -161,6 +161,10 @@ class Answers:
         self._per_sequence[sequence].refused[code] += 1
         self._per_sequence[sequence].outcomes["refused"] += 1
 
+    def to_come(self, sequence: int) -> None:
+        """Somebody would only be enrolled after the end."""
+        self._per_sequence[sequence].outcomes["to_come"] += 1
+
     def reacted(self, enrollment: Enrollment, position: int, kind: str, at: DateTime) -> None:
         """Somebody has done something about a mail, before the end or after having come to it."""
         self._reactions[kind] += 1

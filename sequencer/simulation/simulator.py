@@ -155,6 +155,11 @@ class Simulator:
         found = self._ledger.enrollments
         return [found[id] for id in sorted(found)]
 
+    @property
+    def to_come(self) -> list[int]:
+        """Of those who have not arrived yet the sequences that they are to be enrolled in, by their places from 0."""
+        return [what.sequence for _, order, _, _, what in self._heap if order == _ARRIVES]
+
     def go_on_with(
         self, enrollments: Iterable[Enrollment], now: datetime, *, left: Iterable[tuple[Actor, ActorMail]] = ()
     ) -> Simulator:

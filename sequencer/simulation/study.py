@@ -92,6 +92,8 @@ class Study:
             raise InvalidInput("needs one of: leads, a number of enrollments, what stands in a store", path="leads")
         to_whole(self.seed, "seed", least=-(2**63), most=2**63 - 1)
         self._refuse_strangers()
+        if self.until is not None and self.until < self.start:
+            raise InvalidInput(f"ends before its start, {to_iso(self.start)}", path="until", code="out_of_order")
         if self.leads is not None and not self.leads:
             raise InvalidInput("needs at least one lead", path="leads", code="empty")
 
@@ -174,6 +176,8 @@ def simulate_part(study: Study, run: int, groups: Iterable[int], population: Pop
         lines += map(_line, simulator.events)
         # Without an end, what is open then stays open.
         close(answers, simulator.enrollments, study.until or LAST)
+        for sequence in simulator.to_come:
+            answers.to_come(sequence)
         answers.ended(simulator.now)
     return Part(answers, lines)
 
