@@ -23,6 +23,7 @@ _SEQUENCES = (
     "sell-api.json",
 )
 _LEADS = "leads-500.csv"
+_REPORT = "report.html"
 
 
 def register(commands: Commands) -> None:
@@ -35,8 +36,9 @@ def register(commands: Commands) -> None:
         example="sequencer demo",
         more=(
             "It is the real engine on a manual clock: enrolling, mails, tasks, a reply, failures, a block and a\n"
-            "resume, and a year and a half in a few seconds. It leaves a folder with the store, the mails and the\n"
-            "files that it began with. Run again, it makes that folder anew."
+            "resume, and a year and a half in a few seconds. It leaves a folder with the store, the mails, the files\n"
+            "that it began with, and a report of what a simulation says of the same five hundred. Run again, it makes\n"
+            "that folder anew."
         ),
         db=False,
     )
@@ -71,10 +73,34 @@ def _demo(arguments: argparse.Namespace, out: Output) -> int:
         population.run()
         report: dict[str, Any] = population.report()
         world.save(folder / "crm.db")
+    _foretell(out, folder)
     wrong = sum(check["failed"] for check in report["checks"])
-    out.document({"dir": str(folder), "db": str(folder / "crm.db"), "mails_in": str(folder / "mails"), **report})
+    where = {"dir": folder, "db": folder / "crm.db", "mails_in": folder / "mails", "report": folder / _REPORT}
+    out.document({name: str(each) for name, each in where.items()} | report)
     _what_next(out, folder)
     return 1 if wrong else 0
+
+
+def _foretell(out: Output, folder: Path) -> None:
+    """What a simulation would have said of the same leads in the same sequences, people behaving as usual."""
+    from sequencer.definitions import load, read_leads
+    from sequencer.simulation.report import write
+    from sequencer.simulation.study import Study, simulate
+
+    out.heading("What a simulation says of the same five hundred, people behaving as usual")
+    sequences = [load(folder / name) for name in _SEQUENCES]
+    leads = read_leads(folder / _LEADS, timezone=sequences[0].calendar.timezone)
+    start = min(each.enrolled_at for each in leads if each.enrolled_at is not None)
+    study = Study(sequences=sequences, leads=leads, start=start)
+    with out.progress("simulating", len(leads)) as progress:
+        answer = simulate(study, progress=progress.advance).to_dict()
+    write(answer, folder / _REPORT)
+    ends = ", ".join(f"{count} {name}" for name, count in answer["outcomes"].items())
+    totals = answer["totals"]
+    out.say(
+        f"{ends}; {totals['emails']} mails, {totals['tasks_completed']} tasks done, {totals['overdue']} steps overdue"
+    )
+    out.say(f"A report to look at: {folder / _REPORT}", "green")
 
 
 def _examples(arguments: argparse.Namespace, out: Output) -> int:
@@ -111,7 +137,7 @@ def _make(folder: Path) -> None:
         if any(folder.iterdir()):
             if not (folder / _MARK).is_file():
                 raise Refusal(f"{folder} has something in it that the demo did not make; name another with --dir")
-            for name in ("crm.db", "crm.db-wal", "crm.db-shm"):
+            for name in ("crm.db", "crm.db-wal", "crm.db-shm", _REPORT):
                 (folder / name).unlink(missing_ok=True)
             shutil.rmtree(folder / "mails", ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,6 +155,10 @@ def _what_next(out: Output, folder: Path) -> None:
         (f"sequencer tasks --db {db}", "make that call, then: sequencer complete ID"),
         (f"sequencer history 4 --db {db}", "the refusal and the second try"),
         (f"sequencer plan {folder / _SEQUENCES[2]} --start 2026-11-20T10:00 --why", "over a holiday"),
+        (
+            f"sequencer simulate {folder / _SEQUENCES[0]} --leads {folder / _LEADS} --seed 7",
+            "what would become of all of them in the first sequence",
+        ),
         (f"sequencer doctor --db {db}", "how the store is"),
     )
     for command, why in commands:

@@ -23,8 +23,7 @@ _COLUMNS = {"most_emails": "most a day", "most_tasks": "most a day", "tasks_comp
 _RARE = ("skipped", "failed", "overdue", "deferred")
 # What a code means to whoever has to do something about it.
 _HINTS = {
-    "missing_merge_data": "the lead lacks what a text asks for",
-    "missing_recipient": "the lead has no address",
+    "missing_merge_data": "the lead lacks an address, or a merge field that a text asks for",
     "bounced": "the address does not exist",
     "delivery_failed": "the mail was refused, also when tried again",
     "already_enrolled": "somebody with this id or address is in a sequence already",

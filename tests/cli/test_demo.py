@@ -18,6 +18,9 @@ import pytest
 from sequencer.cli import main
 from sequencer.examples import EXAMPLES, path
 
+# In which leads are dealt out to the sequences.
+ORDER = ["inbound-follow-up", "cold-outbound", "enterprise-12-touch", "trial-onboarding", "renewal", "sell-api"]
+
 
 @attrs.frozen
 class Shown:
@@ -99,11 +102,37 @@ def test_twice_is_the_same(shown, folder):
     """A second run makes the folder anew, and says the same to the letter."""
     mails = {each.name: each.read_bytes() for each in (folder / "sequencer-demo/mails/new").iterdir()}
     (folder / "sequencer-demo/mails/new/stray").touch()
+    report = (folder / "sequencer-demo/report.html").read_bytes()
 
     again = demo()
 
     assert again.text == shown.text
+    assert (folder / "sequencer-demo/report.html").read_bytes() == report
     assert {each.name: each.read_bytes() for each in (folder / "sequencer-demo/mails/new").iterdir()} == mails
+
+
+def test_a_report_is_left(shown, folder):
+    """A report of the simulated five hundred lies in the folder; it is named at the end, and fetches nothing."""
+    page = (folder / "sequencer-demo/report.html").read_text(encoding="utf-8")
+
+    assert "A report to look at: sequencer-demo/report.html" in shown.text
+    assert "What a simulation says of the same five hundred" in shown.text
+    assert "Enterprise, twelve touches" in page
+    assert not re.search(r"<script|(?:src|href)=.https?:", page)
+
+
+def test_the_report_is_what_simulate_says(shown, folder, capsys):
+    """The report is, to the byte, the one that `simulate` leaves for the same files."""
+    files = [f"sequencer-demo/{name}" for name in EXAMPLES if not name.startswith(("leads", "scenario"))]
+    ordered = sorted(files, key=lambda file: ORDER.index(Path(file).stem))
+    words = [*ordered, "--leads", "sequencer-demo/leads-500.csv", "--html", "again.html", "--json", "--workers", "1"]
+
+    assert main(["simulate", *words]) == 0
+
+    outcomes = json.loads(capsys.readouterr().out)["outcomes"]
+    assert sum(outcomes.values()) == 500
+    assert f"{outcomes['completed']} completed" in shown.text
+    assert Path("again.html").read_bytes() == (folder / "sequencer-demo/report.html").read_bytes()
 
 
 def test_the_next_commands_work(shown, capsys):
@@ -144,6 +173,7 @@ def test_as_a_document(folder):
 
     assert document["enrollments"] == sum(document["outcomes"].values()) == 500
     assert {"completed", "replied", "unsubscribed"} == document["outcomes"].keys()
+    assert Path(document["report"]).read_text(encoding="utf-8").lower().startswith("<!doctype html>")
     assert {check["failed"] for check in document["checks"]} == {0}
     assert all(check["looked_at"] for check in document["checks"])
     mails = len(mailbox.Maildir(document["mails_in"], create=False))
