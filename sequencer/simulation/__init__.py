@@ -1,4 +1,4 @@
-"""Time that can be told, and the world around the engine in a simulation: the manual clock, scenarios, their files."""
+"""Time that can be told, and what will become of people: the manual clock, scenarios and their files, studies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sequencer.simulation.clock import ManualClock
 
 if TYPE_CHECKING:
+    from sequencer.simulation.answers import Answers
     from sequencer.simulation.assumptions import Assumption
+    from sequencer.simulation.population import Arrival, LeadPopulation, MadeUpPopulation
     from sequencer.simulation.scenario import (
         Actors,
         Arrivals,
@@ -26,41 +28,61 @@ if TYPE_CHECKING:
         Worker,
     )
     from sequencer.simulation.scenario_document import dumps_scenario, load_scenario, loads_scenario, scenario_schema
+    from sequencer.simulation.simulator import Simulator
     from sequencer.simulation.spans import Span
+    from sequencer.simulation.study import Study, StudyResult, compare, simulate
 
 __all__ = [
     "Actors",
+    "Answers",
+    "Arrival",
     "Arrivals",
     "Assumption",
     "Blocked",
     "Caps",
     "Desk",
+    "LeadPopulation",
     "Leave",
+    "MadeUpPopulation",
     "Mails",
     "ManualClock",
     "Outage",
     "Reaction",
     "Scenario",
     "Season",
+    "Simulator",
     "Span",
+    "Study",
+    "StudyResult",
     "TaskHabits",
     "Tasks",
     "Worker",
+    "compare",
     "dumps_scenario",
     "load_scenario",
     "loads_scenario",
     "scenario_schema",
+    "simulate",
 ]
 
 # The clock comes with `import sequencer`; what only a simulation needs is imported when it is asked for. The functions
-# that are called as their modules are (`assumptions`, `scenario_document`) are found there: here they would be those.
+# that are called as their modules are (`assumptions`, `forecast`) are found there: here they would be those.
 _ELSEWHERE = {
+    "Answers": "answers",
+    "Arrival": "population",
     "Assumption": "assumptions",
+    "LeadPopulation": "population",
+    "MadeUpPopulation": "population",
+    "Simulator": "simulator",
     "Span": "spans",
+    "Study": "study",
+    "StudyResult": "study",
+    "compare": "study",
     "dumps_scenario": "scenario_document",
     "load_scenario": "scenario_document",
     "loads_scenario": "scenario_document",
     "scenario_schema": "scenario_document",
+    "simulate": "study",
 }
 
 
