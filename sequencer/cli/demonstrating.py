@@ -91,7 +91,7 @@ def _foretell(out: Output, folder: Path) -> None:
     sequences = [load(folder / name) for name in _SEQUENCES]
     leads = read_leads(folder / _LEADS, timezone=sequences[0].calendar.timezone)
     start = min(each.enrolled_at for each in leads if each.enrolled_at is not None)
-    study = Study(sequences=sequences, leads=leads, start=start)
+    study = Study(sequences=sequences, leads=tuple(leads), start=start)
     with out.progress("simulating", len(leads)) as progress:
         answer = simulate(study, progress=progress.advance).to_dict()
     write(answer, folder / _REPORT)
