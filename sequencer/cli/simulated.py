@@ -13,7 +13,7 @@ __all__ = ["DAYS", "show"]
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
-_MOST_DAYS, _MOST_ACTORS = 35, 12
+_MOST_DAYS, _MOST_ACTORS, _LONGEST_TEXT = 35, 12, 60
 _SHADES = " .:-=+*#%@"
 _DAY_COLUMNS = ("enrolled", "emails", "tasks", "tasks_completed", "overdue", "deferred", "replied", "finished")
 _STEP_COLUMNS = ("reached", "done", "skipped", "failed", "overdue", "deferred", "replied", "ended")
@@ -108,9 +108,11 @@ def _steps(out: Output, sequence: Mapping[str, Any]) -> None:
 
 
 def _what(step: Mapping[str, Any]) -> str:
-    """What is known of a step without its key stands in brackets after it; alone it needs none."""
+    """By its key, where it has one, and by what it does; a long text is cut, so that a row stays a row."""
     what: str = step["what"]
-    return what if step["key"] is not None else what[1:-1]
+    if len(what) > _LONGEST_TEXT:
+        what = f"{what[: _LONGEST_TEXT - 3].rstrip()}..."
+    return what if step["key"] is None else f"{step['key']} ({what})"
 
 
 def _worth(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> list[str]:

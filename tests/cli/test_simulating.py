@@ -583,6 +583,22 @@ def test_the_longest_sequence(run):
     assert [each["done"] for each in answer["per_sequence"][0]["steps"]] == [2] * 200
 
 
+def test_a_long_text(run):
+    """What a task asks for may be long; its row in the table is not, and the document has all of it."""
+    Path("long.yaml").write_text(
+        "name: Long\nsteps:\n  - {action_type: task, delay_from_previous_step: 0, delay_from_previous_step_unit: hours,\n"
+        f"     action_properties: {{task_content: {'call them ' * 90}}}}}\n",
+        encoding="utf-8",
+    )
+
+    shown = run("simulate", "long.yaml", "--enrollments", "2", *START)
+    answer = run("simulate", "long.yaml", "--enrollments", "2", *START, "--json").document
+
+    (row,) = [line for line in shown.out.splitlines() if "call them" in line]
+    assert len(row) < 140
+    assert answer["per_sequence"][0]["steps"][0]["what"] == ("call them " * 90).strip()
+
+
 # -- for people -----------------------------------------------------------------------------------------------
 
 
