@@ -586,7 +586,8 @@ def test_the_longest_sequence(run):
 def test_a_long_text(run):
     """What a task asks for may be long; its row in the table is not, and the document has all of it."""
     Path("long.yaml").write_text(
-        "name: Long\nsteps:\n  - {action_type: task, delay_from_previous_step: 0,\n     delay_from_previous_step_unit: hours,\n"
+        "name: Long\nsteps:\n  - {action_type: task,\n"
+        "     delay_from_previous_step: 0, delay_from_previous_step_unit: hours,\n"
         f"     action_properties: {{task_content: {'call them ' * 90}}}}}\n",
         encoding="utf-8",
     )
