@@ -35,7 +35,9 @@ class Ledger:
         self.suppressed: set[tuple[Account, str]] = set()
         self._told = told
         self._of: dict[_Key, list[int]] = {}
-        self._of_actor: dict[Actor, list[int]] = {}
+        # What each actor's cap expects, and whose enrollments have changed since that was seen.
+        self._expected: dict[Actor, dict[int, ActorMail]] = {}
+        self._changed: dict[Actor, set[int]] = {}
         self._left: dict[Actor, deque[ActorMail]] = {}
         self._made: dict[tuple[Account, str], int] = {}
 
@@ -49,8 +51,7 @@ class Ledger:
         address = resource.address
         if address is not None:
             self._of.setdefault((account, address), []).append(id)
-        if enrollment.actor_id is not None:
-            self._of_actor.setdefault((account, enrollment.actor_id), []).append(id)
+        self._touch(enrollment)
         if enrollment.idempotency_key is not None:
             self._made[account, enrollment.idempotency_key] = id
 
@@ -65,8 +66,13 @@ class Ledger:
     ) -> bool:
         """Keep what a decision made of an enrollment."""
         self.enrollments[enrollment.id] = enrollment
+        self._touch(enrollment)
         self._told(enrollment, events)
         return True
+
+    def _touch(self, enrollment: Enrollment) -> None:
+        if enrollment.actor_id is not None:
+            self._changed.setdefault((enrollment.account, enrollment.actor_id), set()).add(enrollment.id)
 
     def left(self, enrollment: Enrollment, step: int, at: DateTime) -> None:
         """Note that a mail left, for the cap of its actor."""
@@ -204,11 +210,18 @@ class Ledger:
 
     def mails_expected(self, actors: Collection[Actor], since: DateTime) -> dict[Actor, list[ActorMail]]:
         """For each of these actors the mails that wait, or are put off, and come due from an instant on."""
-        found: dict[Actor, list[ActorMail]] = {}
-        for actor in actors:
-            mails = (expected_of(self.enrollments[id]) for id in self._of_actor.get(actor, ()))
-            found[actor] = [each for each in mails if each is not None and each.at >= since]
-        return found
+        return {actor: [each for each in self._expected_of(actor).values() if each.at >= since] for actor in actors}
+
+    def _expected_of(self, actor: Actor) -> dict[int, ActorMail]:
+        """By enrollment; only what has changed is asked anew, since under a cap it is asked at every turn."""
+        expected = self._expected.setdefault(actor, {})
+        for id in self._changed.pop(actor, ()):
+            mail = expected_of(self.enrollments[id])
+            if mail is None:
+                expected.pop(id, None)
+            else:
+                expected[id] = mail
+        return expected
 
     # -- in one word -------------------------------------------------------------------------------------------
 
