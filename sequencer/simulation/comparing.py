@@ -93,7 +93,8 @@ def _built(runs: list[dict[_Path, Any]], combine: Any, sides: int) -> dict[str, 
     half = len(runs) // sides
     for path in dict.fromkeys(path for run in runs for path in run):
         # A median of nothing is none; it is left out of a mean, and with its pair out of a difference.
-        numbers = [[run.get(path, 0) for run in runs[side * half : (side + 1) * half]] for side in range(sides)]
+        unsaid = None if str(path[-1]).endswith("_hours") else 0
+        numbers = [[run.get(path, unsaid) for run in runs[side * half : (side + 1) * half]] for side in range(sides)]
         kept = [i for i in range(half) if all(each[i] is not None for each in numbers)]
         made = combine([[each[i] for i in kept] for each in numbers]) if kept else None
         _put(tree, path, made)

@@ -261,8 +261,8 @@ class MadeUpPopulation:
 
 
 def _clock(text: str) -> timedelta:
-    hours, minutes = text.split(":")[:2]
-    return timedelta(hours=int(hours), minutes=int(minutes))
+    hours, minutes, *seconds = map(int, text.split(":"))
+    return timedelta(hours=hours, minutes=minutes, seconds=sum(seconds))
 
 
 def monday_after(now: datetime, timezone: str) -> DateTime:

@@ -71,6 +71,7 @@ StepName = str | int
 _WORKDAYS = ("mon", "tue", "wed", "thu", "fri")
 _LEADS_EACH = 200
 _MOST_CHANCES = 200
+_LONGEST_LEAVE = 3660
 
 
 def _to_date(value: date | str) -> date:
@@ -110,7 +111,7 @@ class Actors:
 class Arrivals:
     """When synthetic leads are enrolled: within so many `days` from the start, on these days and hours of the zone."""
 
-    over_days: int = attrs.field(default=7, validator=whole("arrive.over", 3660))
+    over_days: int = attrs.field(default=7, validator=whole("arrive.over", 365))
     days: tuple[str, ...] = _WORKDAYS
     opens: str = "08:00"
     closes: str = "18:00"
@@ -288,7 +289,7 @@ def _usual_take() -> Span:
 
 @attrs.frozen(kw_only=True)
 class Tasks:
-    """What becomes of tasks; `steps` has what differs for some steps."""
+    """What becomes of tasks; `steps` has what differs for some steps. Nobody is on leave for more than ten years."""
 
     take: Span = attrs.field(factory=_usual_take, validator=is_a(Span, "tasks.take"))
     never: float = attrs.field(default=0.0, validator=share("tasks.never"))
@@ -300,6 +301,12 @@ class Tasks:
         validator=by_step(is_a(TaskHabits, "tasks.steps"), "tasks.steps"),
         hash=False,
     )
+
+    def __attrs_post_init__(self) -> None:
+        for i, each in enumerate(self.leave):
+            if (each.last - each.first).days >= _LONGEST_LEAVE:
+                message = f"lasts more than ten years, from {each.first} to {each.last}: give an earlier end"
+                raise InvalidInput(message, path=f"tasks.leave[{i}]", code="out_of_range")
 
 
 @attrs.frozen(kw_only=True)

@@ -99,11 +99,11 @@ class Study:
 
     def _refuse_strangers(self) -> None:
         """Raise where the scenario speaks of a step that no sequence has: it would do nothing, unseen."""
-        known: dict[Any, bool] = {}
+        known: dict[Any, set[bool]] = {}
         for sequence in self.sequences:
             for position, step in enumerate(sequence.steps):
                 for name in (position, step.key):
-                    known[name] = known.get(name, False) or step.is_email
+                    known.setdefault(name, set()).add(step.is_email)
         for part, steps, emails in (
             ("tasks", self.scenario.tasks.steps, False),
             ("mails", self.scenario.mails.steps, True),
@@ -115,8 +115,9 @@ class Study:
                     raise InvalidInput(
                         f"no sequence has a step {name!r}; {hint}", path=f"{part}.steps.{name}", code="unknown_step"
                     )
-                if emails and not known[name]:
-                    raise InvalidInput(f"step {name!r} is no mail", path=f"{part}.steps.{name}", code="wrong_kind")
+                if emails not in known[name]:
+                    kind = "mail" if emails else "task"
+                    raise InvalidInput(f"step {name!r} is no {kind}", path=f"{part}.steps.{name}", code="wrong_kind")
 
     @classmethod
     def forecast(cls, standing: Standing, **more: Any) -> Study:

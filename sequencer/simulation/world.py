@@ -120,9 +120,11 @@ class World:
         if mails.refused and draws[_REFUSED] < mails.refused:
             return _refused(effect, "unknown user (simulated)", permanent=True), ()
         if mails.deferred:
-            first = effect.attempt == 1
-            chance = draws[_DEFERRED] if first else self._draws(enrollment, step, f"/{effect.attempt}")[_DEFERRED]
-            if chance < mails.deferred:
+            # Each attempt has its own luck, also those after a person has retried.
+            tried = enrollment.steps[position].generation
+            more = f"{effect.attempt}" if not tried else f"{tried}.{effect.attempt}"
+            luck = draws if more == "1" else self._draws(enrollment, step, f"/{more}")
+            if luck[_DEFERRED] < mails.deferred:
                 return _refused(effect, "try again later (simulated)", permanent=False), ()
         sent = EmailSent(effect_key=effect.key, attempt=effect.attempt, message_id=f"<{effect.key}@simulated.invalid>")
         return sent, self._reactions(enrollment, position, draws, now) if step.habits else ()

@@ -132,7 +132,7 @@ def scenarios():
         name=lines(255),
         actors=ACTORS,
         timezones=st.dictionaries(TIMEZONES, WEIGHTS, max_size=3),
-        arrivals=st.builds(lambda hours, days: Arrivals(**hours, over_days=days), HOURS, st.integers(1, 3660)),
+        arrivals=st.builds(lambda hours, days: Arrivals(**hours, over_days=days), HOURS, st.integers(1, 365)),
         tasks=TASKS,
         mails=MAILS,
         worker=st.builds(Worker, downtime=several(outages()), catch_up=st.none() | CATCH_UPS),
