@@ -71,7 +71,7 @@ class _Sequence:
 
 @attrs.define
 class _ActorCounts:
-    """The counts of one actor by day, and the days on which a cap put a mail off."""
+    """The counts of one actor by day, and the days on which a cap put a mail off, or blocked its enrollment."""
 
     enrollments: int = 0
     days: dict[int, Counter[str]] = attrs.Factory(dict)
@@ -273,6 +273,10 @@ class Answers:
             counts.quarters[between(enrollment.started_at, event.at) // _QUARTER] += 1
         counts.steps[enrollment.current_step_position].counts["ended"] += 1
 
+    def _blocked(self, counts: _Sequence, enrollment: Enrollment, event: Event) -> None:
+        if event.facts["reason"] == "quota_reached":
+            self._actor(enrollment).cap_days.add(self._day(event.at))
+
     _COUNT: ClassVar[dict[str, Callable[[Answers, _Sequence, Enrollment, Event], None]]] = {
         "enrolled": _enrolled,
         "email_sent": _email_sent,
@@ -281,6 +285,7 @@ class Answers:
         "step_skipped": _step_skipped,
         "step_failed": _step_failed,
         "deferred": _deferred,
+        "blocked": _blocked,
         "attempt_failed": _planned_anew,
         "re_estimated": _planned_anew,
         "resumed": _planned_anew,

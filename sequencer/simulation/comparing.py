@@ -17,6 +17,7 @@ __all__ = ["HIGH", "LOW", "differences", "intervals"]
 LOW, HIGH = 0.05, 0.95
 """An interval is from the one to the other share of the runs."""
 
+_BY_NAME = ("outcomes", "totals")
 _SECTIONS = ("outcomes", "totals", "per_day", "per_sequence", "per_actor", "sends")
 # By what a row is known, and which of its columns only say what it is about.
 _TEXTS = ("date", "key", "name", "what", "action_type", "position", "actor_id", "account")
@@ -98,7 +99,10 @@ def _built(runs: list[dict[_Path, Any]], combine: Any, sides: int) -> dict[str, 
         kept = [i for i in range(half) if all(each[i] is not None for each in numbers)]
         made = combine([[each[i] for i in kept] for each in numbers]) if kept else None
         _put(tree, path, made)
-    return {section: _listed(tree.get(section, {})) for section in _SECTIONS}
+    return {
+        section: _listed(tree[section]) if section in tree else {} if section in _BY_NAME else []
+        for section in _SECTIONS
+    }
 
 
 def _put(tree: dict[Any, Any], path: _Path, value: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from hypothesis import strategies as st
 
@@ -38,6 +38,10 @@ SHARES = st.one_of(st.sampled_from([0, 1, 0.03, 0.5]), st.floats(0, 1))
 TIMEZONES = st.sampled_from(["UTC", "Europe/Warsaw", "America/St_Johns", "Etc/GMT+5"])
 HOURS = st.tuples(DAYS, SPANS).map(lambda pair: {"days": pair[0], "opens": pair[1][0], "closes": pair[1][1]})
 PERIODS = st.tuples(st.dates(), st.dates()).map(lambda pair: {"first": min(pair), "last": max(pair)})
+# Nobody is on leave for more than ten years.
+LEAVES = st.tuples(st.dates(max_value=date(9989, 12, 31)), st.integers(0, 3659)).map(
+    lambda pair: {"first": pair[0], "last": pair[0] + timedelta(days=pair[1])}
+)
 INSTANTS = st.datetimes(datetime(1970, 1, 1), datetime(9000, 12, 31), timezones=st.just(UTC))
 STEP_NAMES = st.integers(0, 199) | lines(64) | st.integers(0, 9).map(str)
 
@@ -108,7 +112,7 @@ TASKS = st.builds(
     take=spans(),
     never=SHARES,
     desk=st.builds(lambda hours, zone: Desk(**hours, timezone=zone), HOURS, st.none() | TIMEZONES),
-    leave=several(st.builds(lambda period, actor: Leave(**period, actor=actor), PERIODS, st.none() | IDS)),
+    leave=several(st.builds(lambda period, actor: Leave(**period, actor=actor), LEAVES, st.none() | IDS)),
     steps=st.dictionaries(
         STEP_NAMES, st.builds(TaskHabits, take=st.none() | spans(), never=st.none() | SHARES), max_size=3
     ),
