@@ -84,8 +84,10 @@ def test_everybody_ends_in_exactly_one_bucket(story: Story, minutes: int | None)
     until = None if minutes is None else later_by(START, timedelta(minutes=minutes))
     study = story.study(until=until)
     answers = simulate(study).answers.to_dict()
-    arrived = sum(each.at <= (until or each.at) for each in story.arrivals())
-    assert answers["enrollments"] == sum(answers["outcomes"].values()) == arrived
+    people = story.arrivals()
+    late = sum(each.at > (until or each.at) for each in people)
+    assert answers["enrollments"] == sum(answers["outcomes"].values()) == len(people)
+    assert answers["outcomes"].get("to_come", 0) == late
     for sequence in answers["per_sequence"]:
         assert sum(sequence["outcomes"].values()) == sequence["enrollments"]
         assert sum(sequence["refused"].values()) == sequence["outcomes"].get("refused", 0)
