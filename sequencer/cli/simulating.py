@@ -44,7 +44,7 @@ def register(commands: Commands) -> None:
         ),
         more=(
             "The real engine runs on a clock of its own, with people, desks and mailers as the scenario says; what is\n"
-            "taken for granted is listed with the answer. The same call gives the same answer, byte for byte.\n"
+            "taken for granted is listed with the answer. The same call, from the same start, gives the same bytes.\n"
             "\n"
             "Leads of a CSV are enrolled at their enrolled_at, or else at --start; made-up ones (--enrollments) over\n"
             "the days from --start. With several files people are dealt out in turn. With --db it is a forecast for\n"
@@ -105,10 +105,10 @@ def _simulate(arguments: argparse.Namespace, out: Output) -> int:
 
     _refuse_odd(arguments)
     refuse_unwritable(arguments)
-    study = _study(arguments)
+    study, compared = _study(arguments)
     if arguments.ics is not None:
         _prepare_calendar(arguments, study)
-    other = None if arguments.compare is None else _other(arguments.compare, study)
+    other = None if compared is None else _other(compared, study)
     runs = arguments.runs or (1 if other is None else 10)
     result = _run(arguments, out, study, runs)
     if other is None:
@@ -152,7 +152,8 @@ def _refuse_odd(arguments: argparse.Namespace) -> None:
         raise Refusal("--workers are processes here, --dask has its own; give one of them")
 
 
-def _study(arguments: argparse.Namespace) -> Study:
+def _study(arguments: argparse.Namespace) -> tuple[Study, Sequence | Scenario | None]:
+    """What is simulated, and what it is to be compared with."""
     from sequencer.definitions import read_leads
     from sequencer.simulation.population import monday_after
     from sequencer.simulation.study import Study
@@ -161,6 +162,7 @@ def _study(arguments: argparse.Namespace) -> Study:
         return _forecast(arguments)
     sequences = [read_definition(each) for each in arguments.files]
     timezone = sequences[0].calendar.timezone
+    compared = None if arguments.compare is None else read_either(arguments.compare, timezone=timezone)
     common: dict[str, Any] = {
         "sequences": sequences,
         "scenario": _scenario(arguments, timezone),
@@ -168,20 +170,23 @@ def _study(arguments: argparse.Namespace) -> Study:
         "until": None if arguments.until is None else to_moment(arguments.until, timezone, "--until"),
         "trace": arguments.trace is not None or arguments.ics is not None,
         "every": arguments.every,
+        # A scenario may speak of a step that only one of two designs has.
+        "beside": [compared] if isinstance(compared, Sequence) else [],
     }
     start = None if arguments.start is None else to_moment(arguments.start, timezone, "--start")
     default = monday_after(SystemClock().now(), timezone)
     if arguments.leads is None:
-        return Study(start=start or default, enrollments=arguments.enrollments or _USUAL_NUMBER, **common)
+        made_up = arguments.enrollments or _USUAL_NUMBER
+        return Study(start=start or default, enrollments=made_up, **common), compared
     leads = read_leads(arguments.leads, timezone=timezone)
     if not leads:
         raise Refusal(f"{arguments.leads}: there are no leads in it")
     known = [each.enrolled_at for each in leads if each.enrolled_at is not None]
     # Who says nothing comes with the first who does.
-    return Study(start=start or min(known, default=default), leads=tuple(leads), **common)
+    return Study(start=start or min(known, default=default), leads=tuple(leads), **common), compared
 
 
-def _forecast(arguments: argparse.Namespace) -> Study:
+def _forecast(arguments: argparse.Namespace) -> tuple[Study, Sequence | Scenario | None]:
     from sequencer.cli.places import place_of
     from sequencer.simulation.forecast import forecast
     from sequencer.simulation.study import Study
@@ -194,13 +199,14 @@ def _forecast(arguments: argparse.Namespace) -> Study:
         except InvalidInput as error:
             raise Refusal(f"{place.shown}: {error.message}", 1) from None
     timezone = standing.sequences[0].calendar.timezone
-    return Study.forecast(
+    study = Study.forecast(
         standing,
         scenario=_scenario(arguments, timezone),
         seed=arguments.seed,
         until=None if arguments.until is None else to_moment(arguments.until, timezone, "--until"),
         trace=arguments.trace is not None or arguments.ics is not None,
     )
+    return study, None if arguments.compare is None else read_either(arguments.compare, timezone=timezone)
 
 
 def _scenario(arguments: argparse.Namespace, timezone: str) -> Scenario:
@@ -210,16 +216,15 @@ def _scenario(arguments: argparse.Namespace, timezone: str) -> Scenario:
     return Scenario() if arguments.scenario is None else load_scenario(arguments.scenario, timezone=timezone)
 
 
-def _other(path: str, study: Study) -> Study:
+def _other(found: Sequence | Scenario, study: Study) -> Study:
     """The same people with the same luck, in another design or in another world."""
-    found = read_either(path, timezone=study.timezone)
     if not isinstance(found, Sequence):
         return attrs.evolve(study, scenario=found, trace=False)
     if study.standing is not None:
         raise Refusal("--compare with --db takes another scenario; who is enrolled there has a sequence already")
     if len(study.sequences) != 1:
         raise Refusal("--compare with another definition needs exactly one FILE")
-    return attrs.evolve(study, sequences=(found,), trace=False)
+    return attrs.evolve(study, sequences=(found,), beside=study.sequences, trace=False)
 
 
 def _run(arguments: argparse.Namespace, out: Output, study: Study, runs: int) -> StudyResult:

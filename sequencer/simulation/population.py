@@ -27,7 +27,7 @@ from sequencer.engine.results import Row
 from sequencer.simulation.chance import Luck, person_name
 from sequencer.simulation.scenario import Scenario
 
-__all__ = ["MOST", "Arrival", "LeadPopulation", "MadeUpPopulation", "Population", "joined", "monday_after"]
+__all__ = ["MOST", "Arrival", "LeadPopulation", "MadeUpPopulation", "Population", "dealt", "joined", "monday_after"]
 
 MOST = 10_000_000
 """How many enrollments a population may have."""
@@ -126,18 +126,25 @@ class LeadPopulation:
             lead.idempotency_key,
         )
         at = lead.enrolled_at or self.start
-        chosen = range(several) if self.every else (place % several,)
+        chosen = range(several) if self.every else (self._sequence(place),)
         for sequence in chosen:
             index = place * several + sequence if self.every else place
             # The key makes one enrollment; in the other sequences it would be somebody else's.
             own = attrs.evolve(row, idempotency_key=None) if self.every and sequence else row
             yield Arrival(index, at, sequence, own, lead.account)
 
+    @property
+    def _actors(self) -> int:
+        return self.scenario.actors.among(len(self.leads))
+
     def _actor(self, place: int) -> Identifier:
         actor = self.leads[place].actor_id
-        if actor is not None:
-            return actor
-        return place % self.scenario.actors.among(len(self.leads)) + 1
+        return place % self._actors + 1 if actor is None else actor
+
+    def _sequence(self, place: int) -> int:
+        if self.leads[place].actor_id is not None:
+            return place % len(self.sequences)
+        return dealt(place, self._actors, len(self.sequences))
 
     def _names(self, place: int) -> Iterator[Any]:
         lead = self.leads[place]
@@ -148,6 +155,14 @@ class LeadPopulation:
             yield lead.account, "address", resource.address
         if lead.idempotency_key:
             yield lead.account, "key", lead.idempotency_key
+
+
+def dealt(place: int, actors: int, sequences: int) -> int:
+    """The sequence of the how-manieth lead, where actors are dealt out in turn: in turn among the leads of an actor.
+
+    Plainly in turn, two sequences and two actors would go together.
+    """
+    return (place // actors + place % actors) % sequences
 
 
 def joined(names: Iterable[Iterable[Any]]) -> list[list[int]]:
@@ -226,7 +241,7 @@ class MadeUpPopulation:
         draws = self._luck.of(f"arrival/{person_name('lead', id)}")
         zone = self._zone(draws[0])
         row = Row(Resource("lead", id, f"lead{id}@simulated.invalid", {}, zone), actor, zone)
-        for sequence in range(several) if self.every else (place % several,):
+        for sequence in range(several) if self.every else (dealt(place, self._actors, several),):
             calendar, open_for = self._openings[sequence]
             # Whole seconds, as people's clocks have them.
             at = calendar.after_open(

@@ -131,8 +131,10 @@ class Simulator:
             raise LookupError("nothing will happen any more")
         seen: list[Event] = []
         self._seen = seen
-        self._instant(self._heap[0][0])
-        self._seen = self._kept
+        try:
+            self._instant(self._heap[0][0])
+        finally:
+            self._seen = self._kept
         return seen
 
     def run(self, until: datetime | None = None) -> Simulator:
@@ -201,6 +203,9 @@ class Simulator:
             yield Happening(now, "answer", current.position)
         elif current.status is StepStatus.IN_PROGRESS:
             done = world.done(enrollment, current.position, current.requested_at or now)
+            if done is not None and done.at < now:
+                # It takes longer than it was to take; nobody knows how long, so as long again from now.
+                done = world.done(enrollment, current.position, now)
             if done is not None:
                 yield done
         elif current.status is StepStatus.FAILED:

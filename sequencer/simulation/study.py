@@ -63,24 +63,34 @@ def _to_sequences(value: Iterable[Sequence]) -> tuple[Sequence, ...]:
     return tuple(value)
 
 
+def _to_start(value: datetime) -> DateTime:
+    return to_instant(value, "start")
+
+
+def _to_until(value: datetime | None) -> DateTime | None:
+    return None if value is None else to_instant(value, "until")
+
+
 @attrs.frozen(kw_only=True)
 class Study:
     """What is simulated, from `start` on: these `leads`, or so many made-up `enrollments`, through `sequences`.
 
     Or what is `standing` in a store (see `Study.forecast`). With several sequences people are dealt out in turn, or
-    with `every` each is enrolled in all of them. `until` ends it early; with `trace` every event is kept.
+    with `every` each is enrolled in all of them. `until` ends it early; with `trace` every event is kept. `beside` are
+    the sequences of another study that this one is compared with: the scenario may speak of their steps, too.
     """
 
     sequences: tuple[Sequence, ...] = attrs.field(converter=_to_sequences)
     scenario: Scenario = attrs.field(factory=Scenario)
-    start: DateTime
+    start: DateTime = attrs.field(converter=_to_start)
     leads: tuple[Lead, ...] | None = None
     enrollments: int | None = None
     standing: Standing | None = None
     seed: int = 0
-    until: DateTime | None = None
+    until: DateTime | None = attrs.field(default=None, converter=_to_until)
     every: bool = False
     trace: bool = False
+    beside: tuple[Sequence, ...] = attrs.field(default=(), converter=_to_sequences)
 
     def __attrs_post_init__(self) -> None:
         keys = [each.key for each in self.sequences]
@@ -100,7 +110,7 @@ class Study:
     def _refuse_strangers(self) -> None:
         """Raise where the scenario speaks of a step that no sequence has: it would do nothing, unseen."""
         known: dict[Any, set[bool]] = {}
-        for sequence in self.sequences:
+        for sequence in (*self.sequences, *self.beside):
             for position, step in enumerate(sequence.steps):
                 for name in (position, step.key):
                     known.setdefault(name, set()).add(step.is_email)
@@ -362,8 +372,3 @@ def compare(this: StudyResult, other: StudyResult, name: str) -> dict[str, Any]:
         raise InvalidInput("needs as many runs of both", path="runs")
     ours, theirs = ([each.to_dict() for each in result.runs] for result in (this, other))
     return {**this.to_dict(), "compare": {"with": name, "runs": len(ours), **differences(ours, theirs)}}
-
-
-def to_start(value: datetime | None, default: DateTime) -> DateTime:
-    """When a study begins."""
-    return default if value is None else to_instant(value, "start")

@@ -6,12 +6,14 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sequencer.core.calendar import Calendar, Window
 from sequencer.core.delays import Hours, Weekdays
+from sequencer.core.errors import InvalidInput
 from sequencer.core.events import Event, replay
 from sequencer.core.instants import later_by
 from sequencer.core.pacing import Cap
@@ -19,7 +21,7 @@ from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
 from sequencer.core.timeline import plan
 from sequencer.definitions.leads import Lead
 from sequencer.simulation.population import LeadPopulation
-from sequencer.simulation.scenario import REACTIONS, Caps, Mails, Reaction, Scenario
+from sequencer.simulation.scenario import REACTIONS, Actors, Caps, Mails, Reaction, Scenario
 from sequencer.simulation.simulator import Simulator
 from sequencer.simulation.spans import Span
 from sequencer.simulation.study import Study, simulate
@@ -255,3 +257,37 @@ def test_a_person_has_the_same_luck_in_another_design() -> None:
         return found
 
     assert replied(design()) == replied(design(Step(Task("Call"), Hours(1))))
+
+
+@pytest.mark.parametrize("actors", [1, 2, 3, 4])
+@pytest.mark.parametrize("several", [2, 3, 4])
+@pytest.mark.parametrize("made_up", [True, False])
+def test_every_actor_gets_every_sequence(actors: int, several: int, made_up: bool) -> None:
+    """Leads are dealt out to actors and to sequences, neither goes with the other: all pairs are alike in number."""
+    people = actors * several * 3
+    sequences = [attrs.evolve(mails(1), key=f"s{n}") for n in range(several)]
+    leads = None if made_up else [Lead("lead", n, email=f"l{n}@example.com") for n in range(people)]
+    study = Study(
+        sequences=sequences,
+        scenario=Scenario(actors=Actors(count=actors)),
+        start=START,
+        leads=leads,
+        enrollments=people if made_up else None,
+    )
+    population = study.population(0)
+    pairs = Counter(
+        (each.row.actor_id, each.sequence) for group in range(population.groups) for each in population.arrivals(group)
+    )
+    assert len(pairs) == actors * several
+    assert set(pairs.values()) == {3}
+
+
+def test_a_scenario_may_speak_of_a_step_that_only_the_other_design_has() -> None:
+    """What is compared may name the steps of both; what neither has is refused."""
+    one, other = mails(1), mails(3)
+    scenario = Scenario(mails=Mails(steps={2: {"replied": Reaction(chance=1.0)}}))
+    common: dict[str, Any] = {"scenario": scenario, "start": START, "enrollments": 3}
+    with pytest.raises(InvalidInput, match="no sequence has a step 2"):
+        Study(sequences=[one], **common)
+    study = Study(sequences=[one], beside=[other], **common)
+    assert Study(sequences=[other], beside=[one], **common).beside == study.sequences
