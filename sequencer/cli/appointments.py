@@ -87,7 +87,7 @@ def calendar_of_lead(result: StudyResult, who: Resource) -> bytes:
     places = _places(study, who)
     called = f"{who.type} {who.id}"
     appointments = []
-    for at, enrollment, number, type, position, reason in result.trace:
+    for at, enrollment, number, type, position, reason, _ in result.trace:
         if enrollment not in places or type in _SILENT:
             continue
         sequence = study.sequences[places[enrollment]]

@@ -31,6 +31,7 @@ _FILES = ("html", "trace", "ics")
 def refuse_unwritable(arguments: argparse.Namespace) -> None:
     """What cannot be written is said before anybody has waited for it."""
     taken: dict[Path, str] = {}
+    read = _read(arguments)
     for name in _FILES:
         text = getattr(arguments, name)
         if text is None:
@@ -40,6 +41,8 @@ def refuse_unwritable(arguments: argparse.Namespace) -> None:
             raise Refusal(f"--{name} {text}: is a folder, not a file")
         if not path.absolute().parent.is_dir():
             raise Refusal(f"--{name} {text}: there is no folder {path.parent} to make {path.name} in")
+        if path.resolve() in read:
+            raise Refusal(f"--{name} {text}: would overwrite what is read here; name another file")
         other = taken.setdefault(path.absolute(), name)
         if other != name:
             raise Refusal(f"--{other} and --{name} would both be {text}")
@@ -47,6 +50,15 @@ def refuse_unwritable(arguments: argparse.Namespace) -> None:
         path = _path(arguments.csv, "csv")
         if path.exists() and not path.is_dir():
             raise Refusal(f"--csv {arguments.csv}: is a file; it names a folder, in which the tables are made")
+        for table in _COLUMNS:
+            if (path / f"{table}.csv").resolve() in read:
+                raise Refusal(f"--csv {arguments.csv}: {table}.csv in it is read here; name another folder")
+
+
+def _read(arguments: argparse.Namespace) -> set[Path]:
+    """The files that the answer comes from."""
+    given = [*arguments.files, arguments.leads, arguments.scenario, arguments.compare, arguments.db]
+    return {Path(each).resolve() for each in given if each and "\0" not in each and "://" not in each}
 
 
 def _path(text: str, name: str) -> Path:

@@ -1,14 +1,14 @@
 """A forecast: what will become of the enrollments that a store holds now.
 
 The store is read and never written. Each version that somebody is in is a sequence of the study, since each has its own
-steps; mails that left already count for the caps, addresses that have opted out get none. Whoever stands behind an
-enrollment is taken to have an address and every field that is asked for: a host may know them better than its store.
+steps; mails that left already count for the caps, addresses that have opted out get none. Of whom the
+store knows an address or fields, that is what there is; of whom it knows nothing the host knows whatever is asked for.
 Whose enrollment is over does nothing any more: who may still answer its mails is not foretold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import attrs
@@ -69,6 +69,11 @@ class StandingPopulation:
     def first_at(self) -> DateTime:
         """The instant from which it goes on."""
         return self.standing.now
+
+    @property
+    def actors(self) -> Collection[Identifier]:
+        """To whom somebody in it belongs."""
+        return {each.actor_id for each in self.standing.enrollments if each.actor_id is not None}
 
     def arrivals(self, group: int) -> list[Arrival]:
         """Nobody."""

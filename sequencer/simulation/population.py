@@ -7,7 +7,7 @@ many machines, and give the same; and a group's leads are made only when it is t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import accumulate
 from typing import Any, Protocol
@@ -66,6 +66,11 @@ class Population(Protocol):
         """The instant before which nobody arrives."""
         ...
 
+    @property
+    def actors(self) -> Collection[Identifier]:
+        """To whom somebody in it belongs."""
+        ...
+
     def arrivals(self, group: int) -> list[Arrival]:
         """Who is in a group, by when they arrive."""
         ...
@@ -111,6 +116,11 @@ class LeadPopulation:
     def first_at(self) -> DateTime:
         """The instant before which nobody arrives."""
         return min((each.enrolled_at or self.start for each in self.leads), default=self.start)
+
+    @property
+    def actors(self) -> Collection[Identifier]:
+        """To whom somebody in it belongs."""
+        return {self._actor(place) for place in range(len(self.leads))}
 
     def arrivals(self, group: int) -> list[Arrival]:
         """Who is in a group, by when they arrive."""
@@ -230,6 +240,11 @@ class MadeUpPopulation:
     def first_at(self) -> DateTime:
         """The instant before which nobody arrives."""
         return self.start
+
+    @property
+    def actors(self) -> Collection[Identifier]:
+        """To whom somebody in it belongs."""
+        return range(1, self._actors + 1)
 
     def arrivals(self, group: int) -> list[Arrival]:
         """Who is in a group, by when they arrive."""

@@ -381,6 +381,12 @@ class Scenario:
     caps: Caps = attrs.field(factory=Caps, validator=is_a(Caps, "caps"))
     blocked: Blocked = attrs.field(factory=Blocked, validator=is_a(Blocked, "blocked"))
 
+    @property
+    def actors_named(self) -> tuple[Identifier, ...]:
+        """The actors of whom it says something of their own."""
+        named = [each.actor for each in self.tasks.leave if each.actor is not None]
+        return tuple(dict.fromkeys([*named, *self.caps.actors]))
+
     @classmethod
     def quiet(cls, *, tasks_take: Span | None = None) -> Scenario:
         """Nobody answers, nothing fails, no cap, and every task takes as long as said (default: no time)."""

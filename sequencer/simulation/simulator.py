@@ -165,7 +165,9 @@ class Simulator:
     def go_on_with(
         self, enrollments: Iterable[Enrollment], now: datetime, *, left: Iterable[tuple[Actor, ActorMail]] = ()
     ) -> Simulator:
-        """Go on from an instant with enrollments that exist already; whoever stands behind them has all that is asked.
+        """Go on from an instant with enrollments that exist already.
+
+        Of whom neither address nor fields are known, somebody else knows whatever is asked for.
 
         What is on its way is answered at once, what people have in hand takes its time from when they got it, and who
         has not replied to a mail until now may do so later. `left` are the mails that count for the caps, oldest first.
@@ -178,7 +180,8 @@ class Simulator:
         for each in enrollments:
             self._ledger.keep(each)
             self.answers.standing(each, self.now)
-            self._complete.add(each.id)
+            if each.resource.email is None and not each.resource.fields:
+                self._complete.add(each.id)
             for happening in self._under_way(each):
                 self._push(max(to_microseconds(happening.at), self._at), _HAPPENS, each.id, happening)
             if each.current is None or each.current.status is not StepStatus.REQUESTED:

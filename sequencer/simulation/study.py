@@ -28,7 +28,7 @@ from sequencer.core.events import Event
 from sequencer.core.instants import LAST, to_instant, to_iso
 from sequencer.core.problems import nearest
 from sequencer.core.sequence import Sequence
-from sequencer.core.values import to_whole
+from sequencer.core.values import Identifier, to_whole
 from sequencer.definitions.leads import Lead
 from sequencer.simulation.answers import Answers
 from sequencer.simulation.assumptions import assumptions
@@ -48,13 +48,19 @@ _PARTS_EACH = 6
 _MOST_RUNS = 10_000
 
 # What no scenario changes.
+_OF_FORECASTS = {
+    "standing": "who is enrolled in nobody's name sends under no cap, and nobody's leave holds up their tasks",
+    "people": "of whom the store knows neither address nor fields, the host knows whatever is asked for",
+}
 _ALWAYS = (
     ("engine", "the engine is there whenever something is due, but for its downtime, and hands it over at once"),
     ("work", "tasks wait for nobody's other tasks: how long each takes is all that the desk's load is felt by"),
 )
 
-Line = tuple[DateTime, int, int, str, int | None, str | None]
-"""A line of a trace: when, the enrollment's number, the event's number there, its type, its step, its reason."""
+Who = tuple[str, Identifier, str]
+Line = tuple[DateTime, int, int, str, int | None, str | None, Who]
+"""A line of a trace: when, the enrollment's number, the event's number there, its type, its step, its reason, and who
+it is about: the resource's type and id, and the sequence's key."""
 Progress = Callable[[int], Any]
 """It is told how many more enrollments have been simulated."""
 
@@ -184,7 +190,9 @@ def simulate_part(study: Study, run: int, groups: Iterable[int], population: Pop
             simulator.suppress(standing.suppressed)
             simulator.go_on_with(standing.enrollments, standing.now, left=standing.left)
         simulator.run(study.until)
-        lines += map(_line, simulator.events)
+        if simulator.events:
+            who = {each.id: _who(each) for each in simulator.enrollments}
+            lines += (_line(event, who[event.enrollment_id]) for event in simulator.events)
         # Without an end, what is open then stays open.
         close(answers, simulator.enrollments, study.until or LAST)
         for sequence in simulator.to_come:
@@ -200,8 +208,12 @@ def close(answers: Answers, enrollments: Iterable[Enrollment], at: DateTime) -> 
     answers.forget_group()
 
 
-def _line(event: Event) -> Line:
-    return event.at, event.enrollment_id, event.number, event.type, event.position, event.facts.get("reason")
+def _who(enrollment: Enrollment) -> Who:
+    return enrollment.resource.type, enrollment.resource.id, enrollment.version.key
+
+
+def _line(event: Event, who: Who) -> Line:
+    return event.at, event.enrollment_id, event.number, event.type, event.position, event.facts.get("reason"), who
 
 
 # -- many processes -------------------------------------------------------------------------------------------
@@ -317,28 +329,43 @@ class StudyResult:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: the answers of the first run, and with several runs the intervals over all of them."""
         study, documents = self.study, [each.to_dict() for each in self.runs]
-        first = documents[0]
+        first, population = documents[0], self.study.population(0)
         return {
             "enrollments": first.pop("enrollments"),
             "seed": study.seed,
             "runs": len(self.runs),
             "scenario": study.scenario.name,
-            "start": to_iso(study.start.replace(microsecond=0)),
+            # Leads may come with a time of their own, before it.
+            "start": to_iso(min(study.start, population.first_at).replace(microsecond=0)),
             "until": None if study.until is None else to_iso(study.until.replace(microsecond=0)),
             **first,
-            "assumptions": [
-                attrs.asdict(each) for each in assumptions(study.scenario, leads=study.population(0).enrollments)
-            ]
-            + [{"name": name, "says": says, "default": True} for name, says in _ALWAYS],
+            "assumptions": list(_assumed(study, population)),
             "intervals": intervals([self.answers.to_dict(), *documents[1:]]) if len(documents) > 1 else None,
             "compare": None,
         }
 
     def trace_lines(self) -> Iterator[str]:
         """The trace as lines of JSON, in the order of time."""
-        for at, enrollment, number, type, position, reason in self.trace:
-            line = {"at": to_iso(at), "enrollment": enrollment, "number": number, "type": type}
+        for at, enrollment, number, type, position, reason, (resource_type, resource_id, key) in self.trace:
+            who = {"resource_type": resource_type, "resource_id": resource_id, "sequence": key}
+            line = {"at": to_iso(at), "enrollment": enrollment, **who, "number": number, "type": type}
             yield json.dumps({**line, "position": position, "reason": reason}, ensure_ascii=False)
+
+
+def _assumed(study: Study, population: Population) -> Iterator[dict[str, Any]]:
+    """What is taken for granted: by the scenario, by every simulation, and by a forecast."""
+    standing = study.standing is not None
+    for each in assumptions(study.scenario, leads=population.enrollments):
+        # Who is enrolled already has come, has a zone, and belongs to whom they belong to.
+        if not (standing and each.name in ("actors", "timezones", "arrive")):
+            yield attrs.asdict(each)
+    says = dict(_ALWAYS)
+    if standing:
+        says |= _OF_FORECASTS
+    strangers = [repr(each) for each in study.scenario.actors_named if each not in population.actors]
+    if strangers:
+        says["strangers"] = f"nobody here belongs to {', '.join(strangers)}, of whom the scenario speaks"
+    yield from ({"name": name, "says": each, "default": name != "strangers"} for name, each in says.items())
 
 
 def simulate(

@@ -139,11 +139,14 @@ class World:
     ) -> list[Happening]:
         times = self._season(enrollment, now) if self.scenario.mails.seasons else 1.0
         habits = self._steps[enrollment.version.sequence_id - 1][position].habits
-        return [
-            self._happening(enrollment, position, habit, draws, now)
+        does = [
+            habit
             for habit in habits
             if draws[habit.draw] < (habit.chance * times if habit.kind in _GOOD else habit.chance)
         ]
+        # What came back was read by nobody.
+        does = [habit for habit in does if habit.kind == "bounced"] or does
+        return [self._happening(enrollment, position, habit, draws, now) for habit in does]
 
     def _happening(
         self, enrollment: Enrollment, position: int, habit: _Habit, draws: tuple[float, ...], now: DateTime

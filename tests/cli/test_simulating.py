@@ -654,3 +654,46 @@ def test_on_a_terminal(inbound, tmp_path, monkeypatch, width):
     assert status == 0
     assert max(map(len, lines)) <= width
     assert any("finished" in line for line in lines)
+
+
+@pytest.mark.parametrize("option", ["--html", "--trace"])
+@pytest.mark.parametrize("source", ["d.yaml", "leads.csv", "world.yaml", "./d.yaml"])
+def test_what_is_read_is_not_written_over(run, outbound, option, source):
+    """A report or a trace that would replace a definition, leads or a scenario is refused, and nothing is lost."""
+    Path("d.yaml").write_bytes(outbound.read_bytes())
+    Path("leads.csv").write_text("resource_type,resource_id\nlead,1\n", encoding="utf-8")
+    Path("world.yaml").write_text(QUIET, encoding="utf-8")
+    before = Path(source).read_bytes()
+    done = run("simulate", "d.yaml", "--leads", "leads.csv", "--scenario", "world.yaml", option, source)
+    assert done.status == 2
+    assert "would overwrite what is read here" in done.err
+    assert Path(source).read_bytes() == before
+
+
+def test_a_store_is_not_written_over_by_its_forecast(run, outbound):
+    """Neither a report nor the tables take the place of the store that is foretold."""
+    Path("leads.csv").write_text("resource_type,resource_id,email\nlead,1,ada@example.com\n", encoding="utf-8")
+    assert run("enroll", str(outbound), "--leads", "leads.csv", "--db", "days.csv").status == 0
+    before = Path("days.csv").read_bytes()
+    for options in (("--html", "days.csv"), ("--csv", ".")):
+        done = run("simulate", "--db", "days.csv", *options)
+        assert done.status == 2, done
+        assert Path("days.csv").read_bytes() == before
+
+
+def test_a_trace_says_of_whom_it_speaks(run, outbound):
+    """Each line of a trace names the lead and the sequence."""
+    assert run("simulate", str(outbound), *MADE_UP, "--trace", "t.jsonl").status == 0
+    lines = [json.loads(line) for line in Path("t.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {(line["resource_type"], line["sequence"]) for line in lines} == {("lead", "Cold outbound, five mails")}
+    assert {line["resource_id"] for line in lines} == set(range(1, 41))
+
+
+def test_a_forecast_uses_the_fields_that_the_store_has(run):
+    """Who was enrolled without a field that a text asks for is blocked in the forecast, too."""
+    definition = path("inbound-follow-up.yaml")
+    Path("leads.csv").write_text("resource_type,resource_id,email\nlead,1,ada@example.com\n", encoding="utf-8")
+    assert run("enroll", str(definition), "--leads", "leads.csv", "--db", "crm.db").status == 0
+    answer = json.loads(run("simulate", "--db", "crm.db", "--json").out)
+    assert answer["outcomes"] == {"blocked": 1}
+    assert answer["per_sequence"][0]["blocked"] == {"missing_merge_data": 1}

@@ -122,3 +122,29 @@ def test_where_nobody_is_enrolled_sections_keep_their_shape() -> None:
     result = simulate(study, runs=2).to_dict()
     assert result["outcomes"] == {"refused": 1}
     assert result["per_actor"] == result["intervals"]["per_actor"] == result["intervals"]["per_day"] == []
+
+
+def test_what_came_back_is_answered_by_nobody() -> None:
+    """Every mail bounces and every mail would be replied to: nobody replies."""
+    reactions = {**QUIET, "bounced": Reaction(chance=1.0), "replied": Reaction(chance=1.0)}
+    scenario = Scenario(mails=Mails(reactions=reactions, refused=0.0, deferred=0.0))
+    answers = simulate(Study(sequences=(mails(2),), scenario=scenario, start=START, enrollments=50)).answers
+    assert answers.outcomes == {"blocked": 50}
+    assert answers.to_dict()["totals"].get("replied") == 0
+
+
+def test_of_whom_the_scenario_speaks_in_vain_is_said() -> None:
+    """Leave of an actor whom nobody belongs to, by another number or as text, stands among what is assumed."""
+    leave = [Leave(actor=actor, first="2026-04-01", last="2026-04-02") for actor in (1, 9, "1")]
+    scenario = Scenario(tasks=Tasks(leave=leave), caps=Caps(actors={1: Cap(emails=5), 8: None}))
+    study = Study(sequences=(mails(1),), scenario=scenario, start=START, enrollments=5)
+    said = {each["name"]: each["says"] for each in simulate(study).to_dict()["assumptions"]}
+    assert said["strangers"] == "nobody here belongs to 9, '1', 8, of whom the scenario speaks"
+
+
+def test_a_study_begins_with_the_first_who_arrives() -> None:
+    """Leads who come before the start make the answer begin when they do."""
+    early = later_by(START, timedelta(days=-30))
+    lead = Lead("lead", 1, email="ada@example.com", enrolled_at=early)
+    answer = simulate(Study(sequences=(mails(1),), scenario=only(), start=START, leads=(lead,))).to_dict()
+    assert answer["start"] == "2026-02-23T07:00:00Z"

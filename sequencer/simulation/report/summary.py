@@ -62,7 +62,11 @@ def sentence(answer: Mapping[str, Any]) -> Element:
     ]
     ends = " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said) if said else "nobody gets anywhere"
     mails, tasks = totals.get("emails", 0), totals.get("tasks", 0)
-    text = f"Of {plural(people, 'enrollment')}, {ends}. That takes {plural(mails, 'mail')} and {plural(tasks, 'task')}"
+    runs = answer.get("runs", 1)
+    of = f"In the first of {number(runs)} runs, of" if runs > 1 else "Of"
+    text = (
+        f"{of} {plural(people, 'enrollment')}, {ends}. That takes {plural(mails, 'mail')} and {plural(tasks, 'task')}"
+    )
     best = busiest(answer, "emails")
     if best is not None:
         text += f"; the busiest day is {day(best[0], year=True)} with {plural(best[1], 'mail')}"
@@ -122,14 +126,16 @@ def _figures(answer: Mapping[str, Any]) -> Iterator[Element]:
 def _figure(
     value: float, title: str, more: Content, found: Mapping[str, float] | None, *, late: bool = False
 ) -> Element:
+    spread = None
+    if found:
+        apart = f"{number(found['low'])} to {number(found['high'])} in nine of ten runs"
+        spread = element("span", f"{number(round(found['mean'], 1))} in the mean, {apart}", class_="runs")
     return element(
         "li",
         element("strong", data(value), class_="late" if late else None),
         element("span", title, class_="what"),
         element("span", more, class_="quiet"),
-        element("span", f"{number(found['low'])} to {number(found['high'])} in nine of ten runs", class_="runs")
-        if found
-        else None,
+        spread,
     )
 
 
