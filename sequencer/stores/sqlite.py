@@ -218,6 +218,9 @@ class _OwnTransaction:
             if held.open:
                 raise StoreError("a transaction of this store is open in this thread already; go on in that one")
             self._database = SQLiteDatabase(held.connection)
+            if held.connection.in_transaction:
+                # What a disk that failed has not let anybody end.
+                self._database.control("ROLLBACK")
             self._database.control(self._begin)
             held.open = True
         except BaseException:

@@ -104,5 +104,6 @@ class LooksAhead:
             self._stood = self._stands()
             self._read(self._claims[place : place + self._ahead])
         finally:
+            # It has only read; and unlike a commit that fails, this leaves nothing open.
             if self._connection.in_transaction:
-                self._database.control("COMMIT")
+                self._database.control("ROLLBACK")
