@@ -355,10 +355,13 @@ class StudyResult:
 def _assumed(study: Study, population: Population) -> Iterator[dict[str, Any]]:
     """What is taken for granted: by the scenario, by every simulation, and by a forecast."""
     standing = study.standing is not None
-    for each in assumptions(study.scenario, leads=population.enrollments):
-        # Who is enrolled already has come, has a zone, and belongs to whom they belong to.
-        if not (standing and each.name in ("actors", "timezones", "arrive")):
-            yield attrs.asdict(each)
+    # Leads have a time of their own; who is enrolled already has a zone, too, and belongs to whom they belong to.
+    moot = ("actors", "timezones", "arrive") if standing else ("arrive",) if study.leads is not None else ()
+    yield from (
+        attrs.asdict(each)
+        for each in assumptions(study.scenario, leads=population.enrollments)
+        if each.name not in moot
+    )
     says = dict(_ALWAYS)
     if standing:
         says |= _OF_FORECASTS
