@@ -29,11 +29,12 @@ def started(run, inbound, where):
 
 
 def test_the_story_of_a_store(run, inbound, started):
-    """Every command that takes `--db` works on PostgreSQL: enroll, run, look, act, report, move, forget, look after."""
+    """Every command with `--db` works on PostgreSQL: enroll, run, look, foretell, act, report, move, forget, tend."""
     assert len(list(Path("outbox", "new").iterdir())) == 3
     assert [each["id"] for each in run("list", *started, "--json").document["enrollments"]] == [1, 2, 3]
     for command in (
-        ["sequences"], ["show", 1], ["explain", 1], ["history", 1], ["tasks"], ["block", 1], ["resume", 1],
+        ["simulate"], ["sequences"], ["show", 1], ["explain", 1], ["history", 1], ["tasks"], ["block", 1],
+        ["resume", 1],
         ["skip", 1], ["update", "lead", 2, "--email", "new@example.com"], ["finish", 3],
         ["signal", "replied", "--key", "k", "--email", "new@example.com"], ["suppress", "x@example.com"],
         ["move", inbound], ["erase", "lead", 1], ["purge", "--finished-before", "2020-01-01"], ["migrate"], ["doctor"],

@@ -136,7 +136,7 @@ def only(**chances: float) -> Scenario:
 
 def test_the_funnel_is_binomial() -> None:
     """Of those who get a mail, a share of 10 % reply: who still gets each mail lies within five standard deviations."""
-    share, people = 0.1, 20_000
+    share, people = 0.1, 6_000
     study = Study(sequences=(mails(4),), scenario=only(replied=share), start=START, enrollments=people, seed=3)
     (sequence,) = simulate(study).answers.to_dict()["per_sequence"]
     for position, step in enumerate(sequence["steps"]):
