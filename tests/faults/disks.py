@@ -136,6 +136,10 @@ class _FailingDisk(_Disk):
         self._failing = False
 
 
+# Each connection may meet one more error of the time before.
+_PATIENCE = 20
+
+
 class _Struck:
     """Counts the errors that the world around the engine meets; after some of them the disk is mended."""
 
@@ -150,6 +154,8 @@ class _Struck:
         self.problems += self._check()
         if self.met >= TRIES:
             self._disk.mend()
+        if self.met > TRIES + _PATIENCE:
+            raise Stuck("the disk is mended, and the store still fails")
 
 
 class _World(World):
