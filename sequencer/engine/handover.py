@@ -148,5 +148,5 @@ def _common(enrollment: Enrollment, step: EnrollmentStep, attempt: int) -> dict[
         "sequence_name": sequence.name,
         "actor_id": enrollment.actor_id,
         "resource": enrollment.resource,
-        "metadata": {**sequence.metadata, **step.step.metadata} if step.step.metadata else sequence.metadata,
+        "metadata": {**sequence.metadata, **step.step.metadata},
     }

@@ -1,8 +1,9 @@
 """A forecast: what will become of the enrollments that a store holds now.
 
 The store is read and never written. Each version that somebody is in is a sequence of the study, since each has its own
-steps; mails that left already count for the caps, addresses that have opted out get none. Of whom the
-store knows an address or fields, that is what there is; of whom it knows nothing the host knows whatever is asked for.
+steps; mails that left already count for the caps, addresses that have opted out get none. Of whom the store knows an
+address or fields, that is what there is; of whom it knows nothing the host knows whatever is asked for.
+
 Whose enrollment is over does nothing any more: who may still answer its mails is not foretold.
 """
 

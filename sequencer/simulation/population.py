@@ -19,7 +19,7 @@ from sequencer.core.calendar import Calendar, Window
 from sequencer.core.days import WEEKDAYS
 from sequencer.core.enrollment import Resource
 from sequencer.core.errors import InvalidInput
-from sequencer.core.instants import later_by, to_instant
+from sequencer.core.instants import to_instant
 from sequencer.core.sequence import Sequence as Definition
 from sequencer.core.values import Identifier, to_whole
 from sequencer.definitions.leads import Lead
@@ -299,4 +299,4 @@ def monday_after(now: datetime, timezone: str) -> DateTime:
     """The beginning of the coming Monday on a zone's clock: when a simulation begins that nobody has told when."""
     calendar = Calendar(timezone)
     today: date = calendar.local(to_instant(now)).date()
-    return later_by(calendar.start_of(today + timedelta(days=7 - today.weekday())), timedelta())
+    return calendar.start_of(today + timedelta(days=7 - today.weekday()))

@@ -331,8 +331,6 @@ class Simulator:
 
     def _may_exceed(self, held: list[Enrollment]) -> bool:
         """Whether a cap may be touched. Mostly there is plenty of room, and then nobody's turn has to be asked for."""
-        if len(held) == 1 and held[0].actor_id is None:
-            return False
         due: dict[Actor, int] = {}
         for each in held:
             if each.actor_id is not None:

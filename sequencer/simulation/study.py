@@ -47,15 +47,15 @@ __all__ = ["Part", "Study", "StudyResult", "compare", "simulate", "uncollected"]
 _PARTS_EACH = 6
 _MOST_RUNS = 10_000
 
-# What no scenario changes.
 _OF_FORECASTS = {
     "standing": "who is enrolled in nobody's name sends under no cap, and nobody's leave holds up their tasks",
     "people": "of whom the store knows neither address nor fields, the host knows whatever is asked for",
 }
-_ALWAYS = (
-    ("engine", "the engine is there whenever something is due, but for its downtime, and hands it over at once"),
-    ("work", "tasks wait for nobody's other tasks: how long each takes is all that the desk's load is felt by"),
-)
+# What no scenario changes.
+_ALWAYS = {
+    "engine": "the engine is there whenever something is due, but for its downtime, and hands it over at once",
+    "work": "tasks wait for nobody's other tasks: how long each takes is all that the desk's load is felt by",
+}
 
 Who = tuple[str, Identifier, str]
 Line = tuple[DateTime, int, int, str, int | None, str | None, Who]
@@ -168,10 +168,10 @@ class Part:
     lines: list[Line]
 
 
-def simulate_part(study: Study, run: int, groups: Iterable[int], population: Population | None = None) -> Part:
+def simulate_part(study: Study, run: int, groups: Iterable[int]) -> Part:
     """Simulate some groups of a run, one after another."""
     sequences = study.sequences
-    population = population or _population(study, run)
+    population = _population(study, run)
     answers = Answers(sequences, study.timezone)
     world, versions = study.world(run), versions_of(sequences)
     lines: list[Line] = []
@@ -329,7 +329,7 @@ class StudyResult:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: the answers of the first run, and with several runs the intervals over all of them."""
         study, documents = self.study, [each.to_dict() for each in self.runs]
-        first, population = documents[0], self.study.population(0)
+        first, population = documents[0], _population(study, 0)
         return {
             "enrollments": first.pop("enrollments"),
             "seed": study.seed,
@@ -340,7 +340,7 @@ class StudyResult:
             "until": None if study.until is None else to_iso(study.until.replace(microsecond=0)),
             **first,
             "assumptions": list(_assumed(study, population)),
-            "intervals": intervals([self.answers.to_dict(), *documents[1:]]) if len(documents) > 1 else None,
+            "intervals": intervals(documents) if len(documents) > 1 else None,
             "compare": None,
         }
 
@@ -362,10 +362,8 @@ def _assumed(study: Study, population: Population) -> Iterator[dict[str, Any]]:
         for each in assumptions(study.scenario, leads=population.enrollments)
         if each.name not in moot
     )
-    says = dict(_ALWAYS)
-    if standing:
-        says |= _OF_FORECASTS
-    strangers = [repr(each) for each in study.scenario.actors_named if each not in population.actors]
+    says, actors = _ALWAYS | (_OF_FORECASTS if standing else {}), population.actors
+    strangers = [repr(each) for each in study.scenario.actors_named if each not in actors]
     if strangers:
         says["strangers"] = f"nobody here belongs to {', '.join(strangers)}, of whom the scenario speaks"
     yield from ({"name": name, "says": each, "default": name != "strangers"} for name, each in says.items())

@@ -40,7 +40,7 @@ _MOST_STEPS = 256
 
 @attrs.frozen
 class Happening:
-    """Something that will happen: when, what (`done`, `resume`, or a kind of report), about which step."""
+    """Something that will happen: when, what (`done`, `answer`, `resume`, a kind of report), about which step."""
 
     at: DateTime
     what: str
