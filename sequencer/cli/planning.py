@@ -8,13 +8,14 @@ import io
 from typing import Any
 
 import attrs
+from pendulum import DateTime
 
 from sequencer.cli.files import read_definition, read_either
 from sequencer.cli.moments import clock_time, odd_clock, to_moment
 from sequencer.cli.options import Commands, Refusal, add_command, zone_option
 from sequencer.cli.output import Output, Table, dim, strong
 from sequencer.core.calendar import Calendar
-from sequencer.core.errors import DefinitionError
+from sequencer.core.errors import DefinitionError, InvalidInput
 from sequencer.core.instants import to_iso, to_local_iso, to_zone
 from sequencer.core.sequence import Sequence, Step, Task
 from sequencer.core.timeline import PlannedStep, Timeline, plan
@@ -43,6 +44,13 @@ def register(commands: Commands) -> None:
         "--start", metavar="WHEN", help="ISO 8601; without an offset it is local time in the zone (default: now)"
     )
     zone_option(parser, "on the clock of this zone (default: the definition's)")
+    parser.add_argument(
+        "--done",
+        metavar="STEP=WHEN",
+        action="append",
+        default=[],
+        help="when the task of a step is done (default: when planned); repeatable",
+    )
     parser.add_argument("--why", action="store_true", help="give the reasons behind each moment")
     parser.add_argument("--csv", action="store_true", help="answer with comma-separated values")
     parser.add_argument("--ics", action="store_true", help="answer with iCalendar, one event a step")
@@ -79,7 +87,13 @@ def _plan(arguments: argparse.Namespace, out: Output) -> int:
     else:
         start = to_moment(arguments.start, calendar.timezone, "--start")
         note = odd_clock(arguments.start, calendar.timezone, start)
-    timeline = plan(sequence, start, timezone=calendar.timezone)
+    done = _done(arguments.done, calendar.timezone)
+    try:
+        timeline = plan(sequence, start, timezone=calendar.timezone, done=done)
+    except InvalidInput as error:
+        if not error.path.startswith("done"):
+            raise
+        raise Refusal(f"--done: {error.message}") from None
     if note is not None:
         out.aside(f"sequencer plan: --start: {note}")
         first, *others = timeline
@@ -101,6 +115,18 @@ def _plan(arguments: argparse.Namespace, out: Output) -> int:
     return 0
 
 
+def _done(given: list[str], timezone: str) -> dict[int, DateTime]:
+    done: dict[int, DateTime] = {}
+    for text in given:
+        step, equals, when = text.partition("=")
+        if not equals or not step.isdecimal() or not step.isascii():
+            raise Refusal(f"--done: needs a step and a moment, like 2=2026-03-27T16:30, got {text!r}")
+        if int(step) in done:
+            raise Refusal(f"--done: says twice when step {int(step)} is done")
+        done[int(step)] = to_moment(when, timezone, "--done")
+    return done
+
+
 def day_numbers(calendar: Calendar, timeline: Timeline, planned: PlannedStep) -> tuple[int, int]:
     """Which day and which working day a step is on, counted from the day of the start as 1."""
     first, day = calendar.local(timeline.started_at).date(), calendar.local(planned.estimated_execute_at).date()
@@ -118,7 +144,7 @@ def _show(out: Output, sequence: Sequence, calendar: Calendar, timeline: Timelin
         at = planned.estimated_execute_at
         table.add(
             planned.position,
-            what(planned.step),
+            what(planned.step) + (f" (done {clock_time(planned.done_at, zone)})" if planned.done_at else ""),
             str(planned.step.after),
             day,
             working_day,

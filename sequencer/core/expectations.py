@@ -10,9 +10,11 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sequencer.core.calendar import Window
+from sequencer.core.calendar import Window, zone_named
 from sequencer.core.durations import delay_document, read_delay
 from sequencer.core.errors import DefinitionError, InvalidInput
+from sequencer.core.instants import to_date
+from sequencer.core.policy import REPORT_KINDS
 from sequencer.core.problems import MISSING, EnoughProblems, Problems, child, item, nearest, shown
 
 __all__ = [
@@ -60,19 +62,78 @@ def _span(problems: Problems, given: dict[str, Any], path: str) -> dict[str, Any
     return span
 
 
+def _date(problems: Problems, value: object, path: str) -> Any:
+    found = problems.attempt(path, to_date, value)
+    return found if found is MISSING else found.isoformat()
+
+
+def _listed(
+    problems: Problems, value: object, path: str, what: str, read: Callable[[Problems, object, str], Any]
+) -> Any:
+    """A list of at least one value, each read and there once, in order."""
+    if not isinstance(value, (list, tuple)):
+        problems.add("invalid_type", f"needs a list of {what}, got {shown(value)}", path)
+        return MISSING
+    if not value:
+        problems.add("invalid_value", f"needs at least one; leave the key out to say nothing about {what}", path)
+        return MISSING
+    found = [read(problems, each, item(path, i)) for i, each in enumerate(value)]
+    if any(each is MISSING for each in found):
+        return MISSING
+    for i, each in enumerate(found):
+        if each in found[:i]:
+            problems.add("duplicate_value", f"names {each} a second time", item(path, i))
+    return sorted(found)
+
+
 def _enrolled(problems: Problems, value: object, path: str) -> Any:
-    given = problems.mapping(value, path, ("days", "from", "to"))
-    return given if given is MISSING else _span(problems, given, path)
+    given = problems.mapping(value, path, ("days", "from", "to", "since", "until"))
+    if given is MISSING:
+        return MISSING
+    span = _span(problems, given, path)
+    for key in ("since", "until"):
+        if key in given:
+            span[key] = _date(problems, given[key], child(path, key))
+    since, until = span.get("since", MISSING), span.get("until", MISSING)
+    if since is not MISSING and until is not MISSING and since > until:
+        problems.add("empty_span", f"must not be before since ({since}), got {until}", child(path, "until"))
+    return span
 
 
-def _no_email_on(problems: Problems, value: object, path: str) -> Any:
-    given = problems.mapping(value, path, ("days", "from", "to"), required=("days",))
-    return given if given is MISSING else _span(problems, given, path)
+def _zone(problems: Problems, value: object, path: str) -> Any:
+    found = problems.attempt(path, lambda: zone_named(value))
+    return found if found is MISSING else value
+
+
+def _timezones(problems: Problems, value: object, path: str) -> Any:
+    return _listed(problems, value, path, "IANA zone names like Europe/Warsaw", _zone)
+
+
+def _never_on(problems: Problems, value: object, path: str) -> Any:
+    keys = ("days", "dates", "from", "to")
+    given = problems.mapping(value, path, keys)
+    if given is MISSING:
+        return MISSING
+    span = _span(problems, given, path)
+    if "dates" in given:
+        span["dates"] = _listed(problems, given["dates"], child(path, "dates"), "dates like 2026-12-25", _date)
+    if not given:
+        problems.add("missing", f"needs at least one of {', '.join(keys)}", path)
+    return span
 
 
 def _local_hours(problems: Problems, value: object, path: str) -> Any:
     given = problems.mapping(value, path, ("from", "to"), required=("from", "to"))
     return given if given is MISSING else _span(problems, given, path)
+
+
+def _kind(problems: Problems, value: object, path: str) -> Any:
+    return problems.among(value, path, REPORT_KINDS)
+
+
+def _stops_on(problems: Problems, value: object, path: str) -> Any:
+    found = _listed(problems, value, path, f"kinds of reports like {REPORT_KINDS[0]}", _kind)
+    return found if found is MISSING else sorted(found, key=REPORT_KINDS.index)
 
 
 def _whole(value: Any, most: int, least: int) -> int:
@@ -93,15 +154,21 @@ def _max_emails(problems: Problems, value: object, path: str) -> Any:
 
 _Read = Callable[[Problems, object, str], Any]
 
-ASSUMPTIONS: dict[str, _Read] = {"enrolled": _enrolled, "tasks_done_within": _duration}
+ASSUMPTIONS: dict[str, _Read] = {"enrolled": _enrolled, "tasks_done_within": _duration, "timezones": _timezones}
 EXPECTATIONS: dict[str, _Read] = {
     "min_between_emails": _duration,
+    "max_between_emails": _duration,
     "min_between_steps": _duration,
+    "max_between_steps": _duration,
+    "min_duration": _duration,
     "max_duration": _duration,
     "first_touch_within": _duration,
     "max_emails": _max_emails,
-    "no_email_on": _no_email_on,
+    "no_email_on": _never_on,
+    "no_task_on": _never_on,
     "local_hours": _local_hours,
+    "ends_by": _date,
+    "stops_on": _stops_on,
 }
 
 

@@ -226,6 +226,16 @@ class Sequence:
         settle("assume", lambda value: to_metadata(to_assumptions(value), "assume"))
         settle("expect", lambda value: tuple(to_metadata(each, "expect") for each in to_expectations(value)))
         self._settle_steps(problems)
+        if not problems and "until" not in self.assume.get("enrolled", ()):
+            problems.extend(
+                Problem(
+                    "missing_assumption",
+                    "needs the last date of enrolling: assume.enrolled.until; who is enrolled later cannot end by then",
+                    f"expect[{i}].ends_by",
+                )
+                for i, each in enumerate(self.expect)
+                if "ends_by" in each
+            )
         if problems:
             raise DefinitionError(problems)
 

@@ -7,7 +7,7 @@ the current step's stored estimate. Reasons come out of the same computation, ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, overload
 
@@ -17,6 +17,7 @@ from pendulum import DateTime
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours
 from sequencer.core.enrollment import Enrollment, EnrollmentStep, changed, initial_steps
+from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import later_by, to_instant, to_iso, to_local_iso, to_zone
 from sequencer.core.sequence import Sequence, SequenceVersion, Step, Task
 from sequencer.core.statuses import ACTIVE, BLOCKED, CANCELLED, FINISHED, IN_PROGRESS, PENDING, REQUESTED
@@ -94,6 +95,13 @@ class PlannedStep:
     estimated_execute_at: DateTime
     timezone: str
     reasons: tuple[str, ...] = ()
+    done_at: DateTime | None = None
+    """When it is over, where that was said to be at another moment than planned."""
+
+    @property
+    def over_at(self) -> DateTime:
+        """When it is over, from where the next step counts: as planned, unless `done_at` says otherwise."""
+        return self.done_at or self.estimated_execute_at
 
     @property
     def local(self) -> DateTime:
@@ -102,7 +110,8 @@ class PlannedStep:
 
     def __str__(self) -> str:
         kind = "mail" if self.step.is_email else "task"
-        return f"step {self.position} ({kind}): {self.local:%a %Y-%m-%d %H:%M %Z}, {self.step.after} after"
+        done = f", done {to_zone(self.done_at, self.timezone):%a %Y-%m-%d %H:%M %Z}" if self.done_at else ""
+        return f"step {self.position} ({kind}): {self.local:%a %Y-%m-%d %H:%M %Z}, {self.step.after} after{done}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, as in `plan --json`."""
@@ -113,6 +122,7 @@ class PlannedStep:
             "delay_from_previous_step_unit": self.step.after.unit,
             "estimated_execute_at": to_iso(self.estimated_execute_at),
             "local": to_local_iso(self.estimated_execute_at, self.timezone),
+            **({"done_at": to_iso(self.done_at)} if self.done_at else {}),
             "reasons": list(self.reasons),
         }
 
@@ -152,23 +162,49 @@ class Timeline:
         }
 
 
-def plan(sequence: Sequence, start: datetime, *, timezone: str | None = None, reasons: bool = True) -> Timeline:
+def plan(
+    sequence: Sequence,
+    start: datetime,
+    *,
+    timezone: str | None = None,
+    reasons: bool = True,
+    done: Mapping[int, datetime] | None = None,
+) -> Timeline:
     """The timeline of an enrollment that starts at an instant, on the clock of `timezone` (default: the sequence's).
 
-    `start` is any aware datetime; `reasons=False` leaves the explanations out. Raises `InvalidInput` for a naive
-    start, an unknown zone, and a timeline that leaves the years 1970 to 9000 (T6, T11).
+    `start` is any aware datetime; `reasons=False` leaves the explanations out. `done` says of tasks, by position, when
+    they are completed: an aware datetime, not before the task's estimate; the step after it counts from there. Others
+    are done when planned. Raises `InvalidInput` for a naive datetime, an unknown zone, a `done` that is no task's or is
+    too early, and a timeline that leaves the years 1970 to 9000 (T6, T11).
     """
     calendar = sequence.calendar if timezone is None else sequence.calendar.in_zone(timezone)
     started_at = base = to_instant(start, "start")
+    done_at = _done_at(sequence, done or {})
     planned = []
     why: list[str] | None = None
     for position, step in enumerate(sequence.steps):
         if reasons:
             origin = "the start" if position == 0 else f"step {position - 1}"
             why = [f"counts from {origin}, {_read(base, calendar.timezone)}"]
-        base = estimate(calendar, step, base, reasons=why)
-        planned.append(PlannedStep(position, step, base, calendar.timezone, tuple(why or ())))
+        at = base = estimate(calendar, step, base, reasons=why)
+        done_then = done_at.get(position)
+        if done_then is not None:
+            if done_then < at:
+                message = f"{to_iso(done_then)} is before the task is there, at {to_iso(at)}"
+                raise InvalidInput(message, path=f"done[{position}]", code="out_of_order")
+            base = done_then
+        planned.append(PlannedStep(position, step, at, calendar.timezone, tuple(why or ()), done_then))
     return Timeline(sequence.name, calendar.timezone, started_at, tuple(planned))
+
+
+def _done_at(sequence: Sequence, done: Mapping[int, datetime]) -> dict[int, DateTime]:
+    for position in done:
+        known = isinstance(position, int) and 0 <= position < len(sequence.steps)
+        if not known or sequence.steps[position].is_email:
+            tasks = ", ".join(str(i) for i, step in enumerate(sequence.steps) if not step.is_email) or "there are none"
+            message = f"step {position!r} is no task; only when tasks are done can be said ({tasks})"
+            raise InvalidInput(message, path="done", code="invalid_value")
+    return {position: to_instant(at, f"done[{position}]") for position, at in done.items()}
 
 
 # -- enrollments ----------------------------------------------------------------------------------------------

@@ -244,3 +244,55 @@ def test_flowchart_of_a_definition(run, tmp_path):
     assert "Say #34;hi#34; #91;now#93;" in drawn
     assert 'step0["Call #60;b#62;; then end"]' in drawn
     assert '-->|"1 working day"| step0' in drawn
+
+
+TASK_FIRST = {
+    "name": "Task first",
+    "timezone": "Europe/Warsaw",
+    "steps": [
+        {
+            "action_type": "task",
+            "delay_from_previous_step": 0,
+            "delay_from_previous_step_unit": "hours",
+            "action_properties": {"task_content": "Call"},
+        },
+        {
+            "action_type": "automated_email",
+            "delay_from_previous_step": 1,
+            "delay_from_previous_step_unit": "weekdays",
+            "action_properties": {"email_template_id": 1},
+        },
+    ],
+}
+
+
+def test_a_task_is_done_when_one_says(run, tmp_path):
+    """What follows a task counts from when `--done` says it is done."""
+    (tmp_path / "d.json").write_text(json.dumps(TASK_FIRST), encoding="utf-8")
+
+    planned = run("plan", "d.json", "--start", "2026-03-26T10:00", "--done", "0=2026-03-27T16:00", "--json").document
+
+    assert [step["local"] for step in planned["steps"]] == ["2026-03-26T10:00:00+01:00", "2026-03-30T16:00:00+02:00"]
+    assert planned["steps"][0]["done_at"] == "2026-03-27T15:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("done", "why"),
+    [
+        (["1=2026-03-27T16:00"], "is no task"),
+        (["0=2026-03-25"], "before the task is there"),
+        (["0=soon"], "needs a moment"),
+        (["call=2026-03-27"], "needs a step and a moment"),
+        (["0=2026-03-27", "0=2026-03-28"], "says twice"),
+    ],
+    ids=["a mail", "too early", "no moment", "no step", "twice"],
+)
+def test_a_task_that_cannot_be_done_then(run, tmp_path, done, why):
+    """A `--done` that makes no sense is refused with its reason."""
+    (tmp_path / "d.json").write_text(json.dumps(TASK_FIRST), encoding="utf-8")
+    options = [part for each in done for part in ("--done", each)]
+
+    refused = run("plan", "d.json", "--start", "2026-03-26T10:00", *options)
+
+    assert refused.status == 2
+    assert why in refused.err

@@ -97,14 +97,29 @@ EMAILS = st.builds(AutomatedEmail, IDS, is_reply=st.booleans())
 TASKS = st.builds(Task, TEXTS.filter(lambda text: bool(text.strip())), due_after=DELAYS, skip_after=st.none() | DELAYS)
 STEPS = st.builds(Step, EMAILS | TASKS, DELAYS, metadata=METADATA)
 DURATIONS = DELAYS.map(lambda delay: {delay.unit: delay.n})
-ENROLLED = SPANS.map(lambda span: {"from": span[0], "to": span[1]})
-ASSUMPTIONS = st.fixed_dictionaries({}, optional={"enrolled": ENROLLED, "tasks_done_within": DURATIONS})
-EXPECTATIONS = st.one_of(
-    st.builds(lambda kind, n: {kind: n}, st.sampled_from(["min_between_emails", "max_duration"]), DURATIONS),
-    st.builds(lambda n, days: {"max_emails": {"count": n, "days": days}}, st.integers(0, 99), st.integers(1, 99)),
-    st.builds(lambda days, span: {"no_email_on": {"days": days, **span}}, DAYS, ENROLLED),
-    ENROLLED.map(lambda span: {"local_hours": span}),
+SPAN = SPANS.map(lambda span: {"from": span[0], "to": span[1]})
+DATES = st.dates(date(1970, 1, 1), date(9000, 12, 31)).map(str)
+UNTIL = DATES.map(lambda until: {"until": until})
+ENROLLED = st.builds(lambda span, until: {**span, **until}, SPAN, st.just({}) | UNTIL)
+ZONES = st.lists(st.sampled_from(["UTC", "Europe/Warsaw", "America/St_Johns"]), min_size=1, unique=True)
+ASSUMPTIONS = st.fixed_dictionaries(
+    {}, optional={"enrolled": ENROLLED, "tasks_done_within": DURATIONS, "timezones": ZONES}
 )
+DURATION_KINDS = [
+    "min_between_emails", "max_between_emails", "min_between_steps", "max_between_steps", "min_duration",
+    "max_duration", "first_touch_within",
+]  # fmt: skip
+EXPECTATIONS = st.one_of(
+    st.builds(lambda kind, n: {kind: n}, st.sampled_from(DURATION_KINDS), DURATIONS),
+    st.builds(lambda n, days: {"max_emails": {"count": n, "days": days}}, st.integers(0, 99), st.integers(1, 99)),
+    st.builds(
+        lambda kind, days, span: {kind: {"days": days, **span}},
+        st.sampled_from(["no_email_on", "no_task_on"]), DAYS, SPAN,
+    ),
+    st.lists(DATES, min_size=1, unique=True).map(lambda dates: {"no_email_on": {"dates": dates}}),
+    SPAN.map(lambda span: {"local_hours": span}),
+    st.lists(st.sampled_from(REPORT_KINDS), min_size=1, unique=True).map(lambda kinds: {"stops_on": kinds}),
+)  # fmt: skip
 
 
 @st.composite

@@ -240,6 +240,18 @@ YAML = {
     "a count without days": (also("expect: [{max_emails: §{count: 3}}]\n"), "missing"),
     "no mail on no day": (also("expect: [{no_email_on: {days: §[]}}]\n"), "empty_window"),
     "hours across midnight": (also("expect: [{local_hours: {from: 18:00, to: §08:00}}]\n"), "empty_window"),
+    "a zone that is none": (also("assume: {timezones: [UTC, §Europe/Warsow]}\n"), "unknown_timezone"),
+    "no zones": (also("assume: {timezones: §[]}\n"), "invalid_value"),
+    "a zone twice": (also("assume: {timezones: [UTC, §UTC]}\n"), "duplicate_value"),
+    "an enrolling that ends before it begins": (
+        also("assume: {enrolled: {since: 2026-03-02, until: §2026-03-01}}\n"),
+        "empty_span",
+    ),
+    "never on nothing": (also("expect: [{no_email_on: §{}}]\n"), "missing"),
+    "never on a date that is none": (also("expect: [{no_task_on: {dates: [§2026-02-30]}}]\n"), "not_a_date"),
+    "an end by a number": (also("expect: [{ends_by: §20261224}]\n"), "not_a_date"),
+    "an end for people of all times": (also("expect: [{ends_by: §2026-12-24}]\n"), "missing_assumption"),
+    "a stop on what is not reported": (also("expect: [{stops_on: [§reply]}]\n"), "invalid_value"),
     "hours that are text": (also("expect: [{local_hours: §late}]\n"), "invalid_type"),
 }
 

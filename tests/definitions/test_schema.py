@@ -28,8 +28,10 @@ BEYOND_A_SCHEMA = {
     "an unknown zone", "a zone out of the tree", "an absolute zone", "a folder of zones", "a misspelt zone",
     "a date that does not exist", "five decimals", "the same key twice", "two templates of an id",
     "a window across midnight", "a window off the send days", "hours across midnight",
-    "metadata that is too long", "an escaped lone surrogate", "an escaped pair of surrogates", "an escaped NUL",
-    "an escaped NUL in a key", "a bell in a body", "a name of two lines", "a subject of two lines",
+    "a zone that is none", "an enrolling that ends before it begins", "never on a date that is none",
+    "an end for people of all times", "metadata that is too long", "an escaped lone surrogate",
+    "an escaped pair of surrogates", "an escaped NUL", "an escaped NUL in a key", "a bell in a body",
+    "a name of two lines", "a subject of two lines",
     "a number of 65 bits", "metadata under a number",
 }  # fmt: skip
 # What is refused for the way in which it is written, before there is anything to hold against a schema.

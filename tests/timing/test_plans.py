@@ -219,3 +219,36 @@ def test_t2_an_unknown_zone_is_refused():
     """T2: planning in a zone that does not exist is refused."""
     with pytest.raises(InvalidInput, match="time zone"):
         plan(Sequence("s", [Step(TASK)]), start=pendulum.datetime(2026, 3, 2), timezone="Mars/Olympus")
+
+
+def test_t6_a_task_that_is_done_late_moves_what_follows():
+    """T6: what counts from a task counts from when it is done, and the task keeps its own estimate."""
+    sequence = Sequence("s", [Step(TASK), Step(EMAIL, Weekdays(1))], calendar=Calendar("Europe/Warsaw"))
+    start = pendulum.datetime(2026, 3, 26, 10, tz="Europe/Warsaw")
+    friday = pendulum.datetime(2026, 3, 27, 16, tz="Europe/Warsaw")
+
+    timeline = plan(sequence, start, done={0: friday})
+
+    assert (timeline[0].estimated_execute_at, timeline[0].over_at) == (start, friday)
+    assert timeline[1].local == pendulum.datetime(2026, 3, 30, 16, tz="Europe/Warsaw")
+    assert timeline.to_dict()["steps"][0]["done_at"] == "2026-03-27T15:00:00Z"
+    assert plan(sequence, start, done={0: start}).steps[1] == plan(sequence, start).steps[1]
+
+
+@pytest.mark.parametrize(
+    ("done", "why"),
+    [
+        ({1: pendulum.datetime(2026, 4, 1)}, "is no task"),
+        ({2: pendulum.datetime(2026, 4, 1)}, "is no task"),
+        ({"0": pendulum.datetime(2026, 4, 1)}, "is no task"),
+        ({0: pendulum.datetime(2026, 3, 1)}, "before the task is there"),
+        ({0: dt.datetime(2026, 4, 1)}, "no time zone"),
+    ],
+    ids=["a mail", "no step", "text", "too early", "naive"],
+)
+def test_t6_only_tasks_are_done_and_not_too_early(done, why):
+    """T6: that a mail, or a step that is not there, is done is refused, as is a task done too early."""
+    sequence = Sequence("s", [Step(TASK), Step(EMAIL, Weekdays(1))])
+
+    with pytest.raises(InvalidInput, match=why):
+        plan(sequence, pendulum.datetime(2026, 3, 26), done=done)
