@@ -165,7 +165,7 @@ def _asked(
     `midnights` are where their dates would begin by their own offsets.
     """
     while True:
-        cuts = (midnights[:, np.newaxis] + clock.marks()).ravel()
+        cuts = (midnights[:, np.newaxis] + np.array(clock.marks(), dtype=np.int64)).ravel()
         inside = (cuts > starts.repeat(len(cuts) // len(starts))) & (cuts < ends.repeat(len(cuts) // len(starts)))
         points = np.unique(np.concatenate([starts, cuts[inside]]))
         results = np.array(
