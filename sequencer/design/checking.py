@@ -1,0 +1,64 @@
+"""`check`: all that there is to say of a design, in one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from typing import Any
+
+import attrs
+
+from sequencer.core.sequence import Sequence
+from sequencer.design.scope import Scope, to_scope
+from sequencer.design.searching import decide_all
+from sequencer.design.verdict import Verdict
+
+__all__ = ["Checked", "check"]
+
+
+@attrs.frozen
+class Checked:
+    """What a check has found: the verdicts on a sequence's expectations, in their order, and for which starts."""
+
+    sequence: Sequence
+    scope: Scope
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def refuted(self) -> bool:
+        """Whether one of the expectations does not hold."""
+        return any(verdict.refuted for verdict in self.verdicts)
+
+    def to_dict(self, file: str = "FILE") -> dict[str, Any]:
+        """Plain JSON values, as in `check --json`; commands and tests in it name a file."""
+        return {
+            "valid": True,
+            "findings": [],
+            "expectations": [verdict.to_dict(file) for verdict in self.verdicts],
+            "searched": {
+                "profile": self.scope.profile.name,
+                "since": self.scope.since.isoformat(),
+                "until": self.scope.until.isoformat(),
+                "timezones": list(self.scope.timezones),
+            },
+        }
+
+    def __str__(self) -> str:
+        return "\n\n".join(str(verdict) for verdict in self.verdicts)
+
+
+def check(
+    sequence: Sequence,
+    *,
+    profile: str = "quick",
+    since: date | None = None,
+    timezones: Collection[str] | None = None,
+) -> Checked:
+    """Decide all that a sequence expects of itself (`Sequence.expect`).
+
+    `profile` is "quick" (some zones, a year of starts) or "thorough" (every zone, two years); `since` is the first local
+    date of starts (default: today); `timezones` takes the place of the profile's zones. Raises `InvalidInput` for an
+    unknown profile or zone, and for timelines that leave the years 1970 to 9000 (T11).
+    """
+    scope = to_scope(sequence, profile=profile, since=since, timezones=timezones)
+    return Checked(sequence, scope, decide_all(sequence, sequence.expect, scope))

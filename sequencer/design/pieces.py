@@ -1,0 +1,97 @@
+"""All timelines of a stretch of starts at once: pieces, on which every moment of a timeline is a straight function.
+
+Where a start moves by a second, each moment of its timeline moves by a second, too, or not at all, until a midnight, a
+window or a clock change comes in between. So a stretch of starts falls into pieces on each of which that is settled,
+and what holds of a piece's first and last timeline holds of all between: the difference of two such moments grows,
+falls or stays throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence as Several
+from itertools import pairwise
+
+import attrs
+
+from sequencer.core.delays import Delay
+from sequencer.core.sequence import Sequence
+from sequencer.design.courses import Course, Courses
+from sequencer.design.ground import Edges
+
+__all__ = ["Piece", "cut", "pieces"]
+
+
+@attrs.frozen
+class Piece:
+    """The starts from `first` up to, but without, `end`, and what becomes of the first of them.
+
+    `moments` are the start, and for each step when it comes and when it is over; of those, some go along with the start
+    (`moving`), and the others are the same for all starts of the piece.
+    """
+
+    first: int
+    end: int
+    moments: tuple[int, ...]
+    moving: tuple[bool, ...]
+
+    def of(self, start: int) -> tuple[int, ...]:
+        """The moments of the timeline of one start of the piece."""
+        return self.moments if start == self.first else _later(self.moments, self.moving, start - self.first)
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The first and the last start; one of them where there are no two."""
+        last = self.end - 1
+        return (self.first,) if last == self.first else (self.first, last)
+
+
+def _later(moments: tuple[int, ...], moving: tuple[bool, ...], by: int) -> tuple[int, ...]:
+    return tuple([at + by if moves else at for at, moves in zip(moments, moving, strict=True)])
+
+
+def pieces(
+    sequence: Sequence, courses: Courses, first: int, end: int, late: Several[Delay | None] | None = None
+) -> Iterator[Piece]:
+    """The pieces of the starts from `first` up to, but without, `end`, in order.
+
+    `late` says for each step how long after its estimate it is over (a delay; None: with it). Raises `InvalidInput`
+    where a timeline leaves the years 1970 to 9000.
+    """
+    steps: list[Course | None] = []
+    for position, step in enumerate(sequence.steps):
+        delay = None if late is None else late[position]
+        steps += [courses.step(step), None if delay is None else courses.of_delay(delay)]
+    # Piece by piece, each as far as the next moment of it; those that are later wait below.
+    waiting: list[tuple[int, int, tuple[int, ...], tuple[bool, ...]]] = [(first, end, (first,), (True,))]
+    while waiting:
+        begin, stop, moments, moving = waiting.pop()
+        if len(moments) > len(steps):
+            yield Piece(begin, stop, moments, moving)
+            continue
+        course, at, moves = steps[len(moments) - 1], moments[-1], moving[-1]
+        if course is None:
+            waiting.append((begin, stop, (*moments, at), (*moving, moves)))
+        elif not moves:
+            waiting.append((begin, stop, (*moments, course.at(at)), (*moving, False)))
+        else:
+            for low, high, value, goes in reversed(course.between(at, at + stop - begin)):
+                by = low - at
+                earlier = _later(moments, moving, by) if by else moments
+                waiting.append((begin + by, begin + high - at, (*earlier, value), (*moving, goes)))
+
+
+def cut(piece: Piece, moment: int, turns: Edges | None) -> list[Piece]:
+    """The piece in parts, none of which has a turn of that moment inside."""
+    if turns is None or not piece.moving[moment]:
+        return [piece]
+    at, length = piece.moments[moment], piece.end - piece.first
+    found = turns.between(at, at + length)
+    if not found:
+        return [piece]
+    return [
+        Piece(
+            piece.first + low - at, piece.first + high - at, _later(piece.moments, piece.moving, low - at), piece.moving
+        )
+        for low, high in pairwise([at, *found, at + length])
+    ]

@@ -1,0 +1,74 @@
+"""What has been found out about an expectation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from sequencer.core.values import thawed
+from sequencer.design.counterexample import Counterexample
+from sequencer.design.scope import Scope
+
+__all__ = ["Verdict", "shown"]
+
+
+def shown(expect: Mapping[str, Any]) -> str:
+    """An expectation on one line, much as a file says it."""
+    ((kind, value),) = expect.items()
+    return f"{kind}: {_flow(value)}"
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_flow(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_flow(each) for each in value) + "]"
+    return json.dumps(value) if isinstance(value, str) and ":" in value else str(value)
+
+
+@attrs.frozen
+class Verdict:
+    """Whether an expectation holds.
+
+    - "proved": it holds for every start and zone of the `scope`, to the microsecond.
+    - "refuted": it does not, and `counterexample` is the simplest case.
+    - "not refuted": it holds where tasks are done at once or as late as is assumed; for what lies between, cases were
+      drawn, and none refutes it.
+
+    `cases` is how many have been decided: each minute at which somebody in a zone may be enrolled is one, and so is
+    each case that was drawn. `note` says what could not be looked at, if anything.
+    """
+
+    expect: Mapping[str, Any]
+    verdict: str
+    cases: int
+    scope: Scope
+    counterexample: Counterexample | None = None
+    note: str | None = None
+
+    @property
+    def refuted(self) -> bool:
+        """Whether there is a case in which it does not hold."""
+        return self.verdict == "refuted"
+
+    def to_dict(self, file: str = "FILE") -> dict[str, Any]:
+        """Plain JSON values, as in `check --json`."""
+        found = self.counterexample
+        return {
+            "expect": thawed(self.expect),
+            "verdict": self.verdict,
+            "cases": self.cases,
+            "counterexample": None if found is None else found.to_dict(file),
+            **({"note": self.note} if self.note else {}),
+        }
+
+    def __str__(self) -> str:
+        if self.counterexample is not None:
+            return f"{shown(self.expect)} is refuted: {self.counterexample}"
+        if self.verdict == "proved":
+            return f"{shown(self.expect)} is proved: it holds for {self.scope}"
+        text = f"{shown(self.expect)} is not refuted in {self.cases:,} cases"
+        return text + (f" ({self.note})" if self.note else "")
