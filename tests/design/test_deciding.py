@@ -1,0 +1,272 @@
+"""Verdicts beside a model: what is proved is broken by no start, and what is refuted is by the simplest."""
+
+from __future__ import annotations
+
+import datetime as dt
+from datetime import timedelta
+
+import attrs
+import pendulum
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from sequencer import (
+    AutomatedEmail,
+    Calendar,
+    DefinitionError,
+    Hours,
+    InvalidInput,
+    Sequence,
+    Step,
+    Task,
+    Weekdays,
+    Window,
+    plan,
+)
+from sequencer.core.expectations import to_expectations
+from sequencer.core.instants import to_instant
+from sequencer.design import broken, check, decide
+from sequencer.design.scope import PROFILES, to_scope
+from sequencer.design.searching import decide_all
+from tests.design.naive import keeps
+from tests.design.strategies import designs, expectations
+
+SINCE = dt.date(2026, 11, 26)
+OFFICE = Window(["mon", "tue", "wed", "thu", "fri"], "09:00", "17:00")
+
+
+def starts_of(since: dt.date, days: int, zone: str, every: timedelta):
+    """Every so often a start, on the clock of a zone, through some days."""
+    at = to_instant(dt.datetime(since.year, since.month, since.day, tzinfo=dt.UTC) - timedelta(hours=16))
+    end = at.add(days=days, hours=32)
+    while at < end:
+        local = at.in_timezone(zone)
+        if since <= local.date() < since + timedelta(days=days):
+            yield at
+        at = at + every
+
+
+def roundness(at, zone: str) -> int:
+    """How round a clock time is: 0 on the hour, and more the less it is."""
+    local = at.in_timezone(zone)
+    minutes = local.minute + (local.second or local.microsecond) / 60
+    return next((i for i, size in enumerate((60, 30, 15, 5, 1)) if minutes % size == 0), 5)
+
+
+@settings(max_examples=80)
+@given(st.data())
+def test_a_verdict_is_what_every_start_says(data):
+    """A verdict on two weeks of one zone is what `plan`, asked at every quarter of an hour, comes to."""
+    sequence, moment = data.draw(designs(most=3))
+    zone = sequence.calendar.timezone
+    since = moment.in_timezone(zone).date() - timedelta(days=data.draw(st.integers(0, 12)))
+    assume(since.year > 1970)
+    near = [str(since + timedelta(days=n)) for n in range(0, 20, 3)]
+    (expect,) = to_expectations([data.draw(expectations(near))])
+    scope = attrs.evolve(to_scope(sequence, since=since, timezones=[zone]), weeks=2)
+
+    (verdict,) = decide_all(sequence, [expect], scope)
+
+    refuting = [
+        start
+        for start in starts_of(since, 14, zone, timedelta(minutes=15))
+        if not keeps(sequence, plan(sequence, start, reasons=False), expect)
+    ]
+    assert verdict.refuted >= bool(refuting)
+    found = verdict.counterexample
+    if found is None:
+        assert (verdict.verdict, refuting) == ("proved", [])
+        return
+    assert not keeps(sequence, found.timeline, expect)
+    assert found.timeline.steps == plan(sequence, found.start).steps
+    assert broken(sequence, expect, found.start) == found.sentence
+    simpler = min(((roundness(at, zone), at) for at in refuting), default=(9, found.start))
+    assert (roundness(found.start, zone), found.start) <= simpler
+
+
+@settings(max_examples=15)
+@given(st.data())
+def test_a_year_is_what_its_hours_say(data):
+    """A verdict on a year, most of whose weeks are taken for alike, is refuted wherever some hour of it refutes."""
+    sequence, moment = data.draw(designs(zone="Europe/Warsaw", most=3))
+    assume(moment.year > 1971)
+    (expect,) = to_expectations([data.draw(expectations([str(moment.date())]))])
+    since = moment.in_timezone("Europe/Warsaw").date() - timedelta(days=data.draw(st.integers(0, 300)))
+    scope = to_scope(sequence, since=since, timezones=["Europe/Warsaw"])
+
+    (verdict,) = decide_all(sequence, [expect], scope)
+
+    if not verdict.refuted:
+        for start in starts_of(since, 7 * scope.weeks, "Europe/Warsaw", timedelta(hours=3, minutes=45)):
+            assert keeps(sequence, plan(sequence, start, reasons=False), expect), start
+
+
+ALIKE = ["Europe/Berlin", "Europe/Warsaw", "Europe/London", "America/New_York", "America/Chicago", "Asia/Kolkata",
+         "UTC", "Australia/Sydney", "Africa/Cairo", "Asia/Tokyo"]  # fmt: skip
+
+
+@settings(max_examples=10)
+@given(st.data())
+def test_zones_that_are_alike_have_the_same_verdict(data):
+    """The verdict on many zones is refuted if, and only if, that on one of them alone is."""
+    sequence, moment = data.draw(designs(zone="Europe/Berlin", most=2))
+    assume(moment.year > 1971)
+    if data.draw(st.booleans()):
+        # On the definition's clock, so that it matters how far from it a zone's is.
+        sequence = attrs.evolve(sequence, assume={"enrolled": {"days": ["mon", "fri"], "from": "09:00", "to": "12:30"}})
+    (expect,) = to_expectations([data.draw(expectations([str(moment.date())]))])
+    since = moment.date() - timedelta(days=data.draw(st.integers(0, 20)))
+    scope = attrs.evolve(to_scope(sequence, since=since, timezones=ALIKE), weeks=4)
+
+    (together,) = decide_all(sequence, [expect], scope)
+    apart = [decide_all(sequence, [expect], attrs.evolve(scope, timezones=(zone,)))[0] for zone in scope.timezones]
+
+    assert together.refuted == any(verdict.refuted for verdict in apart)
+    if together.refuted:
+        first = next(verdict for verdict in apart if verdict.refuted)
+        assert together.counterexample.timezone == first.counterexample.timezone
+        assert together.counterexample.start == first.counterexample.start
+    else:
+        assert together.cases == sum(verdict.cases for verdict in apart)
+
+
+# -- what may be assumed --------------------------------------------------------------------------------------
+
+
+def two_mails(after, **more):
+    """Two mails, so long apart."""
+    steps = [Step(AutomatedEmail(1)), Step(AutomatedEmail(2), after)]
+    return Sequence("Two", steps, **{"calendar": Calendar("Europe/Warsaw"), **more})
+
+
+def test_who_is_enrolled_in_office_hours_is_mailed_then():
+    """`assume.enrolled` is on the definition's clock: it holds at home, and not for people elsewhere."""
+    enrolled = {"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}
+    hours = {"local_hours": {"from": "08:00", "to": "18:00"}}
+    at_home = two_mails(Weekdays(1), assume={"enrolled": enrolled, "timezones": ["Europe/Warsaw"]})
+    anywhere = two_mails(Weekdays(1), assume={"enrolled": enrolled})
+
+    assert decide(at_home, hours, since=SINCE).verdict == "proved"
+    assert decide(two_mails(Weekdays(1)), hours, since=SINCE).refuted
+    found = decide(anywhere, hours, since=SINCE).counterexample
+    assert found.timezone == "UTC"
+    assert (found.start.in_timezone("Europe/Warsaw").hour, found.timeline[0].local.hour) == (9, 8 - 1)
+
+
+def test_nobody_is_enrolled_after_the_last_date():
+    """`ends_by` holds for those who are enrolled in time, and is refuted by the last of them where it does not."""
+    campaign = {"since": "2026-12-01", "until": "2026-12-11"}
+    steps = [Step(AutomatedEmail(1)), Step(Task("Call"), Weekdays(4))]
+
+    def verdict(last: str):
+        sequence = Sequence("s", steps, assume={"enrolled": campaign}, expect=[{"ends_by": last}])
+        return check(sequence, since=SINCE).verdicts[0]
+
+    assert verdict("2026-12-17").verdict == "proved"
+    late = verdict("2026-12-16").counterexample
+    assert late.timeline[0].local.date() <= dt.date(2026, 12, 11)
+    assert late.timeline[-1].local.date() > dt.date(2026, 12, 16)
+
+
+def test_an_end_needs_a_last_date_of_enrolling():
+    """That everybody who is ever enrolled ends by a date is refused, since it cannot be."""
+    with pytest.raises(DefinitionError, match=r"assume\.enrolled\.until"):
+        Sequence("s", [Step(AutomatedEmail(1))], expect=[{"ends_by": "2026-12-24"}])
+
+
+def test_tasks_take_as_long_as_is_assumed():
+    """A task that is done late moves the mail after it: where one may be, an expectation is refuted by it alone."""
+    steps = [Step(AutomatedEmail(1)), Step(Task("Call"), Weekdays(1)), Step(AutomatedEmail(2), Weekdays(1))]
+    calendar = Calendar("Europe/Warsaw", send_windows=[OFFICE])
+    expect = {"max_between_emails": {"weekdays": 4}}
+
+    def verdict(n: int):
+        return decide(
+            Sequence("s", steps, calendar=calendar, assume={"tasks_done_within": {"weekdays": n}}), expect, since=SINCE
+        )
+
+    assert verdict(0).verdict == "not refuted"
+    assert verdict(1).verdict == "not refuted"
+    found = verdict(4).counterexample
+    assert list(found.done) == [1]
+    assert found.done[1] == calendar.after(found.timeline[1].estimated_execute_at, Weekdays(4))
+    assert not keeps(Sequence("s", steps, calendar=calendar), found.timeline, expect)
+
+
+def test_what_lies_between_is_drawn():
+    """A case that only a task done neither at once nor as late as may be refutes is found, and kept short."""
+    steps = [Step(Task("Call")), Step(AutomatedEmail(1), Hours(0))]
+    sequence = Sequence("s", steps, calendar=Calendar("UTC"), assume={
+        "tasks_done_within": {"weekdays": 5}, "timezones": ["UTC"],
+        "enrolled": {"days": ["mon"], "from": "09:00", "to": "10:00"},
+    })  # fmt: skip
+
+    verdict = decide(sequence, {"no_email_on": {"days": ["wed"]}}, since=SINCE)
+
+    found = verdict.counterexample
+    assert found.timeline[1].local.day_of_week == pendulum.WEDNESDAY
+    assert found.start.in_timezone("UTC").format("ddd HH:mm") == "Mon 09:00"
+    assert broken(sequence, verdict.expect, found.start, done=found.done) == found.sentence
+
+
+def test_tasks_that_come_later_change_nothing():
+    """An expectation about what comes before the first task is proved, however long tasks may take."""
+    steps = [Step(AutomatedEmail(1)), Step(AutomatedEmail(2), Weekdays(1)), Step(Task("Call"), Weekdays(1))]
+    sequence = Sequence("s", steps, assume={"tasks_done_within": {"weekdays": 5}})
+
+    assert decide(sequence, {"min_between_emails": {"hours": 20}}, since=SINCE).verdict == "proved"
+    assert decide(sequence, {"max_duration": {"weekdays": 20}}, since=SINCE).verdict == "not refuted"
+
+
+# -- reports that stop ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("on", "refuted"),
+    [({}, False), ({"replied": "note"}, True), ({"replied": "block"}, True), ({"unsubscribed": "note"}, True)],
+    ids=str,
+)
+def test_reports_must_finish(on, refuted):
+    """`stops_on` holds if each of the reports finishes the enrollment; else one that does not is named."""
+    from sequencer import Policy
+
+    verdict = decide(
+        two_mails(Weekdays(1), policy=Policy(on=on)), {"stops_on": ["replied", "unsubscribed"]}, since=SINCE
+    )
+
+    assert verdict.refuted == refuted
+    if refuted:
+        assert verdict.counterexample.reported == next(iter(on))
+
+
+# -- the range ------------------------------------------------------------------------------------------------
+
+
+def test_thorough_is_every_zone_and_two_years():
+    """The thorough profile looks at every zone that there is; quick at some, the definition's own among them."""
+    sequence = two_mails(Hours(24))
+
+    quick, thorough = (
+        decide(sequence, {"min_between_emails": {"hours": 24}}, since=SINCE, profile=each) for each in PROFILES
+    )
+
+    assert (quick.verdict, thorough.verdict) == ("proved", "proved")
+    assert len(quick.scope.timezones) == 7
+    assert len(thorough.scope.timezones) > 400
+    assert "Europe/Warsaw" in quick.scope.timezones
+    weeks = [each.scope.weeks for each in (quick, thorough)]
+    assert weeks == [53, 105]
+    assert thorough.cases > 400 * 105 * 7 * 1440 > quick.cases > 7 * 53 * 7 * 1400
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [({"profile": "slow"}, "quick or thorough"), ({"timezones": ["Mars/Olympus"]}, "no time zone"),
+     ({"since": "soon"}, "needs a date")],
+    ids=["profile", "zone", "date"],
+)  # fmt: skip
+def test_a_range_that_is_none_is_refused(options, why):
+    """An unknown profile or zone, and a date that is none, are refused."""
+    with pytest.raises(InvalidInput, match=why):
+        decide(two_mails(Hours(24)), {"min_duration": {"hours": 1}}, **options)
