@@ -57,8 +57,8 @@ def check(
     """Decide all that a sequence expects of itself (`Sequence.expect`).
 
     `profile` is "quick" (some zones, a year of starts) or "thorough" (every zone, two years). `since` is the first
-    local date of starts (default: today); `timezones` takes the place of the profile's zones. Raises `InvalidInput` for an
-    unknown profile or zone, and for timelines that leave the years 1970 to 9000 (T11).
+    local date of starts (default: today). `timezones` takes the place of the profile's zones. Raises `InvalidInput` for
+    an unknown profile or zone, and for timelines that leave the years 1970 to 9000 (T11).
     """
     scope = to_scope(sequence, profile=profile, since=since, timezones=timezones)
     return Checked(sequence, scope, decide_all(sequence, sequence.expect, scope))

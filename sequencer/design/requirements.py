@@ -12,7 +12,7 @@ the same functions.
 | `min_duration`, `max_duration` | the end of the last step with the start |
 | `first_touch_within` | the first step with the first open moment (T5) since the start |
 | `max_emails` | each mail with the one so many before it: on the wall, they must be so many days apart |
-| `no_email_on`, `no_task_on`, `local_hours` | the local date and clock time of each mail, or of each task when it comes |
+| `no_email_on`, `no_task_on`, `local_hours` | the local date and time of each mail, or of each task when it comes |
 | `ends_by` | the local date on which the last step is over |
 
 A duration in hours is elapsed time; one in weekdays keeps the clock time and counts the calendar's working days (T1).

@@ -26,7 +26,7 @@ from sequencer import (
 )
 from sequencer.core.expectations import to_expectations
 from sequencer.core.instants import to_instant
-from sequencer.design import broken, check, decide
+from sequencer.design import Counterexample, Verdict, broken, check, decide
 from sequencer.design.scope import PROFILES, to_scope
 from sequencer.design.searching import decide_all
 from tests.design.naive import keeps
@@ -34,6 +34,12 @@ from tests.design.strategies import designs, expectations
 
 SINCE = dt.date(2026, 11, 26)
 OFFICE = Window(["mon", "tue", "wed", "thu", "fri"], "09:00", "17:00")
+
+
+def refuting(verdict: Verdict) -> Counterexample:
+    """The counterexample of a verdict that has one."""
+    assert verdict.counterexample is not None
+    return verdict.counterexample
 
 
 def starts_of(since: dt.date, days: int, zone: str, every: timedelta):
@@ -68,20 +74,20 @@ def test_a_verdict_is_what_every_start_says(data):
 
     (verdict,) = decide_all(sequence, [expect], scope)
 
-    refuting = [
+    breaking = [
         start
         for start in starts_of(since, 14, zone, timedelta(minutes=15))
         if not keeps(sequence, plan(sequence, start, reasons=False), expect)
     ]
-    assert verdict.refuted >= bool(refuting)
+    assert verdict.refuted >= bool(breaking)
     found = verdict.counterexample
     if found is None:
-        assert (verdict.verdict, refuting) == ("proved", [])
+        assert (verdict.verdict, breaking) == ("proved", [])
         return
     assert not keeps(sequence, found.timeline, expect)
     assert found.timeline.steps == plan(sequence, found.start).steps
     assert broken(sequence, expect, found.start) == found.sentence
-    simpler = min(((roundness(at, zone), at) for at in refuting), default=(9, found.start))
+    simpler = min(((roundness(at, zone), at) for at in breaking), default=(9, found.start))
     assert (roundness(found.start, zone), found.start) <= simpler
 
 
@@ -125,8 +131,8 @@ def test_zones_that_are_alike_have_the_same_verdict(data):
     assert together.refuted == any(verdict.refuted for verdict in apart)
     if together.refuted:
         first = next(verdict for verdict in apart if verdict.refuted)
-        assert together.counterexample.timezone == first.counterexample.timezone
-        assert together.counterexample.start == first.counterexample.start
+        assert refuting(together).timezone == refuting(first).timezone
+        assert refuting(together).start == refuting(first).start
     else:
         assert together.cases == sum(verdict.cases for verdict in apart)
 
@@ -149,7 +155,7 @@ def test_who_is_enrolled_in_office_hours_is_mailed_then():
 
     assert decide(at_home, hours, since=SINCE).verdict == "proved"
     assert decide(two_mails(Weekdays(1)), hours, since=SINCE).refuted
-    found = decide(anywhere, hours, since=SINCE).counterexample
+    found = refuting(decide(anywhere, hours, since=SINCE))
     assert found.timezone == "UTC"
     assert (found.start.in_timezone("Europe/Warsaw").hour, found.timeline[0].local.hour) == (9, 8 - 1)
 
@@ -164,7 +170,7 @@ def test_nobody_is_enrolled_after_the_last_date():
         return check(sequence, since=SINCE).verdicts[0]
 
     assert verdict("2026-12-17").verdict == "proved"
-    late = verdict("2026-12-16").counterexample
+    late = refuting(verdict("2026-12-16"))
     assert late.timeline[0].local.date() <= dt.date(2026, 12, 11)
     assert late.timeline[-1].local.date() > dt.date(2026, 12, 16)
 
@@ -188,7 +194,7 @@ def test_tasks_take_as_long_as_is_assumed():
 
     assert verdict(0).verdict == "not refuted"
     assert verdict(1).verdict == "not refuted"
-    found = verdict(4).counterexample
+    found = refuting(verdict(4))
     assert list(found.done) == [1]
     assert found.done[1] == calendar.after(found.timeline[1].estimated_execute_at, Weekdays(4))
     assert not keeps(Sequence("s", steps, calendar=calendar), found.timeline, expect)
@@ -204,7 +210,7 @@ def test_what_lies_between_is_drawn():
 
     verdict = decide(sequence, {"no_email_on": {"days": ["wed"]}}, since=SINCE)
 
-    found = verdict.counterexample
+    found = refuting(verdict)
     assert found.timeline[1].local.day_of_week == pendulum.WEDNESDAY
     assert found.start.in_timezone("UTC").format("ddd HH:mm") == "Mon 09:00"
     assert broken(sequence, verdict.expect, found.start, done=found.done) == found.sentence
@@ -237,7 +243,7 @@ def test_reports_must_finish(on, refuted):
 
     assert verdict.refuted == refuted
     if refuted:
-        assert verdict.counterexample.reported == next(iter(on))
+        assert refuting(verdict).reported == next(iter(on))
 
 
 # -- the range ------------------------------------------------------------------------------------------------
