@@ -81,9 +81,9 @@ def pieces(
                 waiting.append((begin + by, begin + high - at, (*earlier, value), (*moving, goes)))
 
 
-def cut(piece: Piece, moment: int, turns: Edges | None) -> list[Piece]:
+def cut(piece: Piece, moment: int, turns: Edges) -> list[Piece]:
     """The piece in parts, none of which has a turn of that moment inside."""
-    if turns is None or not piece.moving[moment]:
+    if not piece.moving[moment]:
         return [piece]
     at, length = piece.moments[moment], piece.end - piece.first
     found = turns.between(at, at + length)

@@ -47,19 +47,23 @@ def over(position: int) -> int:
     return 2 * position + 2
 
 
+def _those_that_turn(turns: Iterable[tuple[int, Edges | None]]) -> tuple[tuple[int, Edges], ...]:
+    return tuple((moment, edges) for moment, edges in turns if edges is not None)
+
+
 @attrs.frozen(eq=False)
 class Requirement:
     """One thing that must hold of every timeline on a ground.
 
-    It is about the moments `of` a timeline (0 is the start; see `Piece`). `broken` is given these, in microseconds, and
-    tells whether they break it; `tell` says how. `turns` are moments with the instants at which what it makes of them
-    may turn (None: nowhere).
+    It is about the moments `of` a timeline, one or two (0 is the start; see `Piece`). `broken` is given these, in
+    microseconds, and tells whether they break it; `tell` says how. `turns` are moments with the instants at which what
+    it makes of them may turn.
     """
 
     of: tuple[int, ...]
     broken: Callable[..., bool]
     tell: Callable[..., str]
-    turns: tuple[tuple[int, Edges | None], ...] = ()
+    turns: tuple[tuple[int, Edges], ...] = attrs.field(default=(), converter=_those_that_turn)
 
     @property
     def last_step(self) -> int:

@@ -3,7 +3,8 @@
 The sweep goes zone by zone and week by week, a zone for each kind and an ordinary week for all that are alike (see
 `scope`), piece by piece (see `pieces`), and asks each requirement at both ends of each piece. So what it proves, it
 proves for every microsecond. It takes tasks to be done when they are due; where a design assumes that they may take
-longer, also each alone, and all of them, as late as that. What lies between is drawn (`between`).
+longer, also all of them (and in the thorough profile each alone) as late as that. What lies between is drawn
+(`between`).
 
 Of the cases that refute an expectation, the simplest counts: with the fewest late tasks, in the simplest zone (the
 definition's own, UTC, others by name), at the roundest clock time (hours before half hours, before quarters, before
@@ -110,7 +111,7 @@ def decide_all(sequence: Sequence, expects: Several[Mapping[str, Any]], scope: S
             search.cases = len(search.expect["stops_on"])
             search.found = _stops(sequence, search.expect, scope)
     swept = [search for search in searches if "stops_on" not in search.expect]
-    lates = _lates(sequence)
+    lates = _lates(sequence, each=scope.profile.each_task)
     if swept and scope.weeks:
         kinds = alike(sequence, scope, _horizon(sequence, scope, lates[-1], swept))
 
@@ -154,8 +155,8 @@ def _depends_on_tasks(sequence: Sequence, search: _Search) -> bool:
     return any(not step.is_email for step in sequence.steps[: last + 1])
 
 
-def _lates(sequence: Sequence) -> list[Late]:
-    """Which tasks are done as late as is assumed: none of them, each alone, all."""
+def _lates(sequence: Sequence, *, each: bool) -> list[Late]:
+    """Which tasks are done as late as is assumed: none of them, each alone if so asked, all."""
     tasks = [position for position, step in enumerate(sequence.steps) if not step.is_email]
     none: Late = (None,) * len(sequence.steps)
     within = sequence.assume.get("tasks_done_within")
@@ -164,7 +165,8 @@ def _lates(sequence: Sequence) -> list[Late]:
     delay = duration(within)
     if delay == Hours(0):
         return [none]
-    choices = [{task} for task in tasks] + ([set(tasks)] if len(tasks) > 1 else [])
+    alone = [{task} for task in tasks] if each and len(tasks) > 1 else []
+    choices = [*alone, set(tasks)]
     return [
         none,
         *(tuple(delay if position in choice else None for position in range(len(none))) for choice in choices),
@@ -191,8 +193,9 @@ def _sweep(sequence: Sequence, scope: Scope, courses: Courses, count: int, late:
             search.cases += cases
         if not spans:
             continue
-        over_at = _longest(ground, _end(sequence, courses, begin + WEEK, late), searches) + WEEK
-        if _is_ordinary(ground, days, begin - DAY, over_at):
+        if _is_ordinary(ground, days, begin - DAY, begin + WEEK) and _is_ordinary(
+            ground, days, begin, _longest(ground, _end(sequence, courses, begin + WEEK, late), searches) + WEEK
+        ):
             kind = (ground.wall(begin) % WEEK, *((first - begin, end - begin) for first, end in spans))
             if kind in seen:
                 continue
@@ -257,7 +260,7 @@ def _look(ground: Ground, piece: Piece, asked: _Asked) -> None:
     for search, each in asked:
         for requirement, kept in each:
             of = requirement.of
-            if not any(moving[i] for i in of):
+            if not (moving[of[0]] or moving[of[-1]]):
                 # The same for all starts, and often for those of other pieces, too.
                 values = tuple([moments[i] for i in of])
                 if values in kept:
