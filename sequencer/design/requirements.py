@@ -32,7 +32,7 @@ from sequencer.core.delays import Delay, delay_of
 from sequencer.core.sequence import Sequence, Step
 from sequencer.design.ground import DAY, HOUR, MINUTE, SECOND, Edges, Ground, clock_reading, day_number
 
-__all__ = ["Requirement", "duration", "requirements"]
+__all__ = ["Requirement", "duration", "over", "requirements"]
 
 START = 0
 

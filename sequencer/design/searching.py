@@ -3,8 +3,8 @@
 The sweep goes zone by zone and week by week, a zone for each kind and an ordinary week for all that are alike (see
 `scope`), piece by piece (see `pieces`), and asks each requirement at both ends of each piece. So what it proves, it
 proves for every microsecond. It takes tasks to be done when they are due; where a design assumes that they may take
-longer, also all of them (and in the thorough profile each alone) as late as that. What lies between is drawn
-(`between`).
+longer, also all of them (and in the thorough profile each alone) as late as that. Some expectations then hold whenever
+tasks are done (`tails`); for the others, cases that lie between are drawn (`between`).
 
 Of the cases that refute an expectation, the simplest counts: with the fewest late tasks, in the simplest zone (the
 definition's own, UTC, others by name), at the roundest clock time (hours before half hours, before quarters, before
@@ -13,17 +13,16 @@ five minutes, before minutes), and the earliest of those.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from collections.abc import Sequence as Several
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import attrs
 from pendulum import DateTime
 
-from sequencer.core.delays import Delay, Hours
+from sequencer.core.delays import Hours
 from sequencer.core.expectations import to_expectations
 from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.sequence import Sequence
@@ -31,18 +30,16 @@ from sequencer.core.timeline import plan
 from sequencer.core.values import frozen
 from sequencer.design.counterexample import Counterexample
 from sequencer.design.courses import Courses
-from sequencer.design.ground import DAY, HOUR, MINUTE, SECOND, Ground, day_number
-from sequencer.design.pieces import Piece, cut, pieces
+from sequencer.design.ground import DAY, Ground, day_number
+from sequencer.design.pieces import pieces
 from sequencer.design.requirements import Requirement, duration, over, requirements
-from sequencer.design.scope import WEEK, Scope, alike, to_scope, weeks
+from sequencer.design.scope import Scope, alike, to_scope, weeks
 from sequencer.design.stopping import decide_stops
+from sequencer.design.sweeping import Late, Search, horizon, sweep
+from sequencer.design.tails import hold_whatever_tasks_take
 from sequencer.design.verdict import Verdict
 
 __all__ = ["broken", "decide", "decide_all"]
-
-_LEVELS = (HOUR, HOUR // 2, HOUR // 4, 5 * MINUTE, MINUTE, SECOND, 1)
-_EPOCH = 0
-Late = tuple[Delay | None, ...]
 
 
 def decide(
@@ -92,41 +89,37 @@ def broken(
 
 
 @attrs.define
-class _Search:
-    """What is known about one expectation so far."""
+class _Sought(Search):
+    """What is known about one expectation, and what has come of it."""
 
-    expect: Mapping[str, Any]
-    cases: int = 0
-    # How simple the simplest case is, and when it starts; and what it breaks.
-    best: tuple[tuple[int, int], Requirement] | None = None
     found: Counterexample | None = None
     note: str | None = None
 
 
 def decide_all(sequence: Sequence, expects: Several[Mapping[str, Any]], scope: Scope) -> tuple[Verdict, ...]:
     """The verdict on each of several expectations, looked for together."""
-    searches = [_Search(frozen(expect)) for expect in expects]
+    searches = [_Sought(each, partial(requirements, sequence, each)) for each in map(frozen, expects)]
     for search in searches:
         if "stops_on" in search.expect:
             search.cases = len(search.expect["stops_on"])
             search.found = _stops(sequence, search.expect, scope)
     swept = [search for search in searches if "stops_on" not in search.expect]
     lates = _lates(sequence, each=scope.profile.each_task)
+    between: list[_Sought] = []
+
+    @cache
+    def courses_in(timezone: str) -> Courses:
+        return Courses(Ground(sequence.calendar.in_zone(timezone), day_number(scope.since) * DAY))
+
     if swept and scope.weeks:
-        kinds = alike(sequence, scope, _horizon(sequence, scope, lates[-1], swept))
-
-        @cache
-        def courses_in(timezone: str) -> Courses:
-            return Courses(Ground(sequence.calendar.in_zone(timezone), day_number(scope.since) * DAY))
-
-        for late in lates:
-            for timezone, count in kinds:
-                still = [search for search in swept if search.found is None]
-                if still:
-                    _sweep(sequence, scope, courses_in(timezone), count, late, still)
-    between = [each for each in swept if each.found is None and len(lates) > 1 and _depends_on_tasks(sequence, each)]
-    if between and scope.weeks:
-        _draw(sequence, scope, between)
+        end = horizon(sequence, scope, lates[-1], swept)
+        _sweep_all(sequence, scope, lates, alike(sequence, scope, end), swept, courses_in)
+        if len(lates) > 1:
+            left = [search for search in swept if search.found is None]
+            proved = hold_whatever_tasks_take(sequence, scope, end, [each.expect for each in left], courses_in)
+            between = [search for search, holds in zip(left, proved, strict=True) if not holds]
+        if between:
+            _draw(sequence, scope, between)
     return tuple(
         Verdict(
             search.expect,
@@ -140,19 +133,36 @@ def decide_all(sequence: Sequence, expects: Several[Mapping[str, Any]], scope: S
     )
 
 
+def _sweep_all(
+    sequence: Sequence,
+    scope: Scope,
+    lates: Several[Late],
+    kinds: Several[tuple[str, int]],
+    searches: list[_Sought],
+    courses_in: Callable[[str], Courses],
+) -> None:
+    """Sweep with ever more late tasks, in ever less simple zones, until all expectations are refuted."""
+    for late in lates:
+        for timezone, count in kinds:
+            still = [search for search in searches if search.found is None]
+            if not still:
+                return
+            courses = courses_in(timezone)
+            sweep(sequence, scope, courses, count, late, still)
+            for search in still:
+                if search.best is not None:
+                    (_, start), by = search.best
+                    (only,) = pieces(sequence, courses, start, start + 1, late)
+                    done = {position for position, delay in enumerate(late) if delay is not None}
+                    search.found = _counterexample(sequence, search.expect, courses.ground, only.moments, done, by)
+
+
 def _stops(sequence: Sequence, expect: Mapping[str, Any], scope: Scope) -> Counterexample | None:
     timezone = scope.timezones[0]
     for _, spans in weeks(sequence, scope, timezone):
         for start, _end in spans:
             return decide_stops(sequence, expect, start=from_microseconds(start), timezone=timezone)
     return None
-
-
-def _depends_on_tasks(sequence: Sequence, search: _Search) -> bool:
-    """Whether a task stands among the steps that matter."""
-    ground = Ground(sequence.calendar, _EPOCH)
-    last = max((each.last_step for each in requirements(sequence, search.expect, ground)), default=-1)
-    return any(not step.is_email for step in sequence.steps[: last + 1])
 
 
 def _lates(sequence: Sequence, *, each: bool) -> list[Late]:
@@ -173,140 +183,6 @@ def _lates(sequence: Sequence, *, each: bool) -> list[Late]:
     ]
 
 
-# -- the sweep ------------------------------------------------------------------------------------------------
-
-# Beside each requirement, what is known to keep it.
-_Asked = list[tuple[_Search, list[tuple[Requirement, set[tuple[int, ...]]]]]]
-
-
-def _sweep(sequence: Sequence, scope: Scope, courses: Courses, count: int, late: Late, searches: list[_Search]) -> None:
-    """Look at every start of a scope on a ground; `count` zones are like its zone."""
-    ground = courses.ground
-    asked: _Asked = [
-        (search, [(each, set()) for each in requirements(sequence, search.expect, ground)]) for search in searches
-    ]
-    days = _odd_days(sequence, searches)
-    seen = set()
-    for begin, spans in weeks(sequence, scope, ground.calendar.timezone):
-        cases = count * sum((end - first) // MINUTE for first, end in spans)
-        for search in searches:
-            search.cases += cases
-        if not spans:
-            continue
-        if _is_ordinary(ground, days, begin - DAY, begin + WEEK) and _is_ordinary(
-            ground, days, begin, _longest(ground, _end(sequence, courses, begin + WEEK, late), searches) + WEEK
-        ):
-            kind = (ground.wall(begin) % WEEK, *((first - begin, end - begin) for first, end in spans))
-            if kind in seen:
-                continue
-            seen.add(kind)
-        for first, end in spans:
-            for piece in pieces(sequence, courses, first, end, late):
-                _look(ground, piece, asked)
-    for search in searches:
-        if search.best is not None:
-            (_, start), by = search.best
-            (only,) = pieces(sequence, courses, start, start + 1, late)
-            done = {position for position, delay in enumerate(late) if delay is not None}
-            search.found = _counterexample(sequence, search.expect, ground, only.moments, done, by)
-
-
-def _end(sequence: Sequence, courses: Courses, start: int, late: Late) -> int:
-    """When the timeline of a start is over."""
-    (only,) = pieces(sequence, courses, start, start + 1, late)
-    return only.moments[-1]
-
-
-def _longest(ground: Ground, at: int, searches: Several[_Search]) -> int:
-    """The latest instant that any expectation reckons with, from a moment on."""
-    durations = (
-        duration(value)
-        for search in searches
-        for value in search.expect.values()
-        if isinstance(value, Mapping) and set(value) in ({"hours"}, {"weekdays"})
-    )
-    return max((ground.after(each)(at) for each in durations), default=at)
-
-
-def _horizon(sequence: Sequence, scope: Scope, late: Late, searches: Several[_Search]) -> int:
-    """An instant after all that the timelines of a scope reckon with."""
-    last = (day_number(scope.until) + 9) * DAY
-    ground = Ground(sequence.calendar, last)
-    return _longest(ground, _end(sequence, Courses(ground), last, late), searches) + 5 * WEEK
-
-
-def _odd_days(sequence: Sequence, searches: Several[_Search]) -> list[int]:
-    """The dates, as days since 1970, that are unlike others of their weekday."""
-    days = {day_number(day) for day in sequence.calendar.holidays}
-    for search in searches:
-        for value in search.expect.values():
-            dates = value.get("dates", ()) if isinstance(value, Mapping) else (value,) if isinstance(value, str) else ()
-            days |= {day_number(date.fromisoformat(day)) + more for day in dates for more in (0, 1)}
-    return sorted(days)
-
-
-def _is_ordinary(ground: Ground, days: list[int], first: int, last: int) -> bool:
-    """Whether no clock changes, and no odd date comes, from one instant to another (T8)."""
-    last_day = ground.wall(last) // DAY
-    if ground.clock.between(first - DAY, last):
-        return False
-    low = bisect_left(days, ground.wall(first) // DAY - 1)
-    return low == len(days) or days[low] > last_day
-
-
-def _look(ground: Ground, piece: Piece, asked: _Asked) -> None:
-    """Ask all requirements of all starts of a piece."""
-    moments, moving = piece.moments, piece.moving
-    for search, each in asked:
-        for requirement, kept in each:
-            of = requirement.of
-            if not (moving[of[0]] or moving[of[-1]]):
-                # The same for all starts, and often for those of other pieces, too.
-                values = tuple([moments[i] for i in of])
-                if values in kept:
-                    continue
-                if not requirement.broken(*values):
-                    kept.add(values)
-                    continue
-            _ask(ground, piece, requirement, search)
-
-
-def _ask(ground: Ground, whole: Piece, requirement: Requirement, search: _Search) -> None:
-    """Ask a requirement at both ends of each part of a piece, and note the simplest start that breaks it."""
-    parts = [whole]
-    for moment, edges in requirement.turns:
-        parts = [part for piece in parts for part in cut(piece, moment, edges)]
-    for part in parts:
-        broken = [requirement.is_broken_by(part.of(start)) for start in part.ends]
-        if any(broken):
-            first, end = part.first, part.end
-            if not all(broken):
-                first, end = _stretch(part, requirement, from_first=broken[0])
-            start = _round_start(ground, first, end)
-            level = next(i for i, size in enumerate(_LEVELS) if ground.wall(start) % size == 0)
-            if search.best is None or (level, start) < search.best[0]:
-                search.best = (level, start), requirement
-
-
-def _stretch(part: Piece, requirement: Requirement, *, from_first: bool) -> tuple[int, int]:
-    """The starts (from, to) of a part that break a requirement, which one end of it does: found by halving."""
-    low, high = part.first, part.end - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if requirement.is_broken_by(part.of(middle)) == from_first:
-            low = middle
-        else:
-            high = middle
-    return (part.first, high) if from_first else (high, part.end)
-
-
-def _round_start(ground: Ground, first: int, end: int) -> int:
-    """The first of the roundest clock times among some instants, between which the clock does not change."""
-    offset = ground.wall(first) - first
-    starts = (-(-(first + offset) // size) * size - offset for size in _LEVELS)
-    return next(start for start in starts if start < end)
-
-
 # -- what is found --------------------------------------------------------------------------------------------
 
 
@@ -325,7 +201,7 @@ def _counterexample(
     return Counterexample(expect, start, timezone, late, timeline, by.told_of(moments))
 
 
-def _draw(sequence: Sequence, scope: Scope, searches: list[_Search]) -> None:
+def _draw(sequence: Sequence, scope: Scope, searches: list[_Sought]) -> None:
     """Look for counterexamples with tasks that are done between when they are due and as late as is assumed."""
     try:
         from sequencer.design.between import draw

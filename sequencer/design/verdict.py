@@ -35,7 +35,7 @@ class Verdict:
 
     - "proved": it holds for every start and zone of the `scope`, to the microsecond.
     - "refuted": it does not, and `counterexample` is the simplest case.
-    - "not refuted": it holds where tasks are done at once or as late as is assumed; for what lies between, cases were
+    - "not refuted": it holds where tasks are done when due or as late as is assumed; of what lies between, cases were
       drawn, and none refutes it.
 
     `cases` is how many have been decided: each minute at which somebody in a zone may be enrolled is one, and so is

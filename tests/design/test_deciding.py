@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from datetime import timedelta
 
 import attrs
@@ -276,3 +277,49 @@ def test_a_range_that_is_none_is_refused(options, why):
     """An unknown profile or zone, and a date that is none, are refused."""
     with pytest.raises(InvalidInput, match=why):
         decide(two_mails(Hours(24)), {"min_duration": {"hours": 1}}, **options)
+
+
+def test_what_holds_whenever_tasks_are_done_is_proved():
+    """Where only what follows a task matters, an expectation is proved for whatever tasks may take."""
+    steps = [
+        Step(Task("Call")),
+        Step(AutomatedEmail(1), Hours(30)),
+        Step(AutomatedEmail(2), Weekdays(1)),
+        Step(Task("Go")),
+    ]
+    calendar = Calendar("Europe/Warsaw", send_windows=[OFFICE])
+    sequence = Sequence("s", steps, calendar=calendar, assume={"tasks_done_within": {"weekdays": 5}})
+
+    assert decide(sequence, {"local_hours": {"from": "09:00", "to": "17:00"}}, since=SINCE).verdict == "proved"
+    assert decide(sequence, {"min_between_emails": {"hours": 23}}, since=SINCE).verdict == "proved"
+    assert decide(sequence, {"max_between_steps": {"weekdays": 3}}, since=SINCE).verdict == "proved"
+    assert decide(sequence, {"max_duration": {"weekdays": 30}}, since=SINCE).verdict == "not refuted"
+    assert decide(sequence, {"min_between_steps": {"hours": 1}}, since=SINCE).refuted
+
+
+@settings(max_examples=25)
+@given(st.data())
+def test_what_is_proved_with_late_tasks_no_late_task_refutes(data):
+    """A verdict of proved holds also where tasks are done at odd moments between."""
+    sequence, moment = data.draw(designs(zone="Europe/Warsaw", most=4))
+    assume(moment.year > 1971)
+    sequence = attrs.evolve(sequence, assume={"tasks_done_within": {"weekdays": 2}})
+    (expect,) = to_expectations([data.draw(expectations([str(moment.date())]))])
+    since = moment.date() - timedelta(days=data.draw(st.integers(0, 12)))
+    scope = attrs.evolve(to_scope(sequence, since=since, timezones=["Europe/Warsaw"]), weeks=2)
+
+    shares = random.Random(data.draw(st.integers(0, 1000)))
+    (verdict,) = decide_all(sequence, [expect], scope)
+
+    if verdict.verdict == "proved":
+        for start in list(starts_of(since, 14, "Europe/Warsaw", timedelta(hours=5, minutes=40))):
+            done: dict = {}
+            for position, step in enumerate(sequence.steps):
+                if not step.is_email:
+                    planned = plan(sequence, start, reasons=False, done=done)[position].estimated_execute_at
+                    limit = sequence.calendar.after(planned, Weekdays(2))
+                    share = shares.choice([0, 0.1, 0.5, 0.77, 1])
+                    done[position] = planned + timedelta(seconds=int(share * (limit - planned).total_seconds()))
+            assert keeps(sequence, plan(sequence, start, reasons=False, done=done), expect), (start, done)
+    elif verdict.refuted:
+        assert not keeps(sequence, refuting(verdict).timeline, expect)
