@@ -17,6 +17,7 @@ from sequencer.core.expectations import read_assumptions, read_expectations
 from sequencer.core.policy_document import policy_document, read_policy
 from sequencer.core.problems import MISSING, EnoughProblems, Problems, item, shown
 from sequencer.core.sequence import Sequence, Step, Task
+from sequencer.core.silence import read_silence
 from sequencer.core.step_document import STAND_IN, plain, read_step, read_templates, step_document, templates_document
 from sequencer.core.values import to_line, to_metadata
 
@@ -25,8 +26,10 @@ __all__ = ["FORMAT", "HolidaysOf", "from_document", "to_document"]
 FORMAT = 1
 
 _KEYS = (
-    "format", "name", "key", "timezone", "calendar", "policy", "metadata", "steps", "templates", "assume", "expect",
+    "format", "name", "key", "timezone", "calendar", "policy", "metadata", "steps", "templates", "assume", "expect", "silence",
 )  # fmt: skip
+
+_OF_A_SILENCE = ("finding", "step", "because")
 
 
 def from_document(document: object, *, timezone: str = "UTC", holidays_of: HolidaysOf | None = None) -> Sequence:
@@ -71,6 +74,8 @@ def _read_sequence(problems: Problems, document: object, timezone: str, holidays
         valid["assume"] = read_assumptions(problems, given["assume"], "assume")
     if "expect" in given:
         valid["expect"] = read_expectations(problems, given["expect"], "expect")
+    if "silence" in given:
+        valid["silence"] = read_silence(problems, given["silence"], "silence")
     steps = problems.listing(given["steps"], "steps") if "steps" in given else MISSING
     if steps is not MISSING:
         valid["steps"] = [read_step(problems, each, item("steps", i)) for i, each in enumerate(steps)]
@@ -110,6 +115,7 @@ def to_document(sequence: Sequence, *, defaults: bool = True) -> dict[str, Any]:
         "templates": templates_document(sequence),
         "assume": plain(sequence.assume),
         "expect": plain(sequence.expect),
+        "silence": [{key: each[key] for key in _OF_A_SILENCE if key in each} for each in sequence.silence],
     }
     return document if defaults else _brief(document)
 

@@ -2,8 +2,8 @@
 
 Everything here is frozen, compares by value, and has a repr that is valid Python. Of a sequence, the steps, the
 calendar's rules, the policy, the name and the metadata make its *content*: changed content under the same key is a new
-version (laws L1, L9). Templates and expectations are not part of it: texts are looked up when a mail leaves, and
-expectations do not run.
+version (laws L1, L9). Templates, expectations and silences are not part of it: texts are looked up when a mail leaves,
+and the others do not run.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sequencer.core.errors import DefinitionError, InvalidInput, Problem
 from sequencer.core.expectations import to_assumptions, to_expectations
 from sequencer.core.merge import problems_of
 from sequencer.core.policy import Policy
+from sequencer.core.silence import to_silence, unknown_steps
 from sequencer.core.values import (
     EMPTY,
     FrozenMapping,
@@ -204,6 +205,7 @@ class Sequence:
     templates: Mapping[Identifier, Template] = attrs.field(default=EMPTY, kw_only=True)
     assume: Mapping[str, Any] = attrs.field(default=EMPTY, kw_only=True)
     expect: tuple[Mapping[str, Any], ...] = attrs.field(default=(), kw_only=True)
+    silence: tuple[Mapping[str, Any], ...] = attrs.field(default=(), kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         problems: list[Problem] = []
@@ -225,7 +227,10 @@ class Sequence:
         settle("templates", _to_templates)
         settle("assume", lambda value: to_metadata(to_assumptions(value), "assume"))
         settle("expect", lambda value: tuple(to_metadata(each, "expect") for each in to_expectations(value)))
+        settle("silence", lambda value: tuple(to_metadata(each, "silence") for each in to_silence(value)))
         self._settle_steps(problems)
+        if not problems:
+            problems += unknown_steps(self.silence, [step.key for step in self.steps])
         if not problems and "until" not in self.assume.get("enrolled", ()):
             problems.extend(
                 Problem(
@@ -270,7 +275,7 @@ class Sequence:
             parts.append(f"key={self.key!r}")
         parts += [
             f"{name}={getattr(self, name)!r}"
-            for name in ("policy", "metadata", "templates", "assume", "expect")
+            for name in ("policy", "metadata", "templates", "assume", "expect", "silence")
             if getattr(self, name) != getattr(_PLAIN, name)
         ]
         return f"Sequence({', '.join(parts)})"

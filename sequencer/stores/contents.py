@@ -1,7 +1,7 @@
 """What a store keeps of a sequence: its content as canonical text with a digest, and its templates (laws L1, L9).
 
-The content is everything that runs: name, steps, calendar, policy and metadata. Templates, assumptions and
-expectations are left out of it, so that correcting a text makes no new version.
+The content is everything that runs: name, steps, calendar, policy and metadata. Templates, assumptions,
+expectations and silences are left out of it, so that correcting a text makes no new version.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sequencer.stores.codec import encode_id
 
 __all__ = ["Content", "content_of", "keyed_hash", "sequence_of"]
 
-_NO_CONTENT = ("templates", "assume", "expect")
+_NO_CONTENT = ("templates", "assume", "expect", "silence")
 
 
 @attrs.frozen

@@ -12,6 +12,7 @@ from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.merge import problems_of
 from sequencer.core.policy import REPORT_KINDS, Policy, Reaction, Retry, Unsubscribe
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task, Template
+from sequencer.core.silence import SILENCEABLE
 
 # Words that some reader of YAML takes for something else, and texts that need care in one notation or the other.
 WORDS = r"""no yes on off y n Null ~ true FALSE 010 0x1F 0o7 1_000 9:30 1e5 .5 5. +1 -0 .inf .NaN NaN 2026-12-25 << = !
@@ -123,6 +124,15 @@ EXPECTATIONS = st.one_of(
 
 
 @st.composite
+def silences(draw, keys):
+    """What a sequence whose steps have these keys is silent about: everywhere, at a key, or at a position."""
+    steps = st.none() | st.integers(0, len(keys) - 1) | st.sampled_from(keys)
+    entry = {"finding": draw(st.sampled_from(SILENCEABLE)), "because": draw(lines(500))}
+    step = draw(steps)
+    return entry if step is None else entry | {"step": step}
+
+
+@st.composite
 def sequences(draw):
     """Sequences in all that they can be."""
     keys = draw(st.lists(st.none() | lines(64), min_size=1, max_size=5, unique_by=lambda key: key or object()))
@@ -140,4 +150,5 @@ def sequences(draw):
         templates=draw(st.dictionaries(IDS, st.builds(Template, lines(200).filter(is_well_formed), TEXTS), max_size=4)),
         assume=draw(ASSUMPTIONS),
         expect=draw(st.lists(EXPECTATIONS, max_size=3)),
+        silence=draw(st.lists(silences(keys), max_size=2)),
     )

@@ -253,6 +253,14 @@ YAML = {
     "an end for people of all times": (also("expect: [{ends_by: §2026-12-24}]\n"), "missing_assumption"),
     "a stop on what is not reported": (also("expect: [{stops_on: [§reply]}]\n"), "invalid_value"),
     "hours that are text": (also("expect: [{local_hours: §late}]\n"), "invalid_type"),
+    # -- silence
+    "a silence that is a mapping": (also("silence: §{finding: mails_close, because: so}\n"), "invalid_type"),
+    "a silence for no finding": (also("silence: [{finding: §mail_close, because: so}]\n"), "unknown_finding"),
+    "a silence without a reason": (also("silence: [§{finding: mails_close}]\n"), "missing"),
+    "a silence with a blank reason": (also('silence: [{finding: mails_close, because: §" "}]\n'), "blank"),
+    "a silence that says why": (also("silence: [{finding: mails_close, §reason: so}]\n"), "unknown_key"),
+    "a silence for no step": (also("silence: [{finding: mails_close, step: §99, because: so}]\n"), "unknown_step"),
+    "a silence for half a step": (also("silence: [{finding: mails_close, step: §0.5, because: so}]\n"), "invalid_type"),
 }
 
 JSON = {

@@ -60,6 +60,9 @@ expect:
   - max_emails: {count: 3, days: 7}
   - no_email_on: {days: [fri], from: "15:00"}
   - local_hours: {from: "08:00", to: "24:00"}
+silence:
+  - {finding: reply_only_noted, because: "answers are read by hand, every hour"}
+  - {finding: mails_close, step: hello, because: "asked for by the customer"}
 """
 
 
@@ -99,6 +102,10 @@ def test_everything_that_a_definition_may_say():
         "no_email_on",
         "local_hours",
     ]
+    assert sequence.silence == (
+        {"finding": "reply_only_noted", "because": "answers are read by hand, every hour"},
+        {"finding": "mails_close", "step": "hello", "because": "asked for by the customer"},
+    )
 
 
 def test_words_are_what_people_take_them_for():

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from sequencer.core.document import to_document
 from sequencer.core.expectations import ASSUMPTIONS, EXPECTATIONS
 from sequencer.core.policy import REPORT_KINDS
+from sequencer.core.silence import SILENCEABLE
 from sequencer.definitions import dumps, load, loads, schema
 from sequencer.definitions.tree import Builder
 from sequencer.definitions.yaml_text import read_yaml
@@ -32,7 +33,7 @@ BEYOND_A_SCHEMA = {
     "an end for people of all times", "metadata that is too long", "an escaped lone surrogate",
     "an escaped pair of surrogates", "an escaped NUL", "an escaped NUL in a key", "a bell in a body",
     "a name of two lines", "a subject of two lines",
-    "a number of 65 bits", "metadata under a number",
+    "a number of 65 bits", "metadata under a number", "a silence for no step",
 }  # fmt: skip
 # What is refused for the way in which it is written, before there is anything to hold against a schema.
 OF_THE_TEXT = {
@@ -85,12 +86,13 @@ def test_what_the_reader_refuses_the_schema_refuses(marked):
 
 
 def test_the_vocabularies_are_the_same():
-    """Reports, assumptions and expectations are the same words in the schema and in the code."""
+    """Reports, assumptions, expectations and findings are the same words in the schema and in the code."""
     definitions = schema()["$defs"]
 
     assert set(definitions["policy"]["properties"]["on"]["properties"]) == set(REPORT_KINDS)
     assert set(definitions["expectation"]["properties"]) == set(EXPECTATIONS)
     assert set(schema()["properties"]["assume"]["properties"]) == set(ASSUMPTIONS)
+    assert definitions["silence"]["properties"]["finding"]["enum"] == list(SILENCEABLE)
 
 
 def test_every_key_is_written():
