@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import attrs
+
 from sequencer.core.document import from_document
 from sequencer.core.errors import DefinitionError, Problem
+from sequencer.core.problems import child, item
 from sequencer.core.sequence import Sequence
 from sequencer.definitions.countries import holidays_of
-from sequencer.definitions.sell import from_sell, is_sell
-from sequencer.definitions.texts import Format, built, opened
+from sequencer.definitions.sell import from_sell, is_sell, located_in_sell
+from sequencer.definitions.texts import Format, built, opened, placed
 
-__all__ = ["load", "load_all", "loads", "loads_all", "schema"]
+__all__ = ["Located", "load", "load_all", "load_located", "loads", "loads_all", "schema"]
 
 _NOTHING = "there is nothing in it: a definition has at least a name and steps"
 
@@ -48,6 +52,47 @@ def loads_all(
 ) -> tuple[Sequence, ...]:
     """All sequences in a text, `file` being what problems call it. Otherwise as `load_all`."""
     return built(text, partial(_sequences, timezone=timezone), format=format, file=file, nothing=_NOTHING)
+
+
+@attrs.frozen
+class Located:
+    """A sequence from a file, and where in the file its parts stand."""
+
+    sequence: Sequence
+    file: str
+    _place: Callable[[str], tuple[int, int]] = attrs.field(repr=False, eq=False)
+
+    def place(self, path: str) -> tuple[int, int]:
+        """The line and the column, from 1, of a path like `steps[2].action_properties`.
+
+        What the file does not say, since it is so by default, stands at what it would be in.
+        """
+        return self._place(path)
+
+
+def load_located(path: str | os.PathLike[str], *, timezone: str = "UTC") -> Located:
+    """What `load` answers, with a way from the paths of its parts to their lines and columns. Raises as `load`."""
+    name, content, chosen = opened(path)
+    found, builder = placed(content, partial(_located, timezone=timezone), format=chosen, file=name, nothing=_NOTHING)
+    sequence = _only(tuple(each for each, _ in found), name)
+    there = found[0][1]
+    return Located(sequence, name, lambda path: builder.place(there(path)))
+
+
+def _located(data: Any, timezone: str) -> tuple[tuple[Sequence, Callable[[str], str]], ...]:
+    if is_sell(data):
+        return located_in_sell(data, timezone=timezone)
+    return ((from_document(data, timezone=timezone, holidays_of=holidays_of), partial(_in_document, data)),)
+
+
+def _in_document(data: Mapping[str, Any], path: str) -> str:
+    """The path of a place in a document that may have its templates as a list, where a sequence has a mapping."""
+    templates = data.get("templates")
+    for i, each in enumerate(templates if isinstance(templates, list) else ()):
+        whole = child("templates", each["id"])
+        if path == whole or path.startswith((f"{whole}.", f"{whole}[")):
+            return item("templates", i) + path[len(whole) :]
+    return path
 
 
 def _sequences(data: Any, timezone: str) -> tuple[Sequence, ...]:

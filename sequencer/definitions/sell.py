@@ -6,7 +6,7 @@ creators and times of creation belong to Sell and are left behind; the key is th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -16,7 +16,7 @@ from sequencer.core.errors import DefinitionError, Problem
 from sequencer.core.problems import MISSING, EnoughProblems, Problems, child, item, shown
 from sequencer.core.sequence import Sequence
 
-__all__ = ["from_sell", "is_sell"]
+__all__ = ["from_sell", "is_sell", "located_in_sell"]
 
 _SEQUENCE_KEYS = (
     "name", "steps", "steps_total", "unsubscribe_settings", "id", "creator_id", "created_at", "updated_at",
@@ -36,9 +36,8 @@ class _Found:
     path: str
     step_paths: tuple[str, ...]
 
-    def there(self, problem: Problem) -> str:
-        """The path of a problem with the document, in what Sell answered."""
-        path = problem.path
+    def there(self, path: str) -> str:
+        """The path of a place in the document, in what Sell answered."""
         if path.startswith("steps["):
             index, _, rest = path[len("steps[") :].partition("]")
             return self.step_paths[int(index)] + rest
@@ -57,8 +56,13 @@ def from_sell(data: object, *, timezone: str = "UTC") -> tuple[Sequence, ...]:
 
     `timezone` is the zone of all of them. Raises `DefinitionError` with all problems, by their paths in the answer.
     """
+    return tuple(sequence for sequence, _ in located_in_sell(data, timezone=timezone))
+
+
+def located_in_sell(data: object, *, timezone: str = "UTC") -> tuple[tuple[Sequence, Callable[[str], str]], ...]:
+    """What `from_sell` answers, and for each sequence a way from a path in its document to one in the answer."""
     problems = Problems()
-    sequences: list[Sequence] = []
+    sequences: list[tuple[Sequence, Callable[[str], str]]] = []
     try:
         if problems.plain(data):
             _read(problems, data, timezone, sequences)
@@ -69,7 +73,9 @@ def from_sell(data: object, *, timezone: str = "UTC") -> tuple[Sequence, ...]:
     return tuple(sequences)
 
 
-def _read(problems: Problems, data: object, timezone: str, sequences: list[Sequence]) -> None:
+def _read(
+    problems: Problems, data: object, timezone: str, sequences: list[tuple[Sequence, Callable[[str], str]]]
+) -> None:
     if isinstance(data, Mapping) and "items" in data:
         entries = [(each, item("items", i)) for i, each in enumerate(_items(problems, data, ""))]
     else:
@@ -84,13 +90,13 @@ def _read(problems: Problems, data: object, timezone: str, sequences: list[Seque
             sequence = from_document(found.document, timezone=timezone)
         except DefinitionError as error:
             for problem in error.problems:
-                problems.add(problem.code, problem.message, found.there(problem))
+                problems.add(problem.code, problem.message, found.there(problem.path))
             continue
         first = names.setdefault(sequence.key, found.path)
         if first != found.path:
             message = f"{shown(sequence.name)} is the name of {first}, too, and names tell sequences apart: rename one"
             problems.add("duplicate_name", message, child(found.path, "name"))
-        sequences.append(sequence)
+        sequences.append((sequence, found.there))
 
 
 def _unwrap(problems: Problems, value: object, path: str, kind: str) -> Any:

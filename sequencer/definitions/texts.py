@@ -13,7 +13,7 @@ from sequencer.definitions.json_text import read_json
 from sequencer.definitions.tree import Builder, Lines
 from sequencer.definitions.yaml_text import read_yaml
 
-__all__ = ["MOST_BYTES", "Format", "built", "decoded", "file_bytes", "opened"]
+__all__ = ["MOST_BYTES", "Format", "built", "decoded", "file_bytes", "opened", "placed"]
 
 MOST_BYTES = 256 * 1024
 """The longest definition that is read."""
@@ -32,6 +32,13 @@ def built(
     Raises `DefinitionError` with all problems at once, also those that `build` raises it with: each by the path that it
     names gets its file, line and column.
     """
+    return placed(text, build, format=format, file=file, nothing=nothing)[0]
+
+
+def placed(
+    text: str | bytes, build: Callable[[Any], _T], *, format: Format | None, file: str | None, nothing: str
+) -> tuple[_T, Builder]:
+    """What `built` answers, and the builder, which knows where in the text each value stands."""
     text = decoded(text, file, most=MOST_BYTES)
     builder = Builder(text, file, nothing=nothing)
     if not text.strip():
@@ -45,10 +52,10 @@ def built(
     try:
         result = build(builder.data)
     except DefinitionError as error:
-        problems += [placed for each in error.problems if (placed := builder.placed(each)) is not None]
+        problems += [found for each in error.problems if (found := builder.placed(each)) is not None]
     if problems:
         raise DefinitionError(sorted(problems, key=_in_order))
-    return result
+    return result, builder
 
 
 def _in_order(problem: Problem) -> tuple[bool, int, int]:

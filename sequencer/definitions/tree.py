@@ -105,12 +105,16 @@ class Builder:
         if any(path == hole or (path.startswith(hole) and path[len(hole)] in ".[") for hole in self._holes):
             return None
         if problem.code in _ABOUT_KEYS and path in self._keys:
-            offset = self._keys[path]
+            line, column = self.lines(self._keys[path])
         else:
-            within = path if path in self._values else path[: max(path.rfind("."), 0)]
-            offset = self._values.get(within, self._values.get("", 0))
-        line, column = self.lines(offset)
+            line, column = self.place(path)
         return attrs.evolve(problem, file=self.file, line=line, column=column)
+
+    def place(self, path: str) -> tuple[int, int]:
+        """The line and the column of the value at a path; of what it would be in, where there is none."""
+        while path and path not in self._values:
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        return self.lines(self._values.get(path, 0))
 
     # -- what a reader meets -----------------------------------------------------------------------------------
 
