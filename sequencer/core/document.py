@@ -26,7 +26,8 @@ __all__ = ["FORMAT", "HolidaysOf", "from_document", "to_document"]
 FORMAT = 1
 
 _KEYS = (
-    "format", "name", "key", "timezone", "calendar", "policy", "metadata", "steps", "templates", "assume", "expect", "silence",
+    "format", "name", "key", "timezone", "calendar", "policy", "metadata", "steps", "templates", "assume", "expect",
+    "silence",
 )  # fmt: skip
 
 _OF_A_SILENCE = ("finding", "step", "because")

@@ -230,19 +230,17 @@ class Sequence:
         settle("silence", lambda value: tuple(to_metadata(each, "silence") for each in to_silence(value)))
         self._settle_steps(problems)
         if not problems:
-            problems += unknown_steps(self.silence, [step.key for step in self.steps])
-        if not problems and "until" not in self.assume.get("enrolled", ()):
-            problems.extend(
-                Problem(
-                    "missing_assumption",
-                    "needs the last date of enrolling: assume.enrolled.until; who is enrolled later cannot end by then",
-                    f"expect[{i}].ends_by",
-                )
-                for i, each in enumerate(self.expect)
-                if "ends_by" in each
-            )
+            problems = [*self._endless(), *unknown_steps(self.silence, [step.key for step in self.steps])]
         if problems:
             raise DefinitionError(problems)
+
+    def _endless(self) -> Iterable[Problem]:
+        """The ends that are expected by a date of people who may be enrolled at any."""
+        if "until" not in self.assume.get("enrolled", ()):
+            for i, each in enumerate(self.expect):
+                if "ends_by" in each:
+                    message = "needs the last date of enrolling: assume.enrolled.until; who is enrolled later cannot end by then"
+                    yield Problem("missing_assumption", message, f"expect[{i}].ends_by")
 
     def _settle_steps(self, problems: list[Problem]) -> None:
         if isinstance(self.steps, (str, Mapping)) or not isinstance(self.steps, Iterable):

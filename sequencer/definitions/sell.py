@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from sequencer.core.document import from_document
-from sequencer.core.errors import DefinitionError, Problem
+from sequencer.core.errors import DefinitionError
 from sequencer.core.problems import MISSING, EnoughProblems, Problems, child, item, shown
 from sequencer.core.sequence import Sequence
 
