@@ -239,7 +239,10 @@ class Sequence:
         if "until" not in self.assume.get("enrolled", ()):
             for i, each in enumerate(self.expect):
                 if "ends_by" in each:
-                    message = "needs the last date of enrolling: assume.enrolled.until; who is enrolled later cannot end by then"
+                    message = (
+                        "needs the last date of enrolling: assume.enrolled.until; who is enrolled later cannot end by "
+                        "then"
+                    )
                     yield Problem("missing_assumption", message, f"expect[{i}].ends_by")
 
     def _settle_steps(self, problems: list[Problem]) -> None:
