@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from sequencer.core.sequence import Sequence
 
 if TYPE_CHECKING:
+    from sequencer.definitions.files import Located
     from sequencer.simulation.scenario import Scenario
 
-__all__ = ["read_definition", "read_either"]
+__all__ = ["read_definition", "read_either", "read_located"]
 
 
 def read_definition(path: str) -> Sequence:
@@ -21,6 +22,19 @@ def read_definition(path: str) -> Sequence:
 
 def read_either(path: str, *, timezone: str = "UTC") -> Sequence | Scenario:
     """The sequence, or the scenario, in a file: whichever it is; its local times are in `timezone` if it names none."""
+    scenario = _scenario(path, timezone)
+    return read_definition(path) if scenario is None else scenario
+
+
+def read_located(path: str) -> Located | Scenario:
+    """As `read_either`, with where in the file the parts of a sequence stand."""
+    from sequencer.definitions.files import load_located
+
+    scenario = _scenario(path, "UTC")
+    return load_located(path) if scenario is None else scenario
+
+
+def _scenario(path: str, timezone: str) -> Scenario | None:
     from sequencer.definitions.texts import built, opened
     from sequencer.simulation.scenario_document import is_scenario, load_scenario
 
@@ -28,4 +42,4 @@ def read_either(path: str, *, timezone: str = "UTC") -> Sequence | Scenario:
     nothing = "there is nothing in it: a definition has at least a name and steps"
     if built(content, is_scenario, format=chosen, file=name, nothing=nothing):
         return load_scenario(path, timezone=timezone)
-    return read_definition(path)
+    return None

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from sequencer.cli import (
     acting,
+    checking,
     demonstrating,
     diagrams,
     enrolling,
@@ -44,6 +45,7 @@ Runs sales sequences: e-mails and tasks on a working calendar.
 _GROUPS = (
     demonstrating,
     planning,
+    checking,
     simulating,
     enrolling,
     running,

@@ -9,10 +9,22 @@ from typing import Any, NoReturn
 
 from sequencer.cli.output import Output
 from sequencer.core.errors import InvalidInput
+from sequencer.core.pacing import Cap
 from sequencer.core.problems import nearest
 from sequencer.core.values import Identifier, to_identifier
 
-__all__ = ["Commands", "Refusal", "Run", "add_command", "db_options", "identifier", "positive", "to_id", "zone_option"]
+__all__ = [
+    "Commands",
+    "Refusal",
+    "Run",
+    "add_command",
+    "db_options",
+    "identifier",
+    "positive",
+    "to_cap",
+    "to_id",
+    "zone_option",
+]
 
 Run = Callable[[argparse.Namespace, Output], int]
 Commands = Any  # argparse's own type for this is private
@@ -109,3 +121,10 @@ def positive(most: int) -> Callable[[str], int]:
         return int(text)
 
     return whole
+
+
+def to_cap(text: str) -> Cap | None:
+    """The cap of `--cap N`, a type for argparse; none for 0."""
+    if not text.isascii() or not text.isdecimal() or int(text[:20]) > 1_000_000:
+        raise argparse.ArgumentTypeError(f"needs a whole number from 0 to 1000000, got {text!r}")
+    return Cap(emails=int(text)) if int(text) else None

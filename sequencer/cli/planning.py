@@ -1,21 +1,20 @@
-"""`plan` and `check`: what a definition would do, before anybody is enrolled."""
+"""`plan`: what a definition would do, before anybody is enrolled."""
 
 from __future__ import annotations
 
 import argparse
 import csv
 import io
-from typing import Any
 
 import attrs
 from pendulum import DateTime
 
-from sequencer.cli.files import read_definition, read_either
+from sequencer.cli.files import read_definition
 from sequencer.cli.moments import clock_time, odd_clock, to_moment
 from sequencer.cli.options import Commands, Refusal, add_command, zone_option
 from sequencer.cli.output import Output, Table, dim, strong
 from sequencer.core.calendar import Calendar
-from sequencer.core.errors import DefinitionError, InvalidInput
+from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import to_iso, to_local_iso, to_zone
 from sequencer.core.sequence import Sequence, Step, Task
 from sequencer.core.timeline import PlannedStep, Timeline, plan
@@ -54,17 +53,6 @@ def register(commands: Commands) -> None:
     parser.add_argument("--why", action="store_true", help="give the reasons behind each moment")
     parser.add_argument("--csv", action="store_true", help="answer with comma-separated values")
     parser.add_argument("--ics", action="store_true", help="answer with iCalendar, one event a step")
-
-    parser = add_command(
-        commands,
-        "check",
-        _check,
-        "whether definitions, and scenarios, are valid",
-        example="sequencer check inbound-follow-up.yaml\nsequencer check *.yaml",
-        more="All that is wrong is listed at once, as file:line:col: code: message.",
-        db=False,
-    )
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a definition or a scenario, YAML or JSON")
 
 
 def what(step: Step) -> str:
@@ -181,36 +169,3 @@ def _csv(calendar: Calendar, timeline: Timeline, *, why: bool) -> str:
             ]
         )
     return text.getvalue()
-
-
-def _check(arguments: argparse.Namespace, out: Output) -> int:
-    documents = [_checked(file, out) for file in arguments.files]
-    valid = all(each["valid"] for each in documents)
-    if len(documents) == 1:
-        out.document(documents[0])
-    else:
-        files = [{"file": file, **each} for file, each in zip(arguments.files, documents, strict=True)]
-        out.document({"valid": valid, "files": files})
-    return 0 if valid else 2
-
-
-def _checked(file: str, out: Output) -> dict[str, Any]:
-    """Whether a file is valid, for people at once and as plain data. That it is not is an answer, too."""
-    document: dict[str, Any] = {"valid": True, "findings": [], "expectations": []}
-    try:
-        found = read_either(file)
-    except DefinitionError as error:
-        for problem in error.problems:
-            out.aside(problem)
-        fields = ("code", "message", "path", "file", "line", "column")
-        problems = [{name: getattr(problem, name) for name in fields} for problem in error.problems]
-        return {**document, "valid": False, "problems": problems}
-    out.say(f"{file}: valid", "green")
-    if not isinstance(found, Sequence):
-        out.say(f"{found.name}: a scenario for simulations")
-        return document
-    emails = sum(step.is_email for step in found.steps)
-    tasks = len(found.steps) - emails
-    out.say(f"{found.name}: {emails} {'mail' if emails == 1 else 'mails'}, {tasks} "
-            f"{'task' if tasks == 1 else 'tasks'}, on the clock of {found.calendar.timezone}")  # fmt: skip
-    return document

@@ -18,7 +18,7 @@ from sequencer.adapters.maildir import MaildirMailer
 from sequencer.adapters.smtp import SmtpMailer
 from sequencer.adapters.templates import FolderTemplates
 from sequencer.cli.moments import clock_time, to_moment
-from sequencer.cli.options import Commands, Refusal, add_command, zone_option
+from sequencer.cli.options import Commands, Refusal, add_command, to_cap, zone_option
 from sequencer.cli.output import Output
 from sequencer.cli.places import opened
 from sequencer.core.delays import Hours
@@ -63,7 +63,7 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--cap",
         metavar="N",
-        type=_to_cap,
+        type=to_cap,
         default=Cap(),
         help="at most N mails of an actor in 24 hours (300; 0: no cap)",
     )
@@ -121,13 +121,6 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
         + (f"next due {clock_time(next_due_at, 'UTC')} UTC" if next_due_at else "nothing is waiting")
     )
     return 0
-
-
-def _to_cap(text: str) -> Cap | None:
-    """The cap of `--cap N`; none for 0."""
-    if not text.isascii() or not text.isdecimal() or int(text[:20]) > 1_000_000:
-        raise argparse.ArgumentTypeError(f"needs a whole number from 0 to 1000000, got {text!r}")
-    return Cap(emails=int(text)) if int(text) else None
 
 
 def _to_catch_up(text: str) -> CatchUp:

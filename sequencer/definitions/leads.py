@@ -25,7 +25,7 @@ from sequencer.definitions.csv_text import Cell, Malformed, rows
 from sequencer.definitions.texts import decoded, file_bytes
 from sequencer.definitions.tree import Builder
 
-__all__ = ["MOST_BYTES", "Lead", "parse_leads", "read_leads", "to_moment"]
+__all__ = ["MOST_BYTES", "Lead", "parse_leads", "read_fields", "read_leads", "to_moment"]
 
 MOST_BYTES = 64 * 1024 * 1024
 """The longest file of leads that is read: half a million of them and more."""
@@ -88,6 +88,19 @@ def parse_leads(text: str | bytes, *, file: str | None = None, timezone: str = "
     if builder.problems:
         raise DefinitionError(builder.problems)
     return leads
+
+
+def read_fields(path: str | os.PathLike[str]) -> frozenset[str]:
+    """The merge fields of the leads in a CSV file: what at least one of them has; those of the header, if it has none.
+
+    Raises as `read_leads`.
+    """
+    content, name = file_bytes(path, most=MOST_BYTES), os.fspath(path)
+    leads = parse_leads(content, file=name)
+    if leads:
+        return frozenset(field for lead in leads for field in lead.fields)
+    header = next(rows(decoded(content, name, most=MOST_BYTES)))
+    return frozenset(cell.text for cell in header if cell.text not in _KNOWN)
 
 
 def to_moment(text: str, timezone: str, path: str = "at") -> DateTime:

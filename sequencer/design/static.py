@@ -1,0 +1,153 @@
+"""What the definition alone shows, without a single timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import date
+
+from sequencer.core.delays import Delay
+from sequencer.core.matching import name_of
+from sequencer.core.merge import fields_of
+from sequencer.core.problems import child, item, nearest, shown
+from sequencer.core.sequence import AutomatedEmail, Sequence, Task
+from sequencer.core.values import Identifier
+from sequencer.design.finding import Finding, found
+
+__all__ = ["ALWAYS_PROVIDED", "mails_of", "static_findings", "step_called"]
+
+ALWAYS_PROVIDED = ("email",)
+"""The merge fields that need no column of their own: what is known of everybody who gets a mail."""
+
+
+def step_called(sequence: Sequence, position: int) -> str:
+    """A step as messages call it: its position, and its key or what it does."""
+    return f"step {position} {name_of(sequence.steps[position])}"
+
+
+def mails_of(sequence: Sequence) -> dict[int, AutomatedEmail]:
+    """The mails of a sequence by position."""
+    return {i: step.action for i, step in enumerate(sequence.steps) if isinstance(step.action, AutomatedEmail)}
+
+
+def static_findings(sequence: Sequence, since: date, fields: Collection[str] | None) -> Iterator[Finding]:
+    """What is found without timelines, as of a date, for leads that have these fields (None: nobody knows)."""
+    yield from _threads(sequence)
+    yield from _tasks(sequence)
+    yield from _templates(sequence)
+    if fields is not None:
+        yield from _fields(sequence, {*fields, *ALWAYS_PROVIDED})
+    yield from _holidays(sequence, since)
+    yield from _reports(sequence)
+
+
+def _threads(sequence: Sequence) -> Iterator[Finding]:
+    for i, mail in mails_of(sequence).items():
+        if mail.is_reply:
+            place = child(item("steps", i), "action_properties.is_reply")
+            message = f"{step_called(sequence, i)} is the first mail, and a reply: to none that was sent before"
+            yield found("first_mail_is_reply", place, message)
+        return
+
+
+def _tasks(sequence: Sequence) -> Iterator[Finding]:
+    for i, step in enumerate(sequence.steps):
+        action = step.action
+        if not isinstance(action, Task):
+            continue
+        properties = child(item("steps", i), "action_properties")
+        if action.skip_after is None:
+            rest = len(sequence.steps) - i - 1
+            behind = (
+                f"and so {'does' if rest == 1 else 'do'} {_counted(rest, 'step')} behind it" if rest else "as the last"
+            )
+            message = f"{step_called(sequence, i)} waits until somebody completes it, {behind}"
+            yield found("task_waits_for_ever", properties, message)
+        elif _is_longer(action.due_after, action.skip_after):
+            message = (
+                f"{step_called(sequence, i)} is skipped {action.skip_after} after it came, and overdue only "
+                f"{action.due_after} after that moment"
+            )
+            yield found("skipped_before_overdue", child(properties, "skip_after"), message)
+
+
+def _is_longer(one: Delay, other: Delay) -> bool:
+    """Whether one delay is longer than the other, whatever the calendar: in the same unit, or by its least hours."""
+    if type(one) is type(other):
+        return one.n > other.n
+    # A working day may be 23 hours, and many more over a weekend; hours against them are longer for some and not for
+    # others, and only what is so for everybody counts.
+    return one.unit == "weekdays" and 23 * one.n > other.n
+
+
+def _templates(sequence: Sequence) -> Iterator[Finding]:
+    mails, known = mails_of(sequence), sequence.templates
+    used: dict[Identifier, int] = {}
+    for i, mail in mails.items():
+        place = child(item("steps", i), "action_properties.email_template_id")
+        first = used.setdefault(mail.template_id, i)
+        if first != i:
+            message = f"{step_called(sequence, i)} has the same text as {step_called(sequence, first)}"
+            yield found("template_repeated", place, message)
+        elif known and mail.template_id not in known:
+            names = [str(each) for each in known]
+            near = nearest(mail.template_id, names)
+            hint = near if near.startswith("did") else f"there are only {', '.join(names[:5])}"
+            message = f"{step_called(sequence, i)} has no text: there is no template {shown(mail.template_id)}; {hint}"
+            yield found("template_missing", place, message)
+    if mails and not known:
+        ids = ", ".join(shown(each) for each in list(used)[:5])
+        more = f" and {len(used) - 5} more" if len(used) > 5 else ""
+        message = f"the texts of {_counted(len(used), 'template')} are not in this file: {ids}{more}"
+        yield found("templates_elsewhere", "steps", message)
+    for each in known:
+        if each not in used:
+            yield found("template_unused", child("templates", each), f"no mail uses the template {shown(each)}")
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def _fields(sequence: Sequence, provided: Collection[str]) -> Iterator[Finding]:
+    used = {mail.template_id: i for i, mail in reversed(mails_of(sequence).items())}
+    for id, template in sequence.templates.items():
+        if id in used:
+            for part in ("subject", "body"):
+                place = child(child("templates", id), part)
+                what = f"the {part} of mail {id}"
+                yield from _unknown_fields(place, what, getattr(template, part), provided)
+    for i, step in enumerate(sequence.steps):
+        if isinstance(step.action, Task):
+            place = child(item("steps", i), "action_properties.task_content")
+            yield from _unknown_fields(place, f"the text of step {i}", step.action.task_content, provided)
+
+
+def _unknown_fields(place: str, what: str, text: str, provided: Collection[str]) -> Iterator[Finding]:
+    missing = [name for name in fields_of(text) if name not in provided]
+    if missing:
+        names = " and ".join(f"{{{{ {name} }}}}" for name in missing)
+        hints = [near for name in missing if (near := nearest(name, sorted(provided))).startswith("did")]
+        message = f"{what} asks for {names}, which no lead has{''.join(f'; {hint}' for hint in hints[:1])}"
+        yield found("merge_field_unknown", place, message)
+
+
+def _holidays(sequence: Sequence, since: date) -> Iterator[Finding]:
+    holidays = sequence.calendar.holidays
+    if holidays and holidays[-1] < since:
+        many = "the only holiday was" if len(holidays) == 1 else f"the last of {len(holidays)} holidays was"
+        message = f"{many} {holidays[-1].isoformat()}, and enrollments begin on {since.isoformat()} or later"
+        yield found("holidays_past", "calendar.holidays", message)
+
+
+def _reports(sequence: Sequence) -> Iterator[Finding]:
+    mails, on = mails_of(sequence), sequence.policy.on
+    if len(mails) > 1 and on["replied"].does == "note":
+        message = (
+            f"who answers mail {next(iter(mails.values())).template_id} still gets {_counted(len(mails) - 1, 'mail')}"
+        )
+        yield found("reply_only_noted", "policy.on.replied", f"{message} more")
+    if mails and on["unsubscribed"].does == "note":
+        tasks = len(sequence.steps) - len(mails)
+        still = f"and still causes up to {_counted(tasks, 'task')}" if tasks else "though no mail leaves any more"
+        message = f"who opts out stays in the sequence until its next mail would leave, {still}"
+        yield found("unsubscribe_only_noted", "policy.on.unsubscribed", message)
