@@ -16,13 +16,13 @@ from typing import Any
 import attrs
 
 __all__ = [
-    "CLOCK_CHANGE",
     "KINDS",
     "NIGHT_BEGINS",
     "NIGHT_ENDS",
     "QUARTER",
     "RELIABLY",
     "SEVERITIES",
+    "TOO_CLOSE",
     "WORKING_DAYS_PASSED",
     "Finding",
     "Kind",
@@ -47,9 +47,10 @@ RELIABLY = Fraction(3, 4)
 """The share of starts from which on something is how the design works, rather than what happens to late starts: a
 window of half a day is missed by half of them, whatever the delay."""
 
-CLOCK_CHANGE = timedelta(hours=1)
-"""What may lack of a working day without two mails being closer than one: 24 hours over a night on which the clocks go
-back are an hour less on the clock."""
+TOO_CLOSE = timedelta(hours=23)
+"""How far apart two mails have to be. One weekday leads to the same clock time on the next working day, and that is 23
+hours later when the clocks go forward in between. A weekend between two mails is longer than it, and so is no trouble.
+"""
 
 
 @attrs.frozen
@@ -126,9 +127,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         "mails_close": Kind(
             "warning",
-            "Two mails come less than a working day apart: the second before the clock time of the first has come on "
-            f"the next working day (by more than the {CLOCK_CHANGE // timedelta(hours=1)} hour that a clock change "
-            "takes).",
+            "Two mails come within a working day: the second less than "
+            f"{TOO_CLOSE // timedelta(hours=1)} hours after the first (a day, less the hour of a clock change).",
             "let the second one wait for a weekday or more",
         ),
         "mail_at_night": Kind(

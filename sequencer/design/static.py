@@ -18,6 +18,8 @@ __all__ = ["ALWAYS_PROVIDED", "mails_of", "static_findings", "step_called"]
 ALWAYS_PROVIDED = ("email",)
 """The merge fields that need no column of their own: what is known of everybody who gets a mail."""
 
+_MOST_LISTED = 5
+
 
 def step_called(sequence: Sequence, position: int) -> str:
     """A step as messages call it: its position, and its key or what it does."""
@@ -27,6 +29,11 @@ def step_called(sequence: Sequence, position: int) -> str:
 def mails_of(sequence: Sequence) -> dict[int, AutomatedEmail]:
     """The mails of a sequence by position."""
     return {i: step.action for i, step in enumerate(sequence.steps) if isinstance(step.action, AutomatedEmail)}
+
+
+def _property(position: int, name: str) -> str:
+    """The path of one of a step's action properties."""
+    return child(child(item("steps", position), "action_properties"), name)
 
 
 def static_findings(sequence: Sequence, since: date, fields: Collection[str] | None) -> Iterator[Finding]:
@@ -43,7 +50,7 @@ def static_findings(sequence: Sequence, since: date, fields: Collection[str] | N
 def _threads(sequence: Sequence) -> Iterator[Finding]:
     for i, mail in mails_of(sequence).items():
         if mail.is_reply:
-            place = child(item("steps", i), "action_properties.is_reply")
+            place = _property(i, "is_reply")
             message = f"{step_called(sequence, i)} is the first mail, and a reply: to none that was sent before"
             yield found("first_mail_is_reply", place, message)
         return
@@ -58,14 +65,16 @@ def _tasks(sequence: Sequence) -> Iterator[Finding]:
         if action.skip_after is None:
             rest = len(sequence.steps) - i - 1
             behind = (
-                f"and so {'does' if rest == 1 else 'do'} {_counted(rest, 'step')} behind it" if rest else "as the last"
+                f"and so {'does' if rest == 1 else 'do'} {_counted(rest, 'step')} behind it"
+                if rest
+                else "and the sequence does not end before that"
             )
             message = f"{step_called(sequence, i)} waits until somebody completes it, {behind}"
             yield found("task_waits_for_ever", properties, message)
         elif _is_longer(action.due_after, action.skip_after):
             message = (
-                f"{step_called(sequence, i)} is skipped {action.skip_after} after it came, and overdue only "
-                f"{action.due_after} after that moment"
+                f"{step_called(sequence, i)} is skipped by itself {action.skip_after} after it is due, and would be "
+                f"overdue only after {action.due_after}"
             )
             yield found("skipped_before_overdue", child(properties, "skip_after"), message)
 
@@ -83,25 +92,29 @@ def _templates(sequence: Sequence) -> Iterator[Finding]:
     mails, known = mails_of(sequence), sequence.templates
     used: dict[Identifier, int] = {}
     for i, mail in mails.items():
-        place = child(item("steps", i), "action_properties.email_template_id")
+        place = _property(i, "email_template_id")
         first = used.setdefault(mail.template_id, i)
         if first != i:
             message = f"{step_called(sequence, i)} has the same text as {step_called(sequence, first)}"
             yield found("template_repeated", place, message)
         elif known and mail.template_id not in known:
-            names = [str(each) for each in known]
-            near = nearest(mail.template_id, names)
-            hint = near if near.startswith("did") else f"there are only {', '.join(names[:5])}"
+            near = nearest(mail.template_id, [str(each) for each in known])
+            hint = near if near.startswith("did") else f"known {'is' if len(known) == 1 else 'are'} {_listed(known)}"
             message = f"{step_called(sequence, i)} has no text: there is no template {shown(mail.template_id)}; {hint}"
             yield found("template_missing", place, message)
     if mails and not known:
-        ids = ", ".join(shown(each) for each in list(used)[:5])
-        more = f" and {len(used) - 5} more" if len(used) > 5 else ""
-        message = f"the texts of {_counted(len(used), 'template')} are not in this file: {ids}{more}"
-        yield found("templates_elsewhere", "steps", message)
+        names = f"the {len(used)} templates" if len(used) > 1 else "the template"
+        yield found("templates_elsewhere", "steps", f"there are no texts for {names} that mails name: {_listed(used)}")
     for each in known:
         if each not in used:
             yield found("template_unused", child("templates", each), f"no mail uses the template {shown(each)}")
+
+
+def _listed(ids: Collection[Identifier]) -> str:
+    """Some ids, as a message shows them; of many, the first."""
+    names = [shown(each) for each in ids]
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return f"{', '.join(names[:_MOST_LISTED])}{more}"
 
 
 def _counted(n: int, what: str) -> str:
@@ -118,7 +131,7 @@ def _fields(sequence: Sequence, provided: Collection[str]) -> Iterator[Finding]:
                 yield from _unknown_fields(place, what, getattr(template, part), provided)
     for i, step in enumerate(sequence.steps):
         if isinstance(step.action, Task):
-            place = child(item("steps", i), "action_properties.task_content")
+            place = _property(i, "task_content")
             yield from _unknown_fields(place, f"the text of step {i}", step.action.task_content, provided)
 
 
@@ -148,6 +161,6 @@ def _reports(sequence: Sequence) -> Iterator[Finding]:
         yield found("reply_only_noted", "policy.on.replied", f"{message} more")
     if mails and on["unsubscribed"].does == "note":
         tasks = len(sequence.steps) - len(mails)
-        still = f"and still causes up to {_counted(tasks, 'task')}" if tasks else "though no mail leaves any more"
-        message = f"who opts out stays in the sequence until its next mail would leave, {still}"
+        still = f", for up to {_counted(tasks, 'task')} until then" if tasks else ""
+        message = f"who opts out stays in the sequence until its next mail would leave{still}"
         yield found("unsubscribe_only_noted", "policy.on.unsubscribed", message)

@@ -10,30 +10,26 @@ from pendulum import DateTime
 
 from sequencer.core.calendar import Calendar
 from sequencer.core.days import WEEKDAYS
-from sequencer.core.delays import Weekdays
 from sequencer.core.instants import between
 from sequencer.core.pacing import Cap
 from sequencer.core.problems import child, item
 from sequencer.core.sequence import Sequence
-from sequencer.design.samples import Sample, samples, starts
 from sequencer.design.finding import (
-    CLOCK_CHANGE,
     NIGHT_BEGINS,
     NIGHT_ENDS,
     QUARTER,
     RELIABLY,
+    TOO_CLOSE,
     WORKING_DAYS_PASSED,
     Finding,
     found,
 )
+from sequencer.design.samples import Sample, samples, starts
 from sequencer.design.static import mails_of, step_called
 
 __all__ = ["timed_findings"]
 
 _A_DAY = timedelta(days=1)
-_A_WORKING_DAY = Weekdays(1)
-# Two mails so far apart are so whatever the holidays between them; most are, and need no calendar.
-_FAR_APART = 30 * _A_DAY
 # The hour at which a mail does most harm.
 _DEAD_OF_NIGHT = 3
 
@@ -108,12 +104,7 @@ def _place(position: int) -> str:
 
 def _close(look: _Look) -> Iterator[Finding]:
     for first, second in zip(look.mails, look.mails[1:], strict=False):
-        close = [
-            sample
-            for sample in look.samples
-            if between(sample.at[first], sample.at[second]) < _FAR_APART
-            and sample.at[second] + CLOCK_CHANGE < look.calendar.after(sample.at[first], _A_WORKING_DAY)
-        ]
+        close = [sample for sample in look.samples if between(sample.at[first], sample.at[second]) < TOO_CLOSE]
         if not close:
             continue
         case = min(close, key=lambda sample: between(sample.at[first], sample.at[second]))
@@ -122,8 +113,7 @@ def _close(look: _Look) -> Iterator[Finding]:
         done = ", if what is between them is done when it is due" if second > first + 1 else ""
         message = (
             f"{look.who(case)} gets {look.called(first)} on {look.clock(case.at[first])}, and {look.called(second)} "
-            f"{when}, on {look.clock(case.at[second])}{done}; they are less than a working day apart "
-            f"{_share(len(close), len(look.samples))}"
+            f"{when}, on {look.clock(case.at[second])}{done}; they are so close {_share(len(close), len(look.samples))}"
         )
         yield found("mails_close", _place(second), message)
 

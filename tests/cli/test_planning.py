@@ -1,4 +1,4 @@
-"""`plan`, `check` and `diagram`: what can be asked of a definition alone."""
+"""`plan` and `diagram`: what can be asked of a definition alone."""
 
 from __future__ import annotations
 
@@ -137,65 +137,7 @@ def test_working_days_from_a_weekend(run, inbound, start):
 def test_bundled_definitions_are_valid(run, name):
     """Every bundled definition passes the check and can be planned."""
     assert run("check", path(name)).status == 0
-    assert run("check", path(name), "--json").document == {"valid": True, "findings": [], "expectations": []}
     assert run("plan", path(name), "--start", "2026-01-01T00:00Z").status == 0
-
-
-@pytest.mark.parametrize("name", ["scenario-usual.yaml", "scenario-slow-summer.yaml"])
-def test_bundled_scenarios_are_valid(run, name):
-    """Every bundled scenario passes the check as what it is."""
-    done = run("check", path(name))
-
-    assert done.status == 0
-    assert "a scenario for simulations" in done.out
-
-
-def test_problems_of_a_scenario(run, tmp_path):
-    """What is wrong with a scenario comes as of a definition: with its place, and status 2."""
-    (tmp_path / "bad.yaml").write_text("name: Bad\nmails: {refusd: 1}\n", encoding="utf-8")
-
-    done = run("check", "bad.yaml")
-
-    assert done.status == 2
-    assert done.err == "bad.yaml:2:9: unknown_key: mails.refusd: is not a key here; did you mean refused?\n"
-
-
-def test_all_problems_at_once(run, tmp_path):
-    """What is wrong with a definition comes as file:line:col: code: message, one line each, and with status 2."""
-    (tmp_path / "bad.yaml").write_text("name: Bad\nstep: []\nsteps:\n  - action_type: fax\n", encoding="utf-8")
-
-    done = run("check", "bad.yaml")
-
-    assert (done.status, done.out) == (2, "")
-    lines = done.err.splitlines()
-    assert len(lines) >= 2
-    assert all(line.startswith("bad.yaml:") and line.split(":")[1].isdecimal() for line in lines)
-
-
-def test_an_invalid_definition_as_json(run, tmp_path):
-    """Whether it is valid is the question, so the document answers it; the status is 2 all the same."""
-    (tmp_path / "bad.yaml").write_text("name: Bad\n", encoding="utf-8")
-
-    done = run("check", "bad.yaml", "--json")
-
-    assert done.status == 2
-    assert done.document["valid"] is False
-    assert done.document["problems"][0]["file"] == "bad.yaml"
-
-
-def test_several_definitions(run, tmp_path, inbound):
-    """Each file gets its answer, the valid ones after a broken one, too; one of them makes it status 2."""
-    (tmp_path / "bad.yaml").write_text("name: Bad\n", encoding="utf-8")
-
-    done = run("check", "bad.yaml", inbound)
-    assert done.status == 2
-    assert f"{inbound}: valid" in done.out
-    assert done.err.startswith("bad.yaml:")
-
-    document = run("check", "bad.yaml", inbound, "--json").document
-    assert document["valid"] is False
-    assert [(each["file"], each["valid"]) for each in document["files"]] == [("bad.yaml", False), (str(inbound), True)]
-    assert run("check", inbound, path("renewal.yaml"), "--json").document["valid"] is True
 
 
 @pytest.mark.parametrize(
