@@ -14,22 +14,17 @@ from sequencer.core.pacing import Cap
 from sequencer.core.problems import item
 from sequencer.core.sequence import Sequence
 from sequencer.design.finding import KINDS, SEVERITIES, Finding, found
+from sequencer.design.scope import to_scope
 from sequencer.design.static import static_findings
 from sequencer.design.timed import timed_findings
 from sequencer.engine.clock import SystemClock
 
 __all__ = ["find"]
 
-_QUICK = ("America/Los_Angeles", "America/New_York", "Europe/London", "Asia/Kolkata", "Asia/Tokyo", "Australia/Sydney")
-# One for about each hour of difference, with those whose clocks change at other times or by other amounts.
-_THOROUGH = (
-    *_QUICK, "Pacific/Honolulu", "America/Anchorage", "America/Denver", "America/Chicago", "America/Halifax",
-    "America/St_Johns", "America/Sao_Paulo", "Atlantic/Azores", "Europe/Berlin", "Africa/Cairo", "Africa/Nairobi",
-    "Asia/Tehran", "Asia/Dubai", "Asia/Kathmandu", "Asia/Dhaka", "Asia/Bangkok", "Asia/Shanghai", "Australia/Adelaide",
-    "Australia/Lord_Howe", "Pacific/Auckland", "Pacific/Chatham", "Pacific/Kiritimati",
-)  # fmt: skip
-# How many weeks of starts, and which zones beside the definition's own.
-_PROFILES: dict[str, tuple[int, tuple[str, ...]]] = {"quick": (2, _QUICK), "thorough": (26, _THOROUGH)}
+# How many weeks of starts show how a design works: in both halves of the year, or all of them in turn.
+_WEEKS = {"quick": 2, "thorough": 52}
+# A clock that is nobody's: what is the night there wakes no one.
+_NO_PLACE = "UTC"
 
 
 def find(
@@ -39,23 +34,24 @@ def find(
     fields: Collection[str] | None = None,
     cap: Cap | None = None,
     profile: str = "quick",
+    timezones: Collection[str] | None = None,
 ) -> tuple[Finding, ...]:
     """What is unwise about a valid design: the gravest first, each kind in the order of the places.
 
     `since` is the first local date of enrolling (default: today in the definition's zone). `fields` are the merge
     fields that leads have; without them, nobody asks whether texts want others. `cap` is that of the sender (default:
-    the engine's). `profile` is "quick" (two weeks, some zones) or "thorough" (half a year, many). What the definition
-    silences is there all the same, with its reason; a silence that silences nothing is a finding itself. Raises
-    `InvalidInput` for another profile, and for a `since` that is no date, or too near to where time ends.
+    the engine's). `profile` is "quick" (two weeks, some zones) or "thorough" (a year, every zone); `timezones` takes
+    the place of its zones. What the definition silences is there all the same, with its reason; a silence that silences
+    nothing is a finding itself. Raises `InvalidInput` for an unknown profile or zone, for a `since` that is no date or
+    out of range, and for timelines that leave the years 1970 to 9000 (T11).
     """
-    if profile not in _PROFILES:
-        raise InvalidInput(f"must be quick or thorough, got {profile!r}", path="profile", code="invalid_value")
-    weeks, zones = _PROFILES[profile]
+    scope = to_scope(sequence, profile=profile, since=since, timezones=timezones)
     day = sequence.calendar.local(SystemClock().now()).date() if since is None else to_date(since, "since")
     if not FIRST.year < day.year < LAST.year:
         message = f"must be after {FIRST.year} and before {LAST.year}, got {day}"
         raise InvalidInput(message, path="since", code="out_of_range")
-    zones = sequence.assume.get("timezones", zones)
+    zones = [zone for zone in scope.timezones if zone != _NO_PLACE]
+    weeks = _WEEKS[scope.profile.name]
     everything = [
         *static_findings(sequence, day, fields),
         *timed_findings(sequence, day, zones, cap or Cap(), weeks=weeks),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence as Several
+from datetime import date, timedelta
 
 import attrs
-from pendulum import DateTime
 
-from sequencer.core.calendar import Calendar
 from sequencer.core.days import WEEKDAYS
-from sequencer.core.instants import between
+from sequencer.core.instants import from_microseconds
 from sequencer.core.pacing import Cap
 from sequencer.core.problems import child, item
 from sequencer.core.sequence import Sequence
@@ -24,28 +23,37 @@ from sequencer.design.finding import (
     Finding,
     found,
 )
-from sequencer.design.samples import Sample, samples, starts
+from sequencer.design.ground import DAY, HOUR, MINUTE, Ground, clock_reading
+from sequencer.design.samples import Sample, Stretch, samples, stretches
 from sequencer.design.static import mails_of, step_called
 
 __all__ = ["timed_findings"]
 
-_A_DAY = timedelta(days=1)
+_MICROSECOND = timedelta(microseconds=1)
 # The hour at which a mail does most harm.
-_DEAD_OF_NIGHT = 3
+_DEAD_OF_NIGHT = 3 * HOUR
 
 
 @attrs.frozen
 class _Look:
-    """A sequence, its calendar on one zone's clock, and what becomes of who is enrolled."""
+    """A sequence, on the clock of one zone, and what becomes of who is enrolled."""
 
     sequence: Sequence
-    calendar: Calendar
+    ground: Ground
     samples: tuple[Sample, ...]
     mails: tuple[int, ...]
 
-    def clock(self, at: DateTime) -> str:
+    def clock(self, at: int) -> str:
         """An instant as a message shows it, on the clock of this look."""
-        return f"{self.calendar.local(at):%a %Y-%m-%d %H:%M}"
+        return f"{self.ground.local(at):%a %Y-%m-%d %H:%M}"
+
+    def time_of_day(self, at: int) -> int:
+        """What the clock shows, since midnight."""
+        return self.ground.wall(at) % DAY
+
+    def is_night(self, at: int) -> bool:
+        """Whether an instant is in the night of this look's clock."""
+        return not NIGHT_ENDS * HOUR <= self.time_of_day(at) < NIGHT_BEGINS * HOUR
 
     def called(self, position: int) -> str:
         """A step as messages call it."""
@@ -55,20 +63,32 @@ class _Look:
         """The beginning of a message about a case."""
         return f"who is enrolled on {self.clock(sample.start)}"
 
-    def at_night(self, at: DateTime) -> bool:
-        """Whether an instant is in the night of this look's clock."""
-        return _is_night(self.calendar.local(at))
+    def meant(self, sample: Sample, position: int) -> int:
+        """When the delay of a step is over; the step itself may have to wait for the calendar (T5)."""
+        base = sample.at[position - 1] if position else sample.start
+        return self.ground.after(self.sequence.steps[position].after)(base)
+
+    def share(self, of: Several[Sample]) -> str:
+        """How many of all starts these are."""
+        some, everything = _counted(of), _counted(self.samples)
+        if not some:
+            return "for few"
+        return "for everybody" if some == everything else f"for {some} of {everything} starts"
 
 
-def _is_night(local: datetime) -> bool:
-    return not NIGHT_ENDS <= local.hour < NIGHT_BEGINS
+def _counted(of: Several[Sample]) -> int:
+    return sum(sample.counts for sample in of)
+
+
+def _look(sequence: Sequence, timezone: str, enrolled: tuple[Stretch, ...], mails: tuple[int, ...]) -> _Look:
+    ground = Ground(sequence.calendar.in_zone(timezone), enrolled[0][0])
+    return _Look(sequence, ground, samples(sequence, ground, enrolled), mails)
 
 
 def timed_findings(sequence: Sequence, since: date, zones: Iterable[str], cap: Cap, *, weeks: int) -> Iterator[Finding]:
     """What the timelines of ordinary weeks show, from a date on, in the definition's zone and in others."""
     mails = tuple(mails_of(sequence))
-    at = starts(sequence, since, weeks=weeks)
-    own = _Look(sequence, sequence.calendar, samples(sequence, sequence.calendar, at), mails)
+    own = _look(sequence, sequence.calendar.timezone, stretches(sequence, since, weeks), mails)
     yield from _close(own)
     yield from _waiting(own)
     yield from _doubled(own)
@@ -76,18 +96,14 @@ def timed_findings(sequence: Sequence, since: date, zones: Iterable[str], cap: C
     yield from _capped(own, cap)
     at_night = list(_nights(own))
     yield from at_night
-    # An hour is fine enough for what is the same in every hour of a day.
-    yield from _elsewhere(own, {each.position for each in at_night}, zones, starts(sequence, since, weeks=1, finest=60))
+    known = {finding.position for finding in at_night}
+    others = tuple(position for position in mails if position not in known)
+    yield from _elsewhere(own, others, zones, stretches(sequence, since, 1))
 
 
-def _share(n: int, of: int) -> str:
-    return "for everybody" if n == of else f"for {n} of {of} starts"
-
-
-def _span(span: timedelta) -> str:
+def _span(span: int) -> str:
     """An elapsed time as people say it."""
-    minutes = span // timedelta(minutes=1)
-    hours, minutes = divmod(minutes, 60)
+    hours, minutes = divmod(span // MINUTE, 60)
     if not hours:
         return f"{minutes} minute{'' if minutes == 1 else 's'}"
     if hours >= 48:
@@ -103,45 +119,50 @@ def _place(position: int) -> str:
 
 
 def _close(look: _Look) -> Iterator[Finding]:
+    limit = TOO_CLOSE // _MICROSECOND
     for first, second in zip(look.mails, look.mails[1:], strict=False):
-        close = [sample for sample in look.samples if between(sample.at[first], sample.at[second]) < TOO_CLOSE]
+        close = [sample for sample in look.samples if sample.at[second] - sample.at[first] < limit]
         if not close:
             continue
-        case = min(close, key=lambda sample: between(sample.at[first], sample.at[second]))
-        apart = between(case.at[first], case.at[second])
+        case = min(close, key=lambda sample: sample.at[second] - sample.at[first])
+        apart = case.at[second] - case.at[first]
         when = f"{_span(apart)} later" if apart else "at the same moment"
         done = ", if what is between them is done when it is due" if second > first + 1 else ""
         message = (
             f"{look.who(case)} gets {look.called(first)} on {look.clock(case.at[first])}, and {look.called(second)} "
-            f"{when}, on {look.clock(case.at[second])}{done}; they are so close {_share(len(close), len(look.samples))}"
+            f"{when}, on {look.clock(case.at[second])}{done}; they are so close {look.share(close)}"
         )
         yield found("mails_close", _place(second), message)
 
 
 def _waiting(look: _Look) -> Iterator[Finding]:
-    calendar = look.calendar
     for position in look.mails:
-        waits: list[tuple[int, Sample]] = []
-        for sample in look.samples:
-            meant, at = sample.meant[position], sample.at[position]
-            if between(meant, at) > WORKING_DAYS_PASSED * _A_DAY:
-                passed = calendar.working_days_between(meant, at) - calendar.is_working_day(calendar.local(at).date())
-                if passed >= WORKING_DAYS_PASSED:
-                    waits.append((passed, sample))
+        waits = [(passed, sample) for sample in look.samples if (passed := _passed(look, sample, position))]
         if not waits:
             continue
         passed, case = max(waits, key=lambda each: each[0])
-        what = "send window" if calendar.send_windows else "send day"
+        what = "send window" if look.sequence.calendar.send_windows else "send day"
         message = (
-            f"{look.who(case)} would get {look.called(position)} on {look.clock(case.meant[position])}, but it waits "
-            f"for a {what} until {look.clock(case.at[position])}, while {passed} whole working days go by; it waits so "
-            f"long {_share(len(waits), len(look.samples))}"
+            f"{look.who(case)} would get {look.called(position)} on {look.clock(look.meant(case, position))}, but it "
+            f"waits for a {what} until {look.clock(case.at[position])}, while {passed} whole working days go by; it "
+            f"waits so long {look.share([sample for _, sample in waits])}"
         )
         yield found("mail_waits_for_days", _place(position), message)
 
 
+def _passed(look: _Look, sample: Sample, position: int) -> int:
+    """How many whole working days go by while a mail waits; 0 where they are not many enough to tell."""
+    meant, at = look.meant(sample, position), sample.at[position]
+    if at - meant <= WORKING_DAYS_PASSED * DAY:
+        return 0
+    calendar = look.ground.calendar
+    leaves_on_one = calendar.is_working_day(look.ground.local(at).date())
+    passed = calendar.working_days_between(from_microseconds(meant), from_microseconds(at)) - leaves_on_one
+    return passed if passed >= WORKING_DAYS_PASSED else 0
+
+
 def _doubled(look: _Look) -> Iterator[Finding]:
-    closing = _closing(look.calendar)
+    closing = _closing(look.sequence)
     if not closing:
         return
     for position in look.mails:
@@ -149,157 +170,144 @@ def _doubled(look: _Look) -> Iterator[Finding]:
         if not delay.n:
             continue
         late = [sample for sample in look.samples if _is_late(look, sample, position, closing)]
-        if not late or len(late) < RELIABLY * len(look.samples):
+        if not late or _counted(late) < RELIABLY * _counted(look.samples):
             continue
         case = late[0]
-        closes = closing[look.calendar.local(case.meant[position]).weekday()]
+        meant = look.meant(case, position)
+        closes = closing[look.ground.local(meant).weekday()] // MINUTE
         base = f"step {position - 1}" if position else "the start"
         message = (
-            f"{look.who(case)}: {delay} after {base} is {look.clock(case.meant[position])}, when the last window of "
-            f"that day has closed at {closes // 60:02d}:{closes % 60:02d}, so {look.called(position)} leaves on "
-            f"{look.clock(case.at[position])}; it is so {_share(len(late), len(look.samples))}"
+            f"{look.who(case)}: {delay} after {base} is {look.clock(meant)}, when the last window of that day has "
+            f"closed at {closes // 60:02d}:{closes % 60:02d}, so {look.called(position)} leaves on "
+            f"{look.clock(case.at[position])}; it is so {look.share(late)}"
         )
         yield found("weekday_becomes_two", _place(position), message)
 
 
-def _closing(calendar: Calendar) -> dict[int, int]:
-    """For each weekday with a window, the minute of the day at which the last one closes."""
+def _closing(sequence: Sequence) -> dict[int, int]:
+    """For each weekday with a window, the time of day at which the last one closes."""
     closing: dict[int, int] = {}
-    for window in calendar.send_windows:
-        minute = int(window.closes[:2]) * 60 + int(window.closes[3:5])
+    for window in sequence.calendar.send_windows:
         for day in map(WEEKDAYS.index, window.days):
-            closing[day] = max(closing.get(day, 0), minute)
+            closing[day] = max(closing.get(day, 0), clock_reading(window.closes))
     return closing
 
 
 def _is_late(look: _Look, sample: Sample, position: int, closing: dict[int, int]) -> bool:
-    meant, at = sample.meant[position], sample.at[position]
-    if meant == at:
+    meant = look.meant(sample, position)
+    if meant == sample.at[position]:
         return False
-    local = look.calendar.local(meant)
+    local = look.ground.local(meant)
     closes = closing.get(local.weekday())
-    return closes is not None and local.hour * 60 + local.minute >= closes and look.calendar.is_send_day(local.date())
+    is_over = closes is not None and look.time_of_day(meant) >= closes
+    return is_over and look.ground.calendar.is_send_day(local.date())
 
 
 # -- too long, too many ---------------------------------------------------------------------------------------
 
 
 def _long(look: _Look) -> Iterator[Finding]:
-    case = max(look.samples, key=lambda sample: between(sample.start, sample.at[-1]))
-    if between(case.start, case.at[-1]) <= QUARTER:
+    limit = QUARTER // _MICROSECOND
+    case = max(look.samples, key=lambda sample: sample.at[-1] - sample.start)
+    if case.at[-1] - case.start <= limit:
         return
-    late = next(i for i, at in enumerate(case.at) if between(case.start, at) > QUARTER)
+    late = next(i for i, at in enumerate(case.at) if at - case.start > limit)
     last = len(case.at) - 1
     message = (
         f"{look.who(case)} gets {look.called(last)} on {look.clock(case.at[last])}, "
-        f"{_span(between(case.start, case.at[last]))} later, if all is done when it is due"
+        f"{_span(case.at[last] - case.start)} later, if all is done when it is due"
     )
     first = f"; {look.called(late)} is the first beyond {QUARTER.days} days" if late < last else ""
     yield found("longer_than_a_quarter", _place(late), f"{message}{first}")
 
 
 def _capped(look: _Look, cap: Cap) -> Iterator[Finding]:
+    per, gap = cap.per // _MICROSECOND, cap.gap // _MICROSECOND
     for n, position in enumerate(look.mails):
-        first = look.mails[n - cap.emails] if n >= cap.emails else None
-        before = look.mails[n - 1] if n else None
-        for sample in look.samples:
-            full = first is not None and between(sample.at[first], sample.at[position]) < cap.per
-            if full and first is not None:
-                span, many = between(sample.at[first], sample.at[position]), cap.emails + 1
-                what = f"{many} mails {_within(span)}, from {look.called(first)} to {look.called(position)}"
-            elif before is not None and between(sample.at[before], sample.at[position]) < cap.gap:
-                span = between(sample.at[before], sample.at[position])
-                what = f"2 mails {_within(span)}, {look.called(before)} and {look.called(position)}"
-            else:
+        # Of so many mails, or of two, the last has to wait.
+        for first, least, full in ((n - cap.emails, per, True), (n - 1, gap, False)):
+            if first < 0 or not least:
                 continue
-            allowed = cap.why(full=full, actor="one sender")
+            begins = look.mails[first]
+            case = next((each for each in look.samples if each.at[position] - each.at[begins] < least), None)
+            if case is None:
+                continue
+            span = case.at[position] - case.at[begins]
+            within = f"within {_span(span)}" if span else "at the same moment"
             then = "the enrollment is blocked there" if full and cap.exceeding == "block" else "the last of them waits"
-            message = f"{look.who(sample)} would get {what}; the cap allows {allowed}, so {then}"
+            message = (
+                f"{look.who(case)} would get {n - first + 1} mails {within}, from {look.called(begins)} to "
+                f"{look.called(position)}; the cap allows {cap.why(full=full, actor='one sender')}, so {then}"
+            )
             yield found("cap_exceeded", _place(position), message)
             return
-
-
-def _within(span: timedelta) -> str:
-    return f"within {_span(span)}" if span else "at the same moment"
 
 
 # -- at night -------------------------------------------------------------------------------------------------
 
 
-def _darkness(local: datetime) -> int:
-    """How far from the dead of night a clock time is, in minutes; what is least is worst."""
-    minutes = abs((local.hour - _DEAD_OF_NIGHT) * 60 + local.minute)
-    return min(minutes, 24 * 60 - minutes)
+def _darkness(time_of_day: int) -> int:
+    """How far from the dead of night a clock time is; what is least is worst."""
+    apart = abs(time_of_day - _DEAD_OF_NIGHT)
+    return min(apart, DAY - apart)
 
 
 def _nights(look: _Look) -> Iterator[Finding]:
     # Who is enrolled at night has asked for nothing better.
-    by_day = [sample for sample in look.samples if not look.at_night(sample.start)]
-    dark = [{position for position in look.mails if look.at_night(sample.at[position])} for sample in by_day]
+    by_day = [sample for sample in look.samples if not look.is_night(sample.start)]
+    dark = [{position for position in look.mails if look.is_night(sample.at[position])} for sample in by_day]
     for position in look.mails:
         # A mail that is at night since the one before it was, too, keeps its clock time: that is no mistake of its own.
-        new = [
-            sample
-            for sample, nights in zip(by_day, dark, strict=True)
-            if position in nights and position == min(nights)
-        ]
+        new = [sample for sample, nights in zip(by_day, dark, strict=True) if nights and position == min(nights)]
         if not new:
             continue
-        case = min(new, key=lambda sample: _darkness(look.calendar.local(sample.at[position])))
-        after = _after_the_delay(look, case, position)
+        case = min(new, key=lambda sample: _darkness(look.time_of_day(sample.at[position])))
         others = len({each for nights in dark for each in nights if each > position})
         more = f"; later mails may follow at such times ({others} of them)" if others else ""
         message = (
-            f"{look.who(case)} gets {look.called(position)} on {look.clock(case.at[position])}{after}; it is at night "
-            f"{_share(len(new), len(look.samples))}{more}"
+            f"{look.who(case)} gets {look.called(position)} on {look.clock(case.at[position])}"
+            f"{_after_the_delay(look, case, position)}; it is at night {look.share(new)}{more}"
         )
         yield found("mail_at_night", _place(position), message)
 
 
 def _after_the_delay(look: _Look, sample: Sample, position: int) -> str:
     """What the delay led to, where that is not when the mail leaves."""
-    step, meant = look.sequence.steps[position], sample.meant[position]
+    step, meant = look.sequence.steps[position], look.meant(sample, position)
     if meant == sample.at[position]:
         return ""
     base = f"step {position - 1}" if position else "the start"
-    return f", since {step.after} after {base} is {look.clock(meant)}, which is no day for it"
+    return f", since {step.after} after {base} is {look.clock(meant)}, when none may leave"
 
 
-def _elsewhere(own: _Look, known: set[int | None], zones: Iterable[str], at: tuple[DateTime, ...]) -> Iterator[Finding]:
+def _elsewhere(
+    own: _Look, mails: tuple[int, ...], zones: Iterable[str], enrolled: tuple[Stretch, ...]
+) -> Iterator[Finding]:
     sequence = own.sequence
-    mails = tuple(position for position in own.mails if position not in known)
-    by_day = tuple(start for start in at if not own.at_night(start))
-    worst: tuple[int, int] | None = None
-    case: tuple[_Look, Sample, int] | None = None
-    affected: dict[int, None] = {}
-    dark_zones: list[str] = []
-    looked_at = 0
+    cases: list[tuple[int, int, _Look, Sample]] = []
+    affected: set[int] = set()
+    zones = [zone for zone in zones if zone != sequence.calendar.timezone]
     for zone in zones:
-        if zone == sequence.calendar.timezone:
-            continue
-        looked_at += 1
-        calendar = sequence.calendar.in_zone(zone)
-        look = _Look(sequence, calendar, samples(sequence, calendar, by_day), mails)
-        for sample in look.samples:
-            for position in mails:
-                local = calendar.local(sample.at[position])
-                if not _is_night(local):
-                    continue
-                affected[position] = None
-                if zone not in dark_zones:
-                    dark_zones.append(zone)
-                # The first mail is the clearest case.
-                rank = (position, _darkness(local))
-                if worst is None or rank < worst:
-                    worst, case = rank, (look, sample, position)
-    if case is None:
+        look = _look(sequence, zone, enrolled, mails)
+        dark = [
+            (position, _darkness(look.time_of_day(sample.at[position])), look, sample)
+            for sample in look.samples
+            if not own.is_night(sample.start)
+            for position in mails
+            if look.is_night(sample.at[position])
+        ]
+        if dark:
+            # The first mail is the clearest case, at the darkest hour.
+            cases.append(min(dark, key=lambda each: each[:2]))
+            affected |= {position for position, *_ in dark}
+    if not cases:
         return
-    look, sample, position = case
+    position, _, look, sample = min(cases, key=lambda each: each[:2])
     others = len(affected) - 1
     more = f"; so it is with {others} more {'mail' if others == 1 else 'mails'}" if others else ""
     message = (
-        f"who lives in {look.calendar.timezone} and is enrolled on {own.clock(sample.start)} ({own.calendar.timezone}) "
-        f"gets {look.called(position)} there on {look.clock(sample.at[position])}{more}; mails come at night in "
-        f"{len(dark_zones)} of {looked_at} other zones looked at"
+        f"who lives in {look.ground.calendar.timezone} and is enrolled on {own.clock(sample.start)} "
+        f"({sequence.calendar.timezone}) gets {look.called(position)} there on {look.clock(sample.at[position])}{more}"
+        f"; mails come at night in {len(cases)} of {len(zones)} other zones looked at"
     )
     yield found("mail_at_night_elsewhere", item("steps", position), message)

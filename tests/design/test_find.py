@@ -14,6 +14,7 @@ from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.document import to_document
 from sequencer.core.errors import InvalidInput
+from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.pacing import Cap
 from sequencer.core.problems import child, item
 from sequencer.core.sequence import Sequence
@@ -21,7 +22,8 @@ from sequencer.core.timeline import plan
 from sequencer.definitions.files import _in_document
 from sequencer.design import find
 from sequencer.design.finding import KINDS
-from sequencer.design.samples import samples, starts
+from sequencer.design.ground import Ground
+from sequencer.design.samples import samples, stretches
 from tests.definitions.strategies import sequences
 from tests.design.designs import DESIGNS, SINCE, call, mail, sequence
 
@@ -136,38 +138,40 @@ def test_the_order_of_holidays_does_not_matter(holidays):
 @FEW
 @given(sequences(), st.sampled_from(["Europe/Warsaw", "Pacific/Apia", "America/St_Johns"]))
 def test_the_timelines_looked_at_are_the_plans(design, zone):
-    """What findings are found on is what `plan` gives, step by step."""
-    at = starts(design, SINCE)[::97]
+    """What findings are found on is what `plan` gives, step by step, at the edges of each piece and between them."""
+    enrolled = stretches(design, SINCE, 2)
+    ground = Ground(design.calendar.in_zone(zone), enrolled[0][0])
 
-    for sample in samples(design, design.calendar.in_zone(zone), at):
-        planned = plan(design, sample.start, timezone=zone, reasons=False)
-        assert sample.at == tuple(step.estimated_execute_at for step in planned)
-        assert all(meant <= comes for meant, comes in zip(sample.meant, sample.at, strict=True))
+    for sample in samples(design, ground, enrolled)[::31]:
+        planned = plan(design, from_microseconds(sample.start), timezone=zone, reasons=False)
+        assert sample.at == tuple(to_microseconds(step.estimated_execute_at) for step in planned)
 
 
-@given(sequences(), st.dates(date(1971, 1, 1), date(8999, 12, 31)))
+@given(sequences(), st.dates(date(1971, 1, 1), date(8998, 12, 31)))
 def test_people_are_enrolled_when_the_definition_says(design, since):
-    """Starts lie on the days and in the hours that are assumed, not before the date, and not after the last one."""
+    """Stretches of starts are on the days and in the hours that are assumed, not before the date nor after the last."""
     enrolled = {"days": ("mon", "tue", "wed", "thu", "fri"), "from": "09:00", "to": "17:00"}
     enrolled |= design.assume.get("enrolled", {})
-    at = starts(design, since)
+    found = stretches(design, since, 2)
 
-    assert list(at) == sorted(set(at))
-    assert len(at) * len(design.steps) <= 24_000
-    for start in at:
-        local = design.calendar.local(start)
+    assert list(found) == sorted(set(found))
+    for begins, ends in found:
+        assert begins < ends
+        local = design.calendar.local(from_microseconds(begins))
         assert local.date() <= date.fromisoformat(enrolled.get("until", "9999-12-31"))
         if "until" not in enrolled:
             assert local.date() >= max(since, date.fromisoformat(enrolled.get("since", "1970-01-01")))
             assert f"{local:%a}".lower() in enrolled["days"]
 
 
-def test_long_sequences_are_looked_at_less_finely():
-    """Two hundred steps take no longer than a few: fewer starts of a day are looked at."""
-    steps = [mail(1, Weekdays(1)) for _ in range(200)]
+def test_every_quarter_of_an_hour_counts_once():
+    """However many pieces the starts fall into, those that count are the quarters of the hours of enrolling."""
+    design = DESIGNS["mail_at_night"].has
+    enrolled = stretches(design, SINCE, 2)
+    found = samples(design, Ground(design.calendar, enrolled[0][0]), enrolled)
 
-    assert len(starts(sequence(*steps), SINCE)) * 200 <= 24_000
-    assert len(starts(sequence(mail()), SINCE)) == 2 * 5 * 32
+    assert sum(sample.counts for sample in found) == 2 * 5 * 8 * 4
+    assert [sample.start for sample in found] == sorted({sample.start for sample in found})
 
 
 def test_people_live_where_the_definition_says():
@@ -190,7 +194,7 @@ def test_a_clock_change_brings_no_mails_too_close():
     )
 
     assert find(design, since=date(2026, 4, 20)) == ()
-    first, second = plan(design, starts(design, date(2026, 4, 20))[0])
+    first, second = plan(design, from_microseconds(stretches(design, date(2026, 4, 20), 1)[0][0]))
     assert (second.estimated_execute_at - first.estimated_execute_at).total_hours() == 23
 
 
@@ -221,11 +225,23 @@ def test_what_cannot_be_asked(asked):
         find(DESIGNS["mails_close"].has, **asked)
 
 
-def test_a_thorough_look_finds_what_a_quick_one_does():
-    """Of each design, thorough looks have the same codes and more."""
+@pytest.mark.parametrize("zones", [["America/New_York"], pytest.param(None, marks=pytest.mark.slow)])
+def test_a_thorough_look_finds_what_a_quick_one_does(zones):
+    """Of each design, a year of starts, in whatever zones, has the same codes as two weeks of them."""
     for pair in DESIGNS.values():
         quick = {each.code for each in pair.findings()}
-        assert quick <= {each.code for each in find(pair.has, since=SINCE, profile="thorough", **pair.asked)}
+        thorough = find(pair.has, since=SINCE, profile="thorough", timezones=zones, **pair.asked)
+        assert quick <= {each.code for each in thorough}
+
+
+def test_zones_that_are_asked_for():
+    """The caller's zones take the place of the profile's, and of those that the definition assumes."""
+    has = DESIGNS["mail_at_night_elsewhere"].has
+
+    assert find(has, since=SINCE, timezones=["Europe/Paris"]) == ()
+    assert "Asia/Tokyo" in find(has, since=SINCE, timezones=["Asia/Tokyo"])[0].message
+    with pytest.raises(InvalidInput):
+        find(has, timezones=["Asia/Tokio"])
 
 
 def test_today_is_the_default():
