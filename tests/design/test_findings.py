@@ -7,6 +7,7 @@ import pytest
 from sequencer.core.silence import SILENCEABLE
 from sequencer.design.finding import KINDS, SEVERITIES
 from tests.design.designs import DESIGNS
+from tests.design.page import MARK, PAGE, generated
 
 
 def test_every_code_has_its_designs():
@@ -30,3 +31,8 @@ def test_what_has_it(code):
 def test_what_has_it_not(code):
     """The neighbour has nothing to be found."""
     assert [str(each) for each in DESIGNS[code].findings_of_neighbour() if each.silenced is None] == []
+
+
+def test_the_page_is_up_to_date():
+    """`docs/findings.md` has every code with what the code says of it, and the example that is found here."""
+    assert PAGE.read_text(encoding="utf-8").partition(MARK)[2] == generated()
