@@ -133,8 +133,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         "mail_at_night": Kind(
             "warning",
-            f"A mail leaves at night, {_NIGHT} on the sequence's own clock, though people are enrolled by day: a delay "
-            "in hours has led there, and if over a weekend, the clock time stays, as on Monday at 00:05.",
+            f"A mail leaves at night, {_NIGHT} on the sequence's own clock, though people are enrolled by day: mostly "
+            "a delay in hours has led there, and if it ends at a weekend, the mail keeps the clock time, and leaves on "
+            "Monday at 00:05.",
             "set send_windows, or count the delay in weekdays, which keep the clock time",
         ),
         "mail_at_night_elsewhere": Kind(

@@ -94,11 +94,11 @@ def timed_findings(sequence: Sequence, since: date, zones: Iterable[str], cap: C
     yield from _doubled(own)
     yield from _long(own)
     yield from _capped(own, cap)
-    at_night = list(_nights(own))
-    yield from at_night
-    known = {finding.position for finding in at_night}
-    others = tuple(position for position in mails if position not in known)
-    yield from _elsewhere(own, others, zones, stretches(sequence, since, 1))
+    yield from _nights(own)
+    # What is at night at home is no news of another zone.
+    by_day = tuple(mail for mail in mails if not any(own.is_night(sample.at[mail]) for sample in own.samples))
+    if by_day:
+        yield from _elsewhere(own, by_day, zones, stretches(sequence, since, 1))
 
 
 def _span(span: int) -> str:
@@ -277,7 +277,8 @@ def _after_the_delay(look: _Look, sample: Sample, position: int) -> str:
     if meant == sample.at[position]:
         return ""
     base = f"step {position - 1}" if position else "the start"
-    return f", since {step.after} after {base} is {look.clock(meant)}, when none may leave"
+    delay = f"{step.after} after {base} is {look.clock(meant)}, when" if step.after.n else f"on {look.clock(meant)}"
+    return f", since {delay} no mail may leave"
 
 
 def _elsewhere(

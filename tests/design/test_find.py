@@ -213,7 +213,7 @@ def test_monday_five_past_midnight():
     assert finding.code == "mail_at_night"
     assert finding.message.startswith(
         "who is enrolled on Fri 2026-03-06 16:05 gets step 1 (mail 2) on Mon 2026-03-09 00:05, since 8 hours after "
-        "step 0 is Sat 2026-03-07 00:05"
+        "step 0 is Sat 2026-03-07 00:05, when no mail may leave; "
     )
 
 
