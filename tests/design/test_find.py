@@ -20,7 +20,7 @@ from sequencer.core.problems import child, item
 from sequencer.core.sequence import Sequence
 from sequencer.core.timeline import plan
 from sequencer.definitions.files import _in_document
-from sequencer.design import find
+from sequencer.design import check, find
 from sequencer.design.finding import KINDS
 from sequencer.design.ground import Ground
 from sequencer.design.samples import samples, stretches
@@ -250,3 +250,15 @@ def test_today_is_the_default():
     past = attrs.evolve(DESIGNS["holidays_past"].has.calendar, holidays=[date(2020, 12, 25)])
 
     assert [each.code for each in find(attrs.evolve(DESIGNS["holidays_past"].has, calendar=past))] == ["holidays_past"]
+
+
+def test_a_check_has_the_findings_too():
+    """What `check` answers has them beside the verdicts, as values and as plain data, and fails as they do."""
+    wise, unwise = DESIGNS["mails_close"].has_not, DESIGNS["mails_close"].has
+    checked = check(unwise, since=SINCE, timezones=["Europe/Warsaw"])
+
+    assert checked.findings == find(unwise, since=SINCE, timezones=["Europe/Warsaw"])
+    assert checked.to_dict()["findings"] == [finding.to_dict() for finding in checked.findings]
+    assert str(checked).startswith("warning[mails_close]")
+    assert (checked.refuted, checked.fails) == (False, True)
+    assert not check(wise, since=SINCE, timezones=["Europe/Warsaw"]).fails
