@@ -129,6 +129,17 @@ def test_bundled_definitions_are_wise(run, name, codes):
     assert {each["severity"] for each in done.document["findings"]} == {"advice"}
 
 
+def test_places_in_what_sell_answers(run):
+    """Sell's own JSON nests steps deeper than a definition, and findings are placed there all the same."""
+    done = run("check", path("sell-api.json"), *AS_OF, "--json")
+
+    lines = path("sell-api.json").read_text(encoding="utf-8").splitlines()
+    places = {each["place"]: lines[each["line"] - 1][each["column"] - 1 :] for each in done.document["findings"]}
+    assert places == {"steps": "{", "steps[0]": "{", "steps[1].action_properties": "{"}
+    task = next(each["line"] for each in done.document["findings"] if each["code"] == "task_waits_for_ever")
+    assert '"task_content": "Call the lead"' in lines[task]
+
+
 def test_findings_for_people(run):
     """Each finding is a line with its place in the file, in its order; a remedy is said once; warnings are status 1."""
     done = run("check", write(UNWISE), *AS_OF)

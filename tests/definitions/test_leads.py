@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sequencer.core.errors import DefinitionError, InvalidInput, Problem
 from sequencer.definitions import Lead, parse_leads, read_leads, to_moment
+from sequencer.definitions.leads import read_fields
 from sequencer.definitions.tree import Lines
 from sequencer.examples import path
 
@@ -269,3 +270,17 @@ def test_headers_of_other_products(header, said):
 
     (problem,) = caught.value.problems
     assert said in problem.message
+
+
+def test_the_fields_of_a_file(tmp_path):
+    """A merge field is there if any lead has it; with no lead yet, if the header names it. Known columns are none."""
+    file = tmp_path / "leads.csv"
+    header = "resource_type,resource_id,email,timezone,first_name,company,city\n"
+
+    file.write_text(f"{header}lead,1,ada@example.com,UTC,Ada,, \nlead,2,,,,Example,\n", encoding="utf-8")
+    assert read_fields(file) == {"first_name", "company"}
+    file.write_text(header, encoding="utf-8")
+    assert read_fields(file) == {"first_name", "company", "city"}
+    file.write_text("", encoding="utf-8")
+    with pytest.raises(DefinitionError):
+        read_fields(file)

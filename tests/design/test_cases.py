@@ -95,7 +95,7 @@ def naive(design: Sequence) -> set[tuple[str, int | None]]:
     return found | {("weekday_becomes_two", i) for i, n in late.items() if 4 * n >= 3 * quarters}
 
 
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(designs())
 def test_all_is_found_that_looking_minute_by_minute_finds(design):
     """Looking in pieces finds the same, at the same steps, as looking at each start for itself; no more, no less."""
