@@ -23,6 +23,7 @@ from sequencer.core.errors import (
     Suppressed,
 )
 from sequencer.core.events import Event, Subject, replay
+from sequencer.core.expect import Expect
 from sequencer.core.migration import EnrollmentMove, StepMove
 from sequencer.core.pacing import Cap, CatchUp
 from sequencer.core.policy import Policy, Reaction, Retry, Unsubscribe
@@ -116,6 +117,7 @@ __all__ = [
     "EnrollmentStep",
     "Event",
     "EventPage",
+    "Expect",
     "Explanation",
     "FolderTemplates",
     "Handled",

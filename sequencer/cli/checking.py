@@ -1,4 +1,4 @@
-"""`check`: whether definitions and scenarios are valid, and what is unwise about a design that is."""
+"""`check`: whether definitions and scenarios are valid, designs are wise, and what they expect of themselves holds."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 
 from sequencer.cli.files import read_located
 from sequencer.cli.options import Commands, add_command, to_cap
-from sequencer.cli.output import Output, Styled, dim
+from sequencer.cli.output import Output, Styled, dim, strong
 from sequencer.core.errors import DefinitionError
 from sequencer.core.instants import to_date
 from sequencer.core.sequence import Sequence
 from sequencer.definitions.files import Located
 from sequencer.definitions.leads import read_fields
-from sequencer.design import Finding, find
+from sequencer.design import Finding, Verdict, check
+from sequencer.design.scope import PROFILES
+from sequencer.design.verdict import shown
 
 __all__ = ["register"]
 
@@ -32,12 +34,14 @@ def register(commands: Commands) -> None:
         example=(
             "sequencer check inbound-follow-up.yaml\n"
             "sequencer check *.yaml --leads leads.csv --json\n"
-            "sequencer check cold-outbound.yaml --cap 50 --since 2027-01-01"
+            "sequencer check cold-outbound.yaml --cap 50 --since 2027-01-01\n"
+            "sequencer check cold-outbound.yaml --profile thorough"
         ),
         more=(
             "All that is wrong is listed at once, as file:line:col: code: message, with status 2.\n"
             "What is valid and unwise is listed as file:line:col: severity[code]: message, with status 1 if an error\n"
-            "or a warning is among it that the file does not silence; advice alone is status 0."
+            "or a warning is among it that the file does not silence; advice alone is status 0.\n"
+            "Each expectation of the file is proved, not refuted, or refuted by the simplest case, with status 1."
         ),
         db=False,
     )
@@ -47,11 +51,17 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--cap", metavar="N", type=to_cap, help="at most N mails of an actor in 24 hours (300; 0: no cap)"
     )
+    parser.add_argument(
+        "--profile",
+        choices=sorted(PROFILES),
+        default="quick",
+        help="quick: a year in some zones; thorough: two years in every zone, which takes a minute (default: quick)",
+    )
     parser.add_argument("--since", metavar="DATE", help="people are enrolled from this date on (default: today)")
 
 
 def _check(arguments: argparse.Namespace, out: Output) -> int:
-    asked: dict[str, Any] = {"cap": arguments.cap}
+    asked: dict[str, Any] = {"cap": arguments.cap, "profile": arguments.profile}
     if arguments.since is not None:
         asked["since"] = to_date(arguments.since, "--since")
     if arguments.leads is not None:
@@ -88,9 +98,16 @@ def _checked(file: str, asked: dict[str, Any], out: Output) -> tuple[dict[str, A
         out.say(f"{read.name}: a scenario for simulations")
         return document, _DONE
     _say_what_it_is(read.sequence, out)
-    findings = find(read.sequence, **asked)
-    document["findings"] = _findings(read, findings, out)
-    return document, _FOUND if any(finding.fails for finding in findings) else _DONE
+    checked = check(read.sequence, **asked)
+    document = checked.to_dict(file)
+    document["findings"] = _findings(read, checked.findings, out)
+    for i, verdict in enumerate(checked.verdicts):
+        line, column = read.place(f"expect[{i}]")
+        document["expectations"][i] |= {"line": line, "column": column}
+        _say_verdict(f"{read.file}:{line}:{column}: ", verdict, file, out)
+    if checked.verdicts:
+        out.say(f"Expected of {checked.scope}.", "dim")
+    return document, _FOUND if checked.fails else _DONE
 
 
 def _say_what_it_is(sequence: Sequence, out: Output) -> None:
@@ -119,3 +136,25 @@ def _findings(read: Located, findings: Iterable[Finding], out: Output) -> list[d
             said.add(finding.remedy)
             out.line("    remedy: ", finding.remedy)
     return [{**finding.to_dict(), "line": line, "column": column} for line, column, finding in placed]
+
+
+# -- expectations ---------------------------------------------------------------------------------------------
+
+_VERDICTS = {"proved": "green", "not refuted": "green", "refuted": "bold red"}
+
+
+def _say_verdict(where: str, verdict: Verdict, file: str, out: Output) -> None:
+    """A verdict for people: in a line, and if it is refuted, by what, and how to see that again."""
+    found = verdict.counterexample
+    note = f" ({verdict.note})" if verdict.note else ""
+    cases = f" in {verdict.cases:,} cases{note}" if verdict.verdict == "not refuted" else ""
+    out.line(where, Styled(verdict.verdict, _VERDICTS[verdict.verdict]), f"{cases}: {shown(verdict.expect)}")
+    if found is not None:
+        sentence, *timeline = str(found).splitlines()
+        out.line("    ", strong(sentence))
+        for line in timeline:
+            out.line(f"    {line}")
+        out.line("    ", dim("to see it again: "), found.command(file))
+        out.line("    ", dim("to keep it as a test:"))
+        for line in found.test(file).splitlines():
+            out.line(f"        {line}" if line else "")
