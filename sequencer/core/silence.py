@@ -18,6 +18,7 @@ __all__ = ["SILENCEABLE", "read_silence", "to_silence", "unknown_steps"]
 
 SILENCEABLE = (
     "first_mail_is_reply",
+    "reply_changes_subject",
     "task_waits_for_ever",
     "skipped_before_overdue",
     "template_missing",

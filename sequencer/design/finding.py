@@ -71,6 +71,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "The first mail is marked as a reply, but there is no mail before it that it could be in a thread with.",
             "set is_reply: false; the mails after it may be replies",
         ),
+        "reply_changes_subject": Kind(
+            "advice",
+            "A reply has another subject than the mail that it replies to: mailboxes that go by the subject, as Gmail "
+            "does, show it as a new conversation.",
+            "give both texts the same subject (a Re: before it is put there by itself), or set is_reply: false",
+        ),
         "task_waits_for_ever": Kind(
             "advice",
             "A task holds everybody until somebody completes it: with no skip_after, a task that is forgotten holds "

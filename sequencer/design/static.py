@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from datetime import date
+from itertools import pairwise
 
 from sequencer.core.delays import Delay
 from sequencer.core.matching import name_of
@@ -19,6 +21,7 @@ ALWAYS_PROVIDED = ("email",)
 """The merge fields that need no column of their own: what is known of everybody who gets a mail."""
 
 _MOST_LISTED = 5
+_PREFIX = re.compile(r"(\s*re\s*:)+", re.IGNORECASE)
 
 
 def step_called(sequence: Sequence, position: int) -> str:
@@ -53,7 +56,21 @@ def _threads(sequence: Sequence) -> Iterator[Finding]:
             place = _property(i, "is_reply")
             message = f"{step_called(sequence, i)} is the first mail, and a reply: to none that was sent before"
             yield found("first_mail_is_reply", place, message)
-        return
+        break
+    for (before, first), (i, mail) in pairwise(mails_of(sequence).items()):
+        texts = [sequence.templates.get(each.template_id) for each in (first, mail)]
+        subjects = [each.subject for each in texts if each is not None]
+        if mail.is_reply and len(subjects) == 2 and _plain(subjects[0]) != _plain(subjects[1]):
+            message = (
+                f"{step_called(sequence, i)} is a reply to {step_called(sequence, before)}, whose subject is "
+                f"{shown(subjects[0])}, but its own is {shown(subjects[1])}"
+            )
+            yield found("reply_changes_subject", _property(i, "is_reply"), message)
+
+
+def _plain(subject: str) -> str:
+    """A subject without what mailboxes do not look at: the prefix of a reply, case, blanks."""
+    return " ".join(_PREFIX.sub("", subject).casefold().split())
 
 
 def _tasks(sequence: Sequence) -> Iterator[Finding]:

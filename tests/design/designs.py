@@ -27,7 +27,7 @@ MONDAYS = Calendar("UTC", send_windows=[Window(["mon"], "09:00", "17:00")])
 MONDAYS_AND_WEDNESDAYS = Calendar("UTC", send_windows=[Window(["mon", "wed"], "09:00", "17:00")])
 FAR_AWAY = {"timezones": ["America/Los_Angeles", "Asia/Kolkata", "Europe/London"]}
 ON_MONDAYS = {"enrolled": {"days": ["mon"]}}
-TEXTS = {id: Template(f"Subject {id}", f"Body {id}") for id in range(1, 7)}
+TEXTS = {id: Template("Hello", f"Body {id}") for id in range(1, 7)}
 
 
 def sequence(*steps: Step, calendar: Calendar = OFFICE, **more: Any) -> Sequence:
@@ -70,12 +70,23 @@ def hello(name: str, **more: Any) -> Sequence:
     return sequence(mail(), templates={1: Template("Hello", f"Dear {{{{ {name} }}}},")}, **more)
 
 
+def replied(subject: str) -> Sequence:
+    """A sequence of a mail about a request, and of a reply with some subject."""
+    texts = {1: Template("Your request", "Thank you."), 2: Template(subject, "Hello again.")}
+    return sequence(mail(1), mail(2, Weekdays(1), is_reply=True), templates=texts)
+
+
 LONG = [mail(1), mail(2, Weekdays(30)), mail(3, Weekdays(30))]
 
 DESIGNS: dict[str, Pair] = {
     "first_mail_is_reply": Pair(
         sequence(call(), mail(1, is_reply=True)),
         sequence(call(), mail(1), mail(2, Weekdays(1), is_reply=True)),
+        "steps[1].action_properties.is_reply",
+    ),
+    "reply_changes_subject": Pair(
+        replied("Any news?"),
+        replied("re: RE:  your  request"),
         "steps[1].action_properties.is_reply",
     ),
     "task_waits_for_ever": Pair(
