@@ -65,8 +65,8 @@ __all__ = [
     "simulate",
 ]
 
-# The clock comes with `import sequencer`; what only a simulation needs is imported when it is asked for. The functions
-# that are called as their modules are (`assumptions`, `forecast`) are found there: here they would be those.
+# The clock is used without a simulation, too; what only a simulation needs is imported when it is asked for. The
+# functions that are called as their modules are (`assumptions`, `forecast`) are found there: here they would be those.
 _ELSEWHERE = {
     "Answers": "answers",
     "Arrival": "population",
