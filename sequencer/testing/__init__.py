@@ -1,0 +1,30 @@
+"""The test kit: for those who test their own sequences, and their own stores, mailers, task boards and clocks.
+
+It needs the extra `testing` (Hypothesis and pytest). Importing this package imports nothing else: what a name needs is
+imported when the name is asked for, so that a plugin of pytest may live here without costing every run.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sequencer.testing.expecting import assert_expected
+
+__all__ = [
+    "assert_expected",
+]
+
+_WHERE = {
+    "assert_expected": "sequencer.testing.expecting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = getattr(import_module(_WHERE[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
