@@ -47,6 +47,12 @@ def importing() -> Figure:
     return _in_fresh_processes(script(f"from sequencer import {', '.join(DOOR)}"))
 
 
+def plugging() -> Figure:
+    """What the plugin costs every project that has the package installed, beside what pytest has imported anyway."""
+    return _in_fresh_processes(script("import sequencer.testing.plugin", before="import pytest"))
+
+
 QUESTIONS = (
     Question("import", "importing what everybody uses of sequencer in a fresh process, seconds", 0.2, importing),
+    Question("plugin", "importing the plugin where pytest is there, seconds", 0.01, plugging),
 )

@@ -9,6 +9,9 @@ command that is to end otherwise is followed by `# exit 1` or `# exit 2`.
 A ```text block that follows a ```python block with nothing between them is what that block prints, all of it (`...` as
 above).
 
+A block of any language that is preceded by `<!-- file: NAME -->` is a file: it is put into the folder where the story
+comes to it. So `pytest` can be typed, too, which is run as `sequencer` is.
+
 A block that cannot run here is preceded by `<!-- not run: REASON -->`.
 """
 
@@ -36,6 +39,8 @@ EXAMPLES = PACKAGE / "examples"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 NOT_RUN = re.compile(r"<!--\s*not run:(.*?)-->\s*", re.DOTALL)
+FILE = re.compile(r"<!--\s*file:\s*([\w./-]+)\s*-->\s*")
+TYPED = {"sequencer", "pytest"}
 RUN = {"python", "console"}
 # Blocks that only show something. Anything else is a misspelling of a language that should have run.
 SHOWN = {"", "css", "csv", "html", "http", "ini", "json", "mermaid", "sh", "sql", "text", "toml", "xml", "yaml"}
@@ -43,13 +48,17 @@ SHOWN = {"", "css", "csv", "html", "http", "ini", "json", "mermaid", "sh", "sql"
 
 @attrs.frozen
 class Block:
-    """A fenced block: its language and text, the line where the text begins, why it is not run, what it prints."""
+    """A fenced block: its language and text, the line where the text begins, why it is not run, what it prints.
+
+    One that is a file has its name.
+    """
 
     language: str
     text: str
     line: int
     not_run: str | None
     prints: str | None = None
+    file: str | None = None
 
 
 def blocks(markdown: str) -> Iterator[Block]:
@@ -58,7 +67,7 @@ def blocks(markdown: str) -> Iterator[Block]:
     tokens = MarkdownIt("commonmark").enable("table").parse(markdown)
     for token, after in zip(tokens, [*tokens[1:], None], strict=True):
         if token.type == "fence":
-            excuse = NOT_RUN.fullmatch(before) if before is not None else None
+            excuse, file = NOT_RUN.fullmatch(before or ""), FILE.fullmatch(before or "")
             start = token.map[0] + 2 if token.map else 0
             printed = after is not None and after.type == "fence" and after.info.strip() == "text"
             yield Block(
@@ -67,14 +76,18 @@ def blocks(markdown: str) -> Iterator[Block]:
                 start,
                 excuse[1].strip() if excuse else None,
                 after.content if printed and after is not None else None,
+                file[1] if file else None,
             )
         before = token.content if token.type == "html_block" else None
 
 
-def of(page: Path, language: str) -> list[Block]:
-    """The blocks of a page that are to be run."""
-    found = blocks(page.read_text(encoding="utf-8"))
-    return [block for block in found if block.language == language and block.not_run is None]
+def of(page: Path, language: str) -> Iterator[Block]:
+    """The blocks of a page that are to be run, one after the other; what is a file is written on the way."""
+    for block in blocks(page.read_text(encoding="utf-8")):
+        if block.file is not None:
+            Path(block.file).write_text(block.text, encoding="utf-8")
+        elif block.language == language and block.not_run is None:
+            yield block
 
 
 @attrs.frozen
@@ -171,7 +184,7 @@ def test_console_blocks(page, folder):
         for command in commands(block):
             place = f"{_name(page)}, line {command.line}: {command.typed}"
             words = [os.path.expandvars(word) for word in shlex.split(command.typed, comments=True)]
-            assert words[:1] == ["sequencer"], f"{place}: only sequencer is run here; say why this is not"
+            assert words[0] in TYPED, f"{place}: only {' and '.join(TYPED)} are run here; say why this is not"
             done = subprocess.run(
                 [sys.executable, "-W", "error", "-m", *words],
                 stdin=subprocess.DEVNULL,
@@ -230,6 +243,11 @@ one = 1
 connect()
 ```
 
+<!-- file: conftest.py -->
+```python
+two = 2
+```
+
 - in a list
   ```console
   $ sequencer plan \\
@@ -244,13 +262,14 @@ connect()
 
 def test_reading_a_page():
     """Blocks are found wherever they stand, with their line, their language and their excuse."""
-    first, second, third = blocks(PAGE)
+    first, second, third, fourth = blocks(PAGE)
 
     assert first == Block("python", "one = 1\n", 3, None)
     assert second.not_run == "it needs a server"
-    assert list(commands(third)) == [
-        Command("sequencer plan a.yaml", 0, ["first", "...", "last ... words"], 13),
-        Command("sequencer check b.yaml", 1, [], 18),
+    assert (third.file, third.text) == ("conftest.py", "two = 2\n")
+    assert list(commands(fourth)) == [
+        Command("sequencer plan a.yaml", 0, ["first", "...", "last ... words"], 18),
+        Command("sequencer check b.yaml", 1, [], 23),
     ]
 
 
