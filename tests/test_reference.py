@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import sequencer
+import sequencer.design
 from sequencer.cli import main
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -23,6 +24,11 @@ def named(header: str) -> list[str]:
 def test_every_public_name_is_in_the_reference():
     """What can be imported from the package is listed, once."""
     assert sorted(named("name")) == sorted(sequencer.__all__)
+
+
+def test_every_name_of_the_checks_is_in_the_reference():
+    """What can be imported from `sequencer.design` is listed, once."""
+    assert sorted(named("name in `sequencer.design`")) == sorted(sequencer.design.__all__)
 
 
 def test_every_verb_is_in_the_reference():
