@@ -10,6 +10,7 @@ import sys
 from benchmarks import (
     comparing,
     deciding,
+    designing,
     enrolling,
     importing,
     planning,
@@ -22,7 +23,18 @@ from benchmarks.measuring import Question
 
 QUESTIONS: dict[str, Question] = {
     question.name: question
-    for module in (planning, vectors, deciding, storing, storing_postgres, enrolling, simulating, importing, comparing)
+    for module in (
+        planning,
+        vectors,
+        deciding,
+        storing,
+        storing_postgres,
+        enrolling,
+        simulating,
+        designing,
+        importing,
+        comparing,
+    )
     for question in module.QUESTIONS
 }
 
