@@ -8,15 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sequencer.testing.expecting import assert_expected
+    pass
 
-__all__ = [
-    "assert_expected",
-]
+__all__: list[str] = []
 
-_WHERE = {
-    "assert_expected": "sequencer.testing.expecting",
-}
+_WHERE: dict[str, str] = {}
 
 
 def __getattr__(name: str) -> Any:
