@@ -8,11 +8,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    pass
+    from sequencer.testing.contracts.store import StoreContract
 
-__all__: list[str] = []
+__all__ = [
+    "StoreContract",
+]
 
-_WHERE: dict[str, str] = {}
+_WHERE = {
+    "StoreContract": "sequencer.testing.contracts.store",
+}
 
 
 def __getattr__(name: str) -> Any:

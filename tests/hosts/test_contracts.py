@@ -7,10 +7,10 @@ from django.db import connections
 from sqlalchemy import create_engine
 
 from sequencer import DjangoStore, SQLAlchemyStore
+from sequencer.testing.contracts.store import StoreContract
+from sequencer.testing.contracts.workbench import begin, failing
 from tests.hosts.django_project import KINDS, Database
 from tests.hosts.test_sqlalchemy import address
-from tests.stores.contract import StoreContract
-from tests.stores.workbench import begin, failing
 
 
 @pytest.mark.parametrize("kind", KINDS)

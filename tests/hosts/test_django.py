@@ -23,9 +23,9 @@ from sequencer import (
     Resource,
     StoreError,
 )
+from sequencer.testing.contracts.workbench import Refusal
 from tests.hosts.django_project import KINDS, Database, Lead
 from tests.hosts.sequences import MONDAY, WELCOME
-from tests.stores.workbench import Refusal
 
 
 class Crm:

@@ -8,7 +8,7 @@ import pytest
 
 from sequencer.core.errors import Conflict, InvalidInput
 from sequencer.stores.sqlite import SQLiteStore
-from tests.stores.workbench import NOW, begin, begun, failing, sequence_named
+from sequencer.testing.contracts.workbench import NOW, begin, begun, failing, sequence_named
 
 # How a caller may hold a connection: its isolation level, and whether a transaction is open on it already.
 MODES = {

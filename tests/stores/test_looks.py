@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from sequencer.core.signals import Block
 from sequencer.stores.memory import MemoryStore
 from sequencer.stores.sqlite import SQLiteStore
+from sequencer.testing.contracts.workbench import LEASE, NOW, begin, begun, do, failing, later
 from tests import postgres as server
-from tests.stores.workbench import LEASE, NOW, begin, begun, do, failing, later
 
 EXAMPLES = itertools.count(1)
 PLACES = st.integers(0, 4)

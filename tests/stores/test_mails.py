@@ -22,8 +22,8 @@ from sequencer.stores.memory import MemoryStore
 from sequencer.stores.postgres import PostgresStore
 from sequencer.stores.sqlite import SQLiteStore
 from sequencer.stores.statements import migrations
+from sequencer.testing.contracts.workbench import DUE, NOW, begun, do, later
 from tests import postgres as server
-from tests.stores.workbench import DUE, NOW, begun, do, later
 
 LONG_AGO = NOW - timedelta(days=400)
 AHEAD = NOW + timedelta(days=4000)

@@ -25,9 +25,9 @@ from sequencer.core.errors import InvalidInput, SchemaMismatch, StoreError
 from sequencer.stores import postgres as module
 from sequencer.stores.postgres import SCHEMA, SUPPORTED, PostgresStore
 from sequencer.stores.statements import Migration, migrations, read
+from sequencer.testing.contracts.workbench import NOW, begin, begun, board_task
 from tests import postgres
 from tests.engine.sequences import lead, mails
-from tests.stores.workbench import NOW, begin, begun, board_task
 
 
 @pytest.fixture

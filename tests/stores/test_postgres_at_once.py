@@ -29,9 +29,9 @@ from sequencer.core.enrollment import Enrollment
 from sequencer.engine.ports import Accepted
 from sequencer.engine.storage import Transaction
 from sequencer.stores.postgres import PostgresStore
+from sequencer.testing.contracts.workbench import LEASE, NOW, Refusal, begin, begun, failing
 from tests import postgres
 from tests.engine.sequences import exclusive, lead, mails, tasks
-from tests.stores.workbench import LEASE, NOW, Refusal, begin, begun, failing
 
 
 @pytest.fixture(scope="module")

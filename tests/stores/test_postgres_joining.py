@@ -15,9 +15,9 @@ from psycopg.rows import class_row, dict_row, namedtuple_row, scalar_row
 from sequencer import AlreadyEnrolled, Engine, ManualClock, Policy
 from sequencer.core.errors import Conflict, InvalidInput, StoreError
 from sequencer.stores.postgres import PostgresStore
+from sequencer.testing.contracts.workbench import NOW, begin, begun, failing
 from tests import postgres
 from tests.engine.sequences import lead, mails
-from tests.stores.workbench import NOW, begin, begun, failing
 
 READ_COMMITTED = psycopg.IsolationLevel.READ_COMMITTED
 SNAPSHOTS = (psycopg.IsolationLevel.REPEATABLE_READ, psycopg.IsolationLevel.SERIALIZABLE)

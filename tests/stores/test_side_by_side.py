@@ -19,7 +19,7 @@ from sequencer.core.signals import Block, Due, EmailSent, Finish, Handling, Migr
 from sequencer.engine.storage import ALL_ACCOUNTS, StoredReport
 from sequencer.stores.memory import MemoryStore
 from sequencer.stores.sqlite import SQLiteStore
-from tests.stores.workbench import LEASE, NOW, Refusal, board_task, sequence_named
+from sequencer.testing.contracts.workbench import LEASE, NOW, Refusal, board_task, sequence_named
 
 ACCOUNTS = st.sampled_from([None, 7, "7"])
 SEQUENCES = st.builds(

@@ -23,7 +23,19 @@ from sequencer.stores import sqlite_database
 from sequencer.stores.sqlite import SCHEMA, SUPPORTED, SQLiteStore
 from sequencer.stores.statements import Migration, migrations, parse, split
 from sequencer.stores.tables import Tables
-from tests.stores.workbench import LEASE, NOW, OUTREACH, begin, begun, board_task, do, failing, finish, later, send
+from sequencer.testing.contracts.workbench import (
+    LEASE,
+    NOW,
+    OUTREACH,
+    begin,
+    begun,
+    board_task,
+    do,
+    failing,
+    finish,
+    later,
+    send,
+)
 
 PACKAGE_ROOT = Path(next(iter(sequencer.__path__))).parent
 
@@ -310,7 +322,7 @@ def test_threads_close_their_connections(store):
 _DYING = """
 import os, signal, sys
 from sequencer.stores.sqlite import SQLiteStore
-from tests.stores.workbench import begin, begun, send
+from sequencer.testing.contracts.workbench import begin, begun, send
 store = SQLiteStore(sys.argv[1])
 with store.transaction() as transaction:
     enrollment = send(transaction, begin(store, transaction))

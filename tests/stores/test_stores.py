@@ -9,8 +9,8 @@ from psycopg.rows import dict_row
 from sequencer.stores.memory import MemoryStore
 from sequencer.stores.postgres import PostgresStore
 from sequencer.stores.sqlite import SQLiteStore
+from sequencer.testing.contracts.store import StoreContract
 from tests import postgres
-from tests.stores.contract import StoreContract
 
 
 class TestMemoryStore(StoreContract):

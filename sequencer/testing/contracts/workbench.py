@@ -1,4 +1,7 @@
-"""What the tests of the stores share: definitions, and enrollments that are taken through stores by hand."""
+"""What tests of stores share: definitions, and enrollments that are taken through a store by hand.
+
+For tests of a store that go beyond the contract, too. All instants are in UTC.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,10 @@ from sequencer.engine.storage import BoardTask
 NOW = pendulum.datetime(2026, 3, 2, 9, 0, tz="UTC")
 DUE = Due(Handling(deduplicates=True))
 LEASE = 60.0
+"""For how long the tests claim, in seconds."""
+BEYOND = 2**63
+"""The first number that is no id."""
+ADA = Resource("lead", 42)
 
 
 def sequence_named(key: str = "outreach", *, mails: int = 2, **rest: Any) -> Sequence:
@@ -81,6 +88,7 @@ def do(transaction: Any, enrollment: Enrollment, signal: Any, now: Any = NOW, **
 def send(transaction: Any, enrollment: Enrollment, now: Any = NOW, **keywords: Any) -> Enrollment:
     """The current mail, handed over and accepted."""
     enrollment = do(transaction, enrollment, DUE, now, **keywords)
+    assert enrollment.current is not None
     key = enrollment.key_of(enrollment.current)
     return do(transaction, enrollment, EmailSent(effect_key=key, attempt=1, message_id=f"<{key}@x>"), now, **keywords)
 
