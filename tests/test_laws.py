@@ -49,8 +49,9 @@ from sequencer.core.policy import Policy
 from sequencer.core.signals import OUTSIDE, Block, Finish, Resume, Start
 from sequencer.core.statuses import EMAIL_TABLE, ENROLLMENT_TABLE, TASK_TABLE
 from sequencer.core.timeline import is_due, seen_at
+from sequencer.testing.laws import impersonal
 from tests import postgres
-from tests.core.driving import MONDAY, impersonal
+from tests.core.driving import MONDAY
 from tests.stores.test_codec import STEPS, signals
 
 ADA = Resource("lead", 1, email="ada@example.com", fields={"first_name": "Ada"})

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sequencer.testing.contracts.store import StoreContract
+    from sequencer.testing.machine import engine_machine
 
 __all__ = [
     "StoreContract",
+    "engine_machine",
 ]
 
 _WHERE = {
     "StoreContract": "sequencer.testing.contracts.store",
+    "engine_machine": "sequencer.testing.machine",
 }
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import timedelta
 from typing import Any
 
-import attrs
 import pendulum
 
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours
 from sequencer.core.effects import Effect
-from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource
+from sequencer.core.enrollment import EnrollmentStep, Resource
 from sequencer.core.events import Event, replay
 from sequencer.core.lifecycle import advance, enroll
 from sequencer.core.policy import Policy
@@ -27,30 +25,10 @@ from sequencer.core.signals import (
     TaskCreated,
     Withdraw,
 )
+from sequencer.testing.laws import check_decision, impersonal
 
 NOW = Hours(0)
 MONDAY = pendulum.datetime(2026, 3, 2, 9, 0, tz="UTC")
-
-# The table of L2 and the states of L3, by hand: from -> to.
-EMAIL_EDGES = {
-    "pending": {"requested", "completed", "skipped", "cancelled"},
-    "requested": {"completed", "failed", "pending", "cancelled"},
-    "failed": {"pending", "completed", "skipped", "cancelled"},
-    "completed": set(),
-    "skipped": set(),
-    "cancelled": set(),
-}
-TASK_EDGES = {
-    "pending": {"requested", "in_progress", "completed", "skipped", "cancelled"},
-    "requested": {"in_progress", "completed", "failed", "pending", "cancelled"},
-    "in_progress": {"completed", "failed", "skipped", "cancelled"},
-    "failed": {"pending", "in_progress", "completed", "skipped", "cancelled"},
-    "completed": set(),
-    "skipped": set(),
-    "cancelled": set(),
-}
-STATE_EDGES = {"active": {"blocked", "finished"}, "blocked": {"active", "finished"}, "finished": set()}
-OVER = {"completed", "skipped", "cancelled"}
 
 PLAIN = Due(Handling(), Handling(deduplicates=True))
 KNOWS_KEYS = Due(Handling(deduplicates=True), Handling(deduplicates=True))
@@ -69,15 +47,6 @@ def task(after: Any = NOW, **fields: Any) -> Step:
 def version_of(*steps: Step, policy: Policy | None = None, calendar: Calendar | None = None) -> SequenceVersion:
     sequence = Sequence("Outreach", steps, calendar=calendar or Calendar("UTC"), policy=policy or Policy())
     return SequenceVersion(1, "Outreach", 1, sequence, 1)
-
-
-def edges_of(step: EnrollmentStep) -> dict[str, set[str]]:
-    return EMAIL_EDGES if step.step.is_email else TASK_EDGES
-
-
-def impersonal(enrollment: Enrollment) -> Enrollment:
-    resource = enrollment.resource
-    return attrs.evolve(enrollment, resource=Resource(resource.type, resource.id))
 
 
 class Run:
@@ -142,7 +111,7 @@ class Run:
     def do(self, signal: Any) -> Run:
         before = self.enrollment
         decision = advance(before, signal, self.now)
-        self.check(before, decision.enrollment, decision.events)
+        check_decision(before, decision.enrollment, decision.events)
         self.enrollment, self.effects, self.new = decision.enrollment, decision.effects, decision.events
         self.history += decision.events
         assert replay(self.version, self.history) == impersonal(self.enrollment)
@@ -177,47 +146,3 @@ class Run:
     def withdraw(self) -> Run:
         at = self.enrollment.position
         return self.do(Withdraw(self.key(at), self[at].attempt))
-
-    # -- what holds for every decision
-
-    @staticmethod
-    def check(before: Enrollment, after: Enrollment, events: tuple[Event, ...]) -> None:
-        assert [event.number for event in events] == list(range(before.revision + 1, after.revision + 1))
-        if not events:
-            assert after == before, "without events nothing has changed"
-        was, state = before.state.value, after.state.value
-        assert was == state or state in STATE_EDGES[was], (was, state)
-        for old, new in zip(before.steps, after.steps, strict=True):
-            path = [old.status.value]
-            for event in events:
-                fields = event.steps.get(old.position, {})
-                if "status" in fields:
-                    path.append(fields["status"].value)
-            assert path[-1] == new.status.value
-            for one, other in itertools.pairwise(path):
-                assert other in edges_of(old)[one], (old.position, one, other)
-        assert (state == "blocked") == (after.blocked_reason is not None) == (after.blocked_at is not None)
-        assert (state == "finished") == (after.finished_reason is not None) == (after.finished_at is not None)
-        over = [step.status.value in OVER for step in after.steps]
-        if state != "finished":
-            assert after.position == over.index(False)
-            current = after.steps[after.position]
-            assert current.estimated_execute_at is not None
-            assert (current.status.value == "failed") <= (state == "blocked")
-            assert all(step.status.value == "pending" and step.estimated_execute_at is None
-                       for step in after.steps[after.position + 1 :])  # fmt: skip
-            if state == "active" and current.status.value in ("pending", "requested"):
-                assert after.wake_at is not None
-        else:
-            assert all(is_over or step.status.value == "requested"
-                       for is_over, step in zip(over, after.steps, strict=True))  # fmt: skip
-        for step in after.steps:
-            if step.status.value == "cancelled":
-                assert step.estimated_execute_at is None
-            if step.status.value == "in_progress":
-                assert step.task_id is not None
-            assert (step.status.value == "completed") == (step.executed_at is not None)
-            assert (step.status.value == "skipped") == (step.skipped_at is not None)
-            if step.cancel_task:
-                assert step.task_id is not None
-                assert after.wake_at is not None

@@ -35,7 +35,8 @@ from sequencer.core.statuses import StepStatus
 from sequencer.core.timeline import base_of
 from sequencer.stores.codec import decode_held, encode_enrollment
 from sequencer.stores.records_codec import decode_event, encode_event
-from tests.core.driving import FORGETS_KEYS, KNOWS_KEYS, MONDAY, Run, impersonal
+from sequencer.testing.laws import impersonal
+from tests.core.driving import FORGETS_KEYS, KNOWS_KEYS, MONDAY, Run
 from tests.stores.test_codec import signals
 
 WARSAW = Calendar("Europe/Warsaw")

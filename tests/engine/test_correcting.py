@@ -18,7 +18,7 @@ from sequencer import (
     Task,
     replay,
 )
-from tests.core.driving import impersonal
+from sequencer.testing.laws import impersonal
 from tests.engine.sequences import exclusive, lead, mails
 
 NEW = "New@example.com"

@@ -8,7 +8,7 @@ import pytest
 
 from sequencer import Engine, NotFound, RecordingMailer, Sequence, SQLiteStore, Step, Suppressed, Task, replay
 from sequencer.core.signals import EmailSent, TaskCompleted
-from tests.core.driving import impersonal
+from sequencer.testing.laws import impersonal
 from tests.engine.sequences import lead, mails, tasks
 
 ADA = lead(1, "ada@example.com", fields={"name": "Ada Lovelace"}, timezone="Europe/London")

@@ -32,7 +32,7 @@ from sequencer import (
     Template,
     replay,
 )
-from sequencer.testing.contracts.workbench import impersonal
+from sequencer.testing.laws import impersonal
 
 TEXTS = {n: Template(f"Mail {n}", "Hello") for n in range(1, 6)}
 HELLO = Step(AutomatedEmail(1), key="hello")

@@ -26,7 +26,7 @@ from sequencer import (
     Task,
     replay,
 )
-from sequencer.testing.contracts.workbench import impersonal
+from sequencer.testing.laws import impersonal
 
 # Capitals are tasks.
 VERSIONS = ["abC", "aC", "xabC", "baC", "abCd", "d", "Cab", "axbCd"]

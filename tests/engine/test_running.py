@@ -20,8 +20,8 @@ from sequencer import (
     Task,
     Template,
 )
+from sequencer.testing.machine.world import Death, Life, MortalStore
 from tests.engine.sequences import HELLO, lead, mails, tasks
-from tests.model.world import Death, Life, MortalStore
 
 
 def enrolled(engine, count, sequence=None):

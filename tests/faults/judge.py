@@ -15,7 +15,7 @@ import attrs
 
 from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.events import Event, replay
-from tests.core.driving import EMAIL_EDGES, OVER, STATE_EDGES, TASK_EDGES
+from sequencer.testing.laws import EMAIL_EDGES, OVER, STATE_EDGES, TASK_EDGES
 from tests.faults.tally import Tally
 
 __all__ = ["Departure", "Evidence", "Look", "judge"]

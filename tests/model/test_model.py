@@ -1,8 +1,9 @@
-"""The engine beside the naive model, on each store; see `machine.py`, `book.py` and `world.py`."""
+"""The engine beside the naive model, on each store; the machine is the one that users have."""
 
 from __future__ import annotations
 
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,52 +12,33 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from sequencer.stores.memory import MemoryStore
 from sequencer.stores.sqlite import SQLiteStore
+from sequencer.testing import engine_machine
 from tests import postgres
-from tests.model.machine import Machine
 
 QUICK = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
-class InMemory(Machine):
-    """On the store in memory."""
-
-    def make_store(self):
-        return MemoryStore()
-
-
-class InSQLite(Machine):
-    """On SQLite, without a file."""
-
-    def make_store(self):
-        return SQLiteStore(":memory:")
+@contextmanager
+def in_a_file():
+    with tempfile.TemporaryDirectory() as folder:
+        store = SQLiteStore(Path(folder) / "model.db")
+        yield store
+        store.close()
 
 
-class InFile(Machine):
-    """On a file of SQLite's."""
-
-    def make_store(self):
-        self.folder = tempfile.TemporaryDirectory()
-        return SQLiteStore(Path(self.folder.name) / "model.db")
-
-    def teardown(self):
-        super().teardown()
-        self.folder.cleanup()
-
-
-class InPostgres(Machine):
-    """On PostgreSQL."""
-
-    def make_store(self):
-        return postgres.new_store()
+IN_MEMORY = engine_machine(store=MemoryStore)
+IN_SQLITE = engine_machine(store=lambda: SQLiteStore(":memory:"))
+IN_A_FILE = engine_machine(store=in_a_file)
+IN_POSTGRES = engine_machine(store=postgres.new_store)
 
 
 @pytest.mark.parametrize(
     ("machine", "examples"),
     [
-        pytest.param(InMemory, 60, id="memory"),
-        pytest.param(InSQLite, 20, id="sqlite"),
-        pytest.param(InFile, 5, id="file"),
-        pytest.param(InPostgres, 10, id="postgres"),
+        pytest.param(IN_MEMORY, 60, id="memory"),
+        pytest.param(IN_SQLITE, 20, id="sqlite"),
+        pytest.param(IN_A_FILE, 5, id="file"),
+        pytest.param(IN_POSTGRES, 10, id="postgres"),
     ],
 )
 def test_the_engine_does_what_the_model_says(machine, examples):
@@ -65,7 +47,7 @@ def test_the_engine_does_what_the_model_says(machine, examples):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("machine", [InMemory, InSQLite, InFile, InPostgres])
+@pytest.mark.parametrize("machine", [IN_MEMORY, IN_SQLITE, IN_A_FILE, IN_POSTGRES])
 def test_the_engine_does_what_the_model_says_thoroughly(machine):
     """The same, with as many and as long stories as the profile of Hypothesis asks for."""
     run_state_machine_as_test(machine, settings=settings(**QUICK))

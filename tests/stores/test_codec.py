@@ -47,7 +47,8 @@ from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.stores.codec import COLUMNS, decode_held, decode_id, encode_enrollment, encode_id, encode_progress
 from sequencer.stores.contents import content_of, sequence_of
 from sequencer.stores.records_codec import decode_event, encode_event
-from sequencer.testing.contracts.workbench import NOW, impersonal
+from sequencer.testing.contracts.workbench import NOW
+from sequencer.testing.laws import impersonal
 from tests.core.situations import SITUATIONS
 
 TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=20).filter(

@@ -19,10 +19,10 @@ from sequencer.testing.contracts.workbench import (
     board_task,
     do,
     finish,
-    impersonal,
     later,
     send,
 )
+from sequencer.testing.laws import impersonal
 
 
 class Around:

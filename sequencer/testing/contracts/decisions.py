@@ -24,11 +24,11 @@ from sequencer.testing.contracts.workbench import (
     begun,
     do,
     failing,
-    impersonal,
     later,
     send,
     sequence_named,
 )
+from sequencer.testing.laws import impersonal
 
 
 class Decisions:

@@ -118,12 +118,6 @@ def later(**span: float) -> Any:
     return NOW + timedelta(**span)
 
 
-def impersonal(enrollment: Enrollment) -> Enrollment:
-    """The enrollment without what is personal."""
-    resource = enrollment.resource
-    return attrs.evolve(enrollment, resource=Resource(resource.type, resource.id))
-
-
 def board_task(enrollment: Enrollment, key: str = "k-1", **changes: Any) -> BoardTask:
     """A task for the board."""
     task = BoardTask(

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
 
 from sequencer.core import signals
-from sequencer.core.enrollment import Resource
 from sequencer.core.errors import AlreadyEnrolled, Conflict, IllegalTransition, NotFound, Suppressed
 from sequencer.core.signals import EmailFailed, EmailSent, TaskCompleted, TaskCreated, TaskDeleted
-from tests.core.driving import Run, impersonal
-from tests.model.book import LEADS, SEQUENCES, Book, whose
-from tests.model.world import Call, World
+from sequencer.testing.laws import check_decision, impersonal
+from sequencer.testing.machine.book import Book, who, whose
+from sequencer.testing.machine.cast import LEADS, OWN, Cast
+from sequencer.testing.machine.world import Call, World
 
 START = pendulum.datetime(2026, 3, 26, 8, 0, tz="UTC")  # a Thursday; the clocks of Warsaw change on Sunday
 
@@ -25,9 +25,9 @@ FORWARD = st.sampled_from([60, 3600, 7200, 86_400, 2 * 86_400, 5 * 86_400])
 KEYS = st.sampled_from(["k1", "k2", "k3", None])
 OUTSIDE = st.sampled_from(["opened", "out_of_office", "bounced", "replied", *sorted(signals.OUTSIDE)])
 VERBS = st.sampled_from(["block", "block until", "resume", "resume", "resume, skip", "skip", "finish"])
-FIRST = st.lists(
-    st.tuples(st.sampled_from(sorted(SEQUENCES)), st.sampled_from(sorted(LEADS))), min_size=1, max_size=4, unique=True
-)
+LEAD_NAMES = st.sampled_from(sorted(LEADS))
+NUMBERS = st.integers(0, 3)
+FIRST = st.lists(st.tuples(NUMBERS, LEAD_NAMES), min_size=1, max_size=4, unique=True)
 TIMELINES = st.sampled_from(["shift", "keep", "restart"])
 
 
@@ -36,18 +36,25 @@ class Telling(RuleBasedStateMachine):
 
     enrollments = Bundle("enrollments")
 
+    cast: Cast = OWN
+
     def make_store(self) -> Any:
+        """A new, empty store."""
         raise NotImplementedError
 
+    def make_world(self, mode: str, board: str) -> World:
+        """The world around an engine, with a mailer and a board of these kinds."""
+        return World(self.store, mode, board, START, self.cast)
+
     @initialize(mode=MAIL_MODES, board=BOARDS, first=FIRST)
-    def begin(self, mode: str, board: str, first: list[tuple[str, str]]) -> None:
+    def begin(self, mode: str, board: str, first: list[tuple[int, str]]) -> None:
         self.store = self.make_store()
-        self.world = World(self.store, mode, board, START)
-        self.book = Book()
+        self.world = self.make_world(mode, board)
+        self.book = Book(self.cast)
         self.told = 0
         self.checked: dict[int, int] = {}
         for sequence, lead in first:
-            self.enroll_one(sequence, lead)
+            self.enroll_one(self.cast.key(sequence), lead)
 
     # -- looking
 
@@ -69,22 +76,22 @@ class Telling(RuleBasedStateMachine):
 
     @rule(
         target=enrollments,
-        sequence=st.sampled_from(sorted(SEQUENCES)),
-        lead=st.sampled_from(sorted(LEADS)),
+        sequence=NUMBERS,
+        lead=LEAD_NAMES,
         idempotency=KEYS,
         start=st.sampled_from([None, -3600, 3600, 5 * 86_400]),
     )
-    def enroll(self, sequence: str, lead: str, idempotency: str | None, start: int | None) -> Any:
-        return self.enroll_one(sequence, lead, idempotency, start)
+    def enroll(self, sequence: int, lead: str, idempotency: str | None, start: int | None) -> Any:
+        return self.enroll_one(self.cast.key(sequence), lead, idempotency, start)
 
     def enroll_one(self, sequence: str, lead: str, idempotency: str | None = None, start: int | None = None) -> Any:
-        resource = LEADS[lead]
+        resource = self.cast.leads[lead]
         expected, ids = self.book.expect_enroll(sequence, resource, idempotency, self.now)
         start_at = None if start is None else self.now + timedelta(seconds=start)
         count = len(self.book.seen)
         try:
             enrollment = self.world.host.enroll(
-                SEQUENCES[sequence], resource, actor_id=1, start_at=start_at, idempotency_key=idempotency
+                self.cast.sequences[sequence], resource, actor_id=1, start_at=start_at, idempotency_key=idempotency
             )
         except AlreadyEnrolled as error:
             assert expected == "already", expected
@@ -108,7 +115,7 @@ class Telling(RuleBasedStateMachine):
         if idempotency is not None:
             self.book.idempotency[idempotency] = enrollment.id
         first = enrollment.steps[0]
-        calendar = SEQUENCES[sequence].calendar.in_zone(enrollment.timezone)
+        calendar = self.cast.sequences[sequence].calendar.in_zone(enrollment.timezone)
         base = max(self.now, start_at or self.now)
         at = calendar.next_open(calendar.after(base, first.step.after), email=first.step.is_email)
         assert first.estimated_execute_at == at
@@ -166,7 +173,7 @@ class Telling(RuleBasedStateMachine):
 
     @rule(
         what=st.sampled_from(["finish ongoing", "reassign", "reassign", "erase", "suppress", "suppress", "unsuppress"]),
-        lead=st.sampled_from(sorted(LEADS)),
+        lead=LEAD_NAMES,
         address=st.sampled_from([" ADA@example.com", "bob@example.com"]),
         actor=st.sampled_from([1, 2, "carol"]),
         some=st.booleans(),
@@ -182,26 +189,26 @@ class Telling(RuleBasedStateMachine):
             self.suppress(address, what == "unsuppress")
 
     def finish_ongoing(self, lead: str, some: bool) -> None:
-        resource = LEADS[lead]
+        resource = self.cast.leads[lead]
         wanted = [
             id
             for id in self.book.ongoing()
             if whose(self.book.seen[id]) == (resource.type, type(resource.id), resource.id)
-            and (not some or self.book.seen[id].version.key == "quick")
+            and (not some or self.book.seen[id].version.key == self.cast.key(0))
         ]
-        outcomes = self.world.host.finish_ongoing(resource, sequences=["quick"] if some else None)
+        outcomes = self.world.host.finish_ongoing(resource, sequences=[self.cast.key(0)] if some else None)
         assert sorted(outcome.enrollment.id for outcome in outcomes) == wanted
         assert all(self.look(id).finished_reason == "manual" for id in wanted)
 
     def reassign(self, lead: str, actor: Any) -> None:
-        for outcome in self.world.host.reassign(LEADS[lead], actor_id=actor):
+        for outcome in self.world.host.reassign(self.cast.leads[lead], actor_id=actor):
             before = self.book.seen[outcome.enrollment.id]
             assert outcome.changed == (before.actor_id != actor)
             assert self.look(before.id).actor_id == actor
 
     def erase(self, lead: str) -> None:
-        resource = LEADS[lead]
-        mine = [id for id, each in self.book.seen.items() if whose(each) == whose_of(resource)]
+        resource = self.cast.leads[lead]
+        mine = [id for id, each in self.book.seen.items() if whose(each) == who(resource)]
         ongoing = [id for id in mine if id in self.book.ongoing()]
         self.world.host.erase(resource)
         for id in mine:
@@ -235,7 +242,7 @@ class Telling(RuleBasedStateMachine):
     def _report(self, id: int, kind: str, key: str | None, way: str, soon: int = 3600) -> None:
         self.look_around()
         self.told += 1
-        resource = next(each for each in LEADS.values() if whose_of(each) == whose(self.book.seen[id]))
+        resource = next(each for each in self.cast.leads.values() if who(each) == whose(self.book.seen[id]))
         named: Any = {"id": {"enrollment_id": id}, "resource": {"resource": resource}}.get(
             way, {"email": resource.email or "x@y.example"}
         )
@@ -362,11 +369,7 @@ class Telling(RuleBasedStateMachine):
         with self.store.transaction() as transaction:
             events = transaction.events(before.id)
         new = tuple(events[before.revision :])
-        Run.check(impersonal(before), impersonal(after), new)
+        check_decision(impersonal(before), impersonal(after), new)
         for event in new:
             if event.type == "email_requested":
                 assert after.calendar.next_open(event.at, email=True) == event.at
-
-
-def whose_of(resource: Resource) -> tuple[str, type, Any]:
-    return (resource.type, type(resource.id), resource.id)

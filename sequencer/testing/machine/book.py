@@ -9,15 +9,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import attrs
-
-from sequencer.core.calendar import Calendar, Window
-from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.enrollment import Enrollment, Resource, fold_address
-from sequencer.core.policy import Policy, Reaction, Retry
-from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
+from sequencer.core.sequence import Sequence
+from sequencer.testing.machine.cast import Cast
 
-WEEK = ["mon", "tue", "wed", "thu", "fri"]
 FAILURES = {
     "delivery_failed",
     "quota_reached",
@@ -28,77 +23,22 @@ FAILURES = {
     "outcome_unknown",
 }
 
-QUICK = Sequence(
-    "quick",
-    [
-        Step(AutomatedEmail(1), key="hello"),
-        Step(AutomatedEmail(1), Hours(1), key="again"),
-        Step(Task("Call", skip_after=Hours(30)), Hours(2), key="call"),
-        Step(AutomatedEmail(1, is_reply=True), Weekdays(1), key="thanks"),
-    ],
-    calendar=Calendar("UTC"),
-    policy=Policy(retry=Retry(attempts=3)),
-)
-OFFICE = Sequence(
-    "office",
-    [Step(AutomatedEmail(1), Weekdays(1)), Step(Task("Call")), Step(AutomatedEmail(1), Weekdays(2))],
-    calendar=Calendar("Europe/Warsaw", send_windows=[Window(WEEK, "09:00", "17:00")]),
-    policy=Policy(retry=Retry(attempts=2, first=600)),
-)
-ALONE = Sequence(
-    "alone",
-    [Step(Task("Look")), Step(AutomatedEmail(1))],
-    policy=Policy(exclusive="all", reenroll_after=2, on={"bounced": "finish", "out_of_office": "note"}),
-)
-LENIENT = Sequence(
-    "lenient",
-    [Step(AutomatedEmail(1)), Step(AutomatedEmail(1)), Step(AutomatedEmail(1), Hours(0.5))],
-    policy=Policy(on={"replied": Reaction("block", duration=Weekdays(1)), "opened": "block", "converted": "note"}),
-)
-SEQUENCES = {each.key: each for each in (QUICK, OFFICE, ALONE, LENIENT)}
-
-HELLO, AGAIN, CALL, THANKS = QUICK.steps
-MORE = Step(AutomatedEmail(2), Hours(2), key="more")
-VERSIONS = {
-    "quick": (
-        QUICK,
-        attrs.evolve(QUICK, steps=[HELLO, MORE, attrs.evolve(CALL, after=Weekdays(1)), THANKS]),
-        attrs.evolve(QUICK, steps=[THANKS, AGAIN, HELLO]),
-        attrs.evolve(QUICK, steps=[HELLO, AGAIN]),
-        attrs.evolve(QUICK, policy=Policy(exclusive="all"), calendar=Calendar("Asia/Kathmandu")),
-    ),
-    "office": (
-        OFFICE,
-        attrs.evolve(OFFICE, steps=[*OFFICE.steps[:2], Step(AutomatedEmail(2)), *OFFICE.steps[2:]]),
-        attrs.evolve(OFFICE, steps=OFFICE.steps[1:], calendar=Calendar("America/New_York")),
-    ),
-    "alone": (ALONE, attrs.evolve(ALONE, policy=Policy(), steps=ALONE.steps[1:])),
-    "lenient": (LENIENT, attrs.evolve(LENIENT, steps=LENIENT.steps[:2])),
-}
-"""Of each sequence the versions that people are moved between; those of `quick` have keys, by which the book knows."""
-
-LEADS = {
-    "ada": Resource("lead", 1, email="ada@example.com", fields={"name": "Ada"}),
-    "bob": Resource("lead", 2, email="Bob@Example.com ", timezone="America/New_York"),
-    "bob's twin": Resource("contact", 2, email="bob@example.com"),
-    "text": Resource("lead", "1", email="text@example.com"),
-    "nobody": Resource("lead", 3),
-}
-
 
 def whose(enrollment: Enrollment) -> tuple[str, type, Any]:
-    resource = enrollment.resource
-    return (resource.type, type(resource.id), resource.id)
+    """Whose an enrollment is, to be compared."""
+    return who(enrollment.resource)
 
 
 def who(resource: Resource) -> tuple[str, type, Any]:
+    """Who somebody is, to be compared: 1 and "1" are two."""
     return (resource.type, type(resource.id), resource.id)
 
 
 class Book:
     """What the model has noted."""
 
-    def __init__(self) -> None:
+    def __init__(self, cast: Cast) -> None:
+        self.cast = cast
         self.seen: dict[int, Enrollment] = {}
         self.address: dict[int, str | None] = {}
         self.suppressed: set[str] = set()
@@ -124,7 +64,7 @@ class Book:
         if fold_address(resource.email) in self.suppressed:
             return "suppressed", set()
         mine = {id for id in self.ongoing() if self.same_person(id, resource)}
-        alone = SEQUENCES[key].policy.exclusive == "all"
+        alone = self.cast.sequences[key].policy.exclusive == "all"
         in_the_way = {
             id
             for id in mine
@@ -132,7 +72,7 @@ class Book:
         }
         if in_the_way:
             return "already", in_the_way
-        pause = timedelta(days=SEQUENCES[key].policy.reenroll_after)
+        pause = timedelta(days=self.cast.sequences[key].policy.reenroll_after)
         ended = {
             id: each.finished_at
             for id, each in self.seen.items()

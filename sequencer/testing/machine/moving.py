@@ -14,8 +14,7 @@ from hypothesis.stateful import rule
 
 from sequencer.core.errors import AlreadyEnrolled, NotFound, Suppressed
 from sequencer.core.sequence import Sequence
-from tests.model.book import LEADS, SEQUENCES, VERSIONS
-from tests.model.telling import Telling
+from sequencer.testing.machine.telling import LEAD_NAMES, Telling
 
 WHICH = st.integers(0, 3)
 ADDRESSES = st.sampled_from(["ada@example.com", "BOB@example.com", "new@example.com", None])
@@ -44,7 +43,7 @@ class Moving(Telling):
     def other_version(self, id: int, which: int) -> Sequence:
         """One that an enrollment is not in."""
         version = self.look(id).version
-        others = [each for each in VERSIONS[version.key] if each != version.sequence]
+        others = [each for each in self.cast.versions[version.key] if each != version.sequence]
         return others[which % len(others)]
 
     @rule()
@@ -74,7 +73,7 @@ class Moving(Telling):
         for move in plan:
             if self.book.must_stay_alone(move.enrollment_id, version):
                 assert move.refused is not None
-            elif version.key == "quick":
+            elif self.cast.has_keys(version.key):
                 expected, _ = self.book.expect_place(move.enrollment_id, version)
                 assert expected == ("moved" if move.refused is None else "refused"), (move, before[move.enrollment_id])
         return plan
@@ -89,7 +88,7 @@ class Moving(Telling):
             for move in plan
             if move.refused is None and not book.must_stay_alone(move.enrollment_id, version)
         }
-        places = {id: book.expect_place(id, version)[1] for id in fresh} if version.key == "quick" else {}
+        places = {id: book.expect_place(id, version)[1] for id in fresh} if self.cast.has_keys(version.key) else {}
         had = {id: book.had(id) for id in fresh}
         result = self.world.host.migrate(plan, only=ids)
         self.look_around()
@@ -134,12 +133,14 @@ class Moving(Telling):
 
     # -- who somebody is
 
-    @rule(lead=st.sampled_from(sorted(LEADS)), address=ADDRESSES)
+    @rule(lead=LEAD_NAMES, address=ADDRESSES)
     def correct(self, lead: str, address: str | None) -> None:
         """Somebody has another address from now on, or none; or that must not be."""
         self.look_around()
         before = dict(self.book.seen)
-        person = attrs.evolve(LEADS[lead], email=address, fields={"name": "Somebody"})
+        person = attrs.evolve(
+            self.cast.leads[lead], email=address, fields={**self.cast.leads[lead].fields, "name": "Somebody"}
+        )
         expected, ids = self.book.expect_update(person)
         try:
             count = self.world.host.update_person(person)
@@ -168,13 +169,14 @@ class Moving(Telling):
 
     @rule(
         which=WHICH,
-        key=st.sampled_from([None, None, *sorted(SEQUENCES)]),
+        of=st.none() | WHICH,
         timeline=st.sampled_from(["shift", "keep", "restart"]),
         skip=st.booleans(),
     )
-    def resume_all(self, which: int, key: str | None, timeline: str, skip: bool) -> None:
+    def resume_all(self, which: int, of: int | None, timeline: str, skip: bool) -> None:
         self.look_around()
         before = dict(self.book.seen)
+        key = None if of is None else self.cast.key(of)
         reasons = sorted({str(each.blocked_reason) for each in before.values() if each.state.value == "blocked"})
         if not reasons or (key is not None and not any(each.version.key == key for each in before.values())):
             return

@@ -18,10 +18,10 @@ from hypothesis.stateful import invariant, rule
 from sequencer.core import signals
 from sequencer.core.enrollment import Enrollment
 from sequencer.core.events import replay
-from tests.core.driving import impersonal
-from tests.model.book import FAILURES, VERSIONS
-from tests.model.moving import Moving
-from tests.model.world import LEASE, Call, Death
+from sequencer.testing.laws import impersonal
+from sequencer.testing.machine.book import FAILURES
+from sequencer.testing.machine.moving import Moving
+from sequencer.testing.machine.world import LEASE, Call, Death
 
 BEHAVIOURS = st.sampled_from(
     ["accept", "accept", "temporary", "permanent", "recipient", "raise", "raise after", "pending"]
@@ -125,8 +125,9 @@ class Machine(Moving):
                 assert after.finished_reason == "bounced"
                 assert call.result.recipient_fault
             else:
-                assert (step.status.value, step.failure_reason) == ("failed", "delivery_failed")
-                assert after.blocked_reason == ("bounced" if call.result.recipient_fault else "delivery_failed")
+                reason = call.result.reason
+                assert (step.status.value, step.failure_reason) == ("failed", reason)
+                assert after.blocked_reason == ("bounced" if call.result.recipient_fault else reason)
         elif call.outcome == "unknown" and self.world.mode == "at_most_once":
             assert (step.status.value, after.blocked_reason) == ("failed", "outcome_unknown")
         else:
@@ -157,7 +158,8 @@ class Machine(Moving):
                 self.erase("ada")
             elif name == "move":
                 key = self.book.seen[id].version.key
-                self.move(VERSIONS[key][len(world.mails) % len(VERSIONS[key])])
+                versions = self.cast.versions[key]
+                self.move(versions[len(world.mails) % len(versions)])
             elif name != "nothing":
                 self.verb(id, name)
 
@@ -272,7 +274,8 @@ class Machine(Moving):
             return
         world, book = self.world, self.book
         if not world.violations:
-            for _ in range(400):
+            # Steps that fail are tried some times; longer sequences need more of it.
+            for _ in range(400 + 40 * max(len(each.steps) for each in self.cast.sequences.values())):
                 if not book.ongoing() and not self._at_the_board():
                     break
                 self._help_on()
@@ -312,7 +315,7 @@ class Machine(Moving):
             return [task for task in self.world.host.tasks() if self._is_over(seen[task.enrollment_id], task.id)]
         return [id for id, each in self.world.tasks.items() if each["status"] == "open" and self._is_known_and_over(id)]
 
-    def _is_known_and_over(self, task_id: str) -> bool:
+    def _is_known_and_over(self, task_id: Any) -> bool:
         task = self.world.tasks[task_id]
         steps = self.book.seen[task["id"]].steps
         return any(step.task_id == task_id and step.is_over and step.cancel_task for step in steps)

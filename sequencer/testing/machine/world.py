@@ -1,4 +1,4 @@
-"""The world around the engine: ports with a script, a store that a process can die in, and what they have seen.
+"""The world around the engine: the store, in which a process can die, the clock, and what the ports have seen.
 
 Nothing here knows how the engine works. A `Life` is one process: it dies at its n-th step, where a step is the
 beginning, the commit or the end of a transaction, or the beginning or end of a call of a port; from then on nothing
@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sequencer.core.enrollment import Enrollment, fold_address
+from sequencer.core.enrollment import Enrollment
 from sequencer.engine.engine import Engine
-from sequencer.engine.ports import Accepted, Email, OutcomeUnknown, Pending, Rejected, TaskRequest
+from sequencer.engine.ports import Accepted, Mailer, TaskBoard, TaskId
 from sequencer.engine.storage import Held
 from sequencer.simulation.clock import ManualClock
+from sequencer.testing.machine.cast import Cast
+from sequencer.testing.machine.ports import BoardOfALife, MailerOfALife
 
 LEASE = 120.0
 
@@ -98,16 +100,49 @@ class Call:
         return f"<{self.key} attempt {self.attempt} at {self.at}: {self.outcome}>"
 
 
+class Handed:
+    """What became of the mails that were handed to a mailer of the host's: how many must have left, and may have."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Accepted] = {}
+        self.left = 0
+        self.perhaps = 0
+
+
+def mode_of(port: Any, *, deduplicates: bool = False) -> str:
+    """How a port of the host's wants to be called again (law E3)."""
+    if getattr(port, "deduplicates", deduplicates):
+        return "deduplicates"
+    return "at_least_once" if getattr(port, "delivery", "at_most_once") == "at_least_once" else "at_most_once"
+
+
 class World:
     """The store, the clock, the mailer, the board, and the processes."""
 
-    def __init__(self, store: Any, mode: str, board: str, start: Any) -> None:
+    def __init__(
+        self,
+        store: Any,
+        mode: str,
+        board: str,
+        start: Any,
+        cast: Cast,
+        *,
+        mailer: Mailer | None = None,
+        tasks: TaskBoard | None = None,
+        engine: Callable[..., Engine] = Engine,
+    ) -> None:
         self.store = store
-        self.mode = mode
+        self.cast = cast
+        self.make_engine = engine
+        self.mailer = mailer
+        self.board = tasks
+        self.mode = mode if mailer is None else mode_of(mailer)
+        board = board if tasks is None else mode_of(tasks, deduplicates=True)
         self.clock = ManualClock(start)
         self.mails: list[Call] = []
         self.creations: list[Call] = []
-        self.tasks: dict[str, dict[str, Any]] = {}
+        self.tasks: dict[TaskId, dict[str, Any]] = {}
+        self.handed = Handed()
         self.script: deque[str] = deque()
         self.inside: deque[Callable[[], None]] = deque()
         self.violations: list[str] = []
@@ -122,11 +157,13 @@ class World:
         self.worker = self.engine(self.life)
 
     def engine(self, life: Life) -> Engine:
-        return Engine(
+        """An engine as one process has it."""
+        return self.make_engine(
             store=MortalStore(self.store, life),
-            mailer=Mailer(self, life),
-            tasks=Board(self, life) if self.external else None,
+            mailer=MailerOfALife(self, life),
+            tasks=BoardOfALife(self, life) if self.external else None,
             clock=self.clock,
+            templates=self.cast.template,
             lease=LEASE,
             port_threads=False,
         )
@@ -143,8 +180,8 @@ class World:
 
     def held(self, id: int) -> Held:
         with self.store.transaction() as transaction:
-            held = transaction.get(id)
-        assert held is not None
+            held: Held | None = transaction.get(id)
+        assert held is not None, f"enrollment {id} is gone"
         return held
 
     def interfere(self) -> None:
@@ -152,6 +189,14 @@ class World:
         if self.inside:
             self.interfered = True
             self.inside.popleft()()
+
+    def called(self, port: str, asked: Any, key: str, life: Life) -> Call:
+        """A call of a port, held against the laws and noted."""
+        calls = self.mails if port == "mail" else self.creations
+        enrollment = self.check_hand_over(port, asked.enrollment_id, asked.position, key, calls)
+        call = Call(enrollment, asked.position, key, asked.attempt, self.clock.now(), life)
+        calls.append(call)
+        return call
 
     def check_hand_over(self, port: str, id: int, position: int, key: str, calls: list[Call]) -> Enrollment:
         """Held against the laws at the moment of the call; a violation is kept for the invariants to find."""
@@ -189,82 +234,3 @@ class World:
             return True
         mode = self.mode if port == "mail" else self.board_mode
         return mode != "at_most_once" and (last.outcome == "unknown" or last.lost)
-
-
-class Mailer:
-    """The mailer, as called by one process. What it answers is the world's script; without one, it accepts."""
-
-    def __init__(self, world: World, life: Life) -> None:
-        self._world = world
-        self._life = life
-        self.deduplicates = world.mode == "deduplicates"
-        self.delivery = "at_least_once" if world.mode == "at_least_once" else "at_most_once"
-
-    def send(self, email: Email, *, key: str, timeout: float) -> Any:
-        world, life = self._world, self._life
-        life.step()
-        enrollment = world.check_hand_over("mail", email.enrollment_id, email.position, key, world.mails)
-        if fold_address(email.to) in world.suppressed:
-            world.violations.append(f"a suppressed address got mail (L8): {key}")
-        call = Call(enrollment, email.position, key, email.attempt, world.clock.now(), life)
-        world.mails.append(call)
-        behaviour = world.script.popleft() if world.script else "accept"
-        if self.deduplicates and key in world.accepted:
-            behaviour = "accept"
-        world.interfere()
-        if behaviour == "accept":
-            call.outcome = "accepted"
-            call.result = world.accepted.setdefault(key, Accepted(f"<{key}-{len(world.mails)}>"))
-        elif behaviour == "pending":
-            call.outcome = "pending"
-            call.result = Pending(f"provider-{len(world.mails)}")
-        elif behaviour in ("temporary", "permanent", "recipient"):
-            call.outcome = "refused"
-            call.result = Rejected(
-                "no, said bob@example.com", permanent=behaviour != "temporary", recipient_fault=behaviour == "recipient"
-            )
-        else:
-            if behaviour == "raise after":
-                world.accepted.setdefault(key, Accepted(f"<{key}-{len(world.mails)}>"))
-            raise OutcomeUnknown(behaviour)
-        life.step()
-        return call.result
-
-
-class Board:
-    """The host's task board, as called by one process."""
-
-    def __init__(self, world: World, life: Life) -> None:
-        self._world = world
-        self._life = life
-        self.deduplicates = world.board_mode == "deduplicates"
-
-    def create(self, task: TaskRequest, *, key: str) -> str:
-        world, life = self._world, self._life
-        life.step()
-        enrollment = world.check_hand_over("task", task.enrollment_id, task.position, key, world.creations)
-        call = Call(enrollment, task.position, key, task.attempt, world.clock.now(), life)
-        world.creations.append(call)
-        behaviour = world.script.popleft() if world.script else "accept"
-        world.interfere()
-        if behaviour == "raise":
-            raise ConnectionError("the board is away")
-        found = next((id for id, each in world.tasks.items() if each["key"] == key), None)
-        if found is None or not self.deduplicates:
-            found = f"task-{len(world.tasks) + 1}"
-            world.tasks[found] = {"key": key, "id": task.enrollment_id, "position": task.position, "status": "open"}
-        call.result = found
-        if behaviour == "raise after":
-            raise OutcomeUnknown("the answer was lost")
-        call.outcome = "accepted"
-        life.step()
-        return found
-
-    def cancel(self, task_id: str) -> None:
-        self._life.step()
-        behaviour = self._world.script.popleft() if self._world.script else "accept"
-        if behaviour == "raise":
-            raise ConnectionError("the board is away")
-        if self._world.tasks[task_id]["status"] == "open":
-            self._world.tasks[task_id]["status"] = "cancelled"
-        self._life.step()
