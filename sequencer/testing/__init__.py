@@ -8,16 +8,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sequencer.testing.contracts.board import TaskBoardContract
+    from sequencer.testing.contracts.clock import ClockContract
+    from sequencer.testing.contracts.mailer import HangingMailerContract, MailerContract, RefusingMailerContract
     from sequencer.testing.contracts.store import StoreContract
     from sequencer.testing.machine import engine_machine
 
 __all__ = [
+    "ClockContract",
+    "HangingMailerContract",
+    "MailerContract",
+    "RefusingMailerContract",
     "StoreContract",
+    "TaskBoardContract",
     "engine_machine",
 ]
 
 _WHERE = {
+    "ClockContract": "sequencer.testing.contracts.clock",
+    "HangingMailerContract": "sequencer.testing.contracts.mailer",
+    "MailerContract": "sequencer.testing.contracts.mailer",
+    "RefusingMailerContract": "sequencer.testing.contracts.mailer",
     "StoreContract": "sequencer.testing.contracts.store",
+    "TaskBoardContract": "sequencer.testing.contracts.board",
     "engine_machine": "sequencer.testing.machine",
 }
 

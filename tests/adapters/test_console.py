@@ -6,7 +6,7 @@ import io
 
 from sequencer.adapters.console import ConsoleMailer, ConsoleTaskBoard
 from sequencer.engine.ports import Accepted
-from tests.adapters.mails import mail, task
+from sequencer.testing.contracts.asking import mail, task
 
 
 def test_prints_a_mail():

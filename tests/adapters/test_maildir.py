@@ -15,7 +15,7 @@ import pytest
 from sequencer.adapters.maildir import MaildirMailer
 from sequencer.core.errors import InvalidInput
 from sequencer.engine.ports import Accepted, Mailer, Rejected
-from tests.adapters.mails import mail
+from sequencer.testing.contracts.asking import mail
 
 
 def send(mailer, key="abc-12-1-0", **changes):
@@ -116,7 +116,7 @@ def test_a_process_that_dies(tmp_path, at):
     script = (
         "import os, pathlib\n"
         "from sequencer.adapters.maildir import MaildirMailer\n"
-        "from tests.adapters.mails import mail\n"
+        "from sequencer.testing.contracts.asking import mail\n"
         f"mailer = MaildirMailer({str(tmp_path)!r})\n"
         f"{module}.{name} = lambda *_, **__: os._exit(9)\n"
         "mailer.send(mail(), key='k-1', timeout=5)\n"

@@ -17,7 +17,7 @@ from sequencer.adapters.keys import message_id, token
 from sequencer.adapters.message import Unsendable, build
 from sequencer.core.errors import InvalidInput
 from sequencer.engine.ports import Rejected
-from tests.adapters.mails import mail
+from sequencer.testing.contracts.asking import mail
 
 OURS = {
     "from", "to", "subject", "date", "message-id", "in-reply-to", "references", "list-unsubscribe",

@@ -9,7 +9,7 @@ import pytest
 from sequencer.adapters.recording import RecordingMailer, RecordingTaskBoard
 from sequencer.core.signals import EmailFailed, EmailSent
 from sequencer.engine.ports import Accepted, Mailer, OutcomeUnknown, Pending, Rejected, TaskBoard
-from tests.adapters.mails import mail, task
+from sequencer.testing.contracts.asking import mail, task
 
 BOUNCED = Rejected("no such user", permanent=True, recipient_fault=True)
 

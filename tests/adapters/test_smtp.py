@@ -19,7 +19,7 @@ from aiosmtpd.smtp import AuthResult
 from sequencer.adapters.smtp import SmtpMailer
 from sequencer.core.errors import InvalidInput
 from sequencer.engine.ports import Accepted, Email, Mailer, Rejected
-from tests.adapters.mails import mail
+from sequencer.testing.contracts.asking import mail
 from tests.adapters.scripted import ScriptedServer
 
 

@@ -16,7 +16,7 @@ import trustme
 
 from sequencer.adapters.smtp import SmtpMailer
 from sequencer.engine.ports import Accepted, OutcomeUnknown, Rejected
-from tests.adapters.mails import mail
+from sequencer.testing.contracts.asking import mail
 from tests.adapters.scripted import CLOSE, DRIP, HANG, Half, ScriptedServer
 
 SHORT = 0.15
