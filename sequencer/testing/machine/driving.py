@@ -7,6 +7,7 @@ does is predicted only loosely, call by call; it is held to the laws by the chec
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -95,6 +96,7 @@ class Machine(Moving):
         finally:
             world.script.clear()
             world.inside.clear()
+        self.nothing_was_violated()
         made = world.mails[calls[0] :] + world.creations[calls[1] :]
         if max_seconds == 0:
             assert not made
@@ -233,6 +235,10 @@ class Machine(Moving):
     @invariant()
     def nothing_was_violated(self) -> None:
         assert not self.world.violations, self.world.violations[0]
+        self.look_at_the_ports()
+
+    def look_at_the_ports(self) -> None:
+        """What can be seen of ports that are not the machine's own."""
 
     @invariant()
     def what_is_stored_is_what_happened(self) -> None:
@@ -273,12 +279,14 @@ class Machine(Moving):
         if not hasattr(self, "world"):
             return
         world, book = self.world, self.book
-        if not world.violations:
+        # What has failed already is not run to its end: that costs, and could hide what went wrong first.
+        if sys.exception() is None and not world.violations:
             # Steps that fail are tried some times; longer sequences need more of it.
             for _ in range(400 + 40 * max(len(each.steps) for each in self.cast.sequences.values())):
                 if not book.ongoing() and not self._at_the_board():
                     break
                 self._help_on()
+                self.nothing_was_violated()
             assert not book.ongoing(), [book.seen[id] for id in book.ongoing()]
             assert not self._at_the_board(), "a task was left on the board"
             for each in book.seen.values():
