@@ -38,6 +38,7 @@ from sequencer import (
     SequenceVersion,
     SQLiteStore,
     Step,
+    Task,
     Unsubscribed,
     Weekdays,
     replay,
@@ -50,9 +51,22 @@ from sequencer.core.signals import OUTSIDE, Block, Finish, Resume, Start
 from sequencer.core.statuses import EMAIL_TABLE, ENROLLMENT_TABLE, TASK_TABLE
 from sequencer.core.timeline import is_due, seen_at
 from sequencer.testing.laws import impersonal
+from sequencer.testing.strategies import signals
 from tests import postgres
 from tests.core.driving import MONDAY
-from tests.stores.test_codec import STEPS, signals
+
+STEPS = st.lists(
+    st.one_of(
+        st.builds(lambda after: Step(AutomatedEmail(1), after), st.sampled_from([Hours(0), Hours(24), Weekdays(2)])),
+        st.builds(
+            lambda after, skip: Step(Task("Call", skip_after=skip), after),
+            st.sampled_from([Hours(0), Weekdays(1)]),
+            st.sampled_from([None, Weekdays(3)]),
+        ),
+    ),
+    min_size=1,
+    max_size=5,
+)
 
 ADA = Resource("lead", 1, email="ada@example.com", fields={"first_name": "Ada"})
 MAILS = Sequence(
@@ -87,7 +101,7 @@ def lives(draw, most=14):
         now += draw(st.sampled_from([timedelta(0), timedelta(hours=1), timedelta(days=4), timedelta(days=-1)]))
         if draw(st.booleans()) and enrollment.wake_at is not None:
             now = max(now, enrollment.wake_at)
-        signal = draw(signals(enrollment, now))
+        signal = draw(signals(enrollment=enrollment, now=now))
         try:
             decision = advance(enrollment, signal, now)
         except (IllegalTransition, InvalidInput) as error:

@@ -36,8 +36,8 @@ from sequencer.core.timeline import base_of
 from sequencer.stores.codec import decode_held, encode_enrollment
 from sequencer.stores.records_codec import decode_event, encode_event
 from sequencer.testing.laws import impersonal
+from sequencer.testing.strategies import signals
 from tests.core.driving import FORGETS_KEYS, KNOWS_KEYS, MONDAY, Run
-from tests.stores.test_codec import signals
 
 WARSAW = Calendar("Europe/Warsaw")
 
@@ -192,7 +192,7 @@ def moving_lives(draw):
         if draw(st.booleans()) and enrollment.wake_at is not None:
             now = max(now, enrollment.wake_at)
         moves = draw(st.integers(0, 2)) == 0
-        signal = Migrate(draw(st.sampled_from(versions))) if moves else draw(signals(enrollment, now))
+        signal = Migrate(draw(st.sampled_from(versions))) if moves else draw(signals(enrollment=enrollment, now=now))
         try:
             decision = advance(enrollment, signal, now)
         except (IllegalTransition, InvalidInput):

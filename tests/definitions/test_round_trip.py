@@ -13,7 +13,7 @@ from sequencer.core.document import from_document, to_document
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task, Template
 from sequencer.definitions import dump, dumps, load, loads
 from sequencer.examples import path
-from tests.definitions.strategies import sequences
+from sequencer.testing.strategies import sequences
 
 EXAMPLES = ["cold-outbound", "enterprise-12-touch", "inbound-follow-up", "renewal", "trial-onboarding"]
 

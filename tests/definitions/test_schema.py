@@ -17,7 +17,7 @@ from sequencer.definitions import dumps, load, loads, schema
 from sequencer.definitions.tree import Builder
 from sequencer.definitions.yaml_text import read_yaml
 from sequencer.examples import path
-from tests.definitions.strategies import sequences
+from sequencer.testing.strategies import sequences
 from tests.definitions.test_malformed import YAML as MALFORMED
 from tests.definitions.test_reading import FULL
 

@@ -32,7 +32,7 @@ from sequencer.simulation import (
     load_scenario,
 )
 from sequencer.simulation.assumptions import assumptions
-from tests.simulation.strategies import scenarios
+from sequencer.testing.strategies import scenarios
 
 HOUR, TWO = Span.fixed(hours=1), Span.fixed(hours=2)
 WINTER = pendulum.datetime(2026, 1, 1)

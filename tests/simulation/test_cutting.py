@@ -43,8 +43,8 @@ from sequencer.simulation.scenario import (
 from sequencer.simulation.spans import Span
 from sequencer.simulation.study import Study, StudyResult, simulate
 from sequencer.stores.memory import MemoryStore
+from sequencer.testing.strategies import scenarios
 from tests.simulation.stories import START
-from tests.simulation.strategies import scenarios
 
 SEQUENCE = Sequence(
     "Everything",

@@ -32,7 +32,7 @@ from sequencer.simulation import (
     Worker,
 )
 from sequencer.simulation.scenario import REACTIONS
-from tests.simulation.strategies import scenarios
+from sequencer.testing.strategies import scenarios
 
 HOUR = Span.fixed(hours=1)
 YAM = {"first": "2026-05-31", "last": "2026-05-01"}

@@ -35,7 +35,7 @@ from sequencer.simulation import (
     loads_scenario,
 )
 from sequencer.simulation.scenario_document import from_scenario_document, scenario_document
-from tests.simulation.strategies import scenarios
+from sequencer.testing.strategies import scenarios
 
 FULL = """\
 format: 1

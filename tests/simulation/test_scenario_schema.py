@@ -12,8 +12,8 @@ from sequencer.examples import path
 from sequencer.simulation import Scenario, dumps_scenario, loads_scenario, scenario_schema
 from sequencer.simulation.scenario import REACTIONS, THEN
 from sequencer.simulation.scenario_document import scenario_document
+from sequencer.testing.strategies import scenarios
 from tests.definitions.test_schema import OF_THE_TEXT, data_of
-from tests.simulation.strategies import scenarios
 from tests.simulation.test_scenario_files import FULL
 from tests.simulation.test_scenario_malformed import YAML as MALFORMED
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sequencer.core.errors import InvalidInput
 from sequencer.simulation import Span
 from sequencer.simulation.spans import LONGEST
-from tests.simulation.strategies import spans
+from sequencer.testing.strategies import spans
 
 CHANCES = st.floats(0, 1, exclude_max=True)
 

@@ -19,8 +19,12 @@ from sequencer.core.instants import LAST, from_microseconds, to_instant, to_micr
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
 from sequencer.core.timeline import plan
 from sequencer.simulation.vectors import clocks, plan_many, planning
+from sequencer.testing import strategies as kit
+from sequencer.testing.strategies import calendars
+from sequencer.testing.strategies.timing import SPECIAL_ZONES, every_zone
 from tests.timing import oracle
-from tests.timing.strategies import SPECIAL_ZONES, WEEKDAYS, calendars, delays, every_zone, moments, situations
+from tests.timing.oracle import WEEKDAYS
+from tests.timing.strategies import delays, situations
 from tests.timing.test_odd_zones import ODD_NIGHTS
 
 SECOND, HOUR, DAY = 1_000_000, 3_600_000_000, 86_400_000_000
@@ -79,8 +83,8 @@ def test_t1_to_t8_bulk_is_the_core(data, situation, steps):
 def test_t1_to_t8_bulk_over_a_year_is_the_core(data, steps):
     """T1 to T8: the same where the starts are spread over more than a year, across all its clock changes."""
     zone = data.draw(st.one_of(st.sampled_from(SPECIAL_ZONES), st.sampled_from(every_zone())))
-    moment = data.draw(moments(zone))
-    sequence = Sequence("Any", steps, calendar=data.draw(calendars(zone=zone, moment=moment)))
+    moment = data.draw(kit.starts(timezone=zone))
+    sequence = Sequence("Any", steps, calendar=data.draw(calendars(timezones=st.just(zone), around=moment)))
     chance = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     starts = to_microseconds(moment) + chance.integers(0, 400 * DAY, 40)
 

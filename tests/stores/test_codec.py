@@ -3,177 +3,37 @@
 from __future__ import annotations
 
 import pickle
-from datetime import timedelta
 
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sequencer.core.calendar import Calendar
-from sequencer.core.delays import Hours, Weekdays
-from sequencer.core.enrollment import Resource, changed, initial_steps
-from sequencer.core.errors import IllegalTransition, InvalidInput, StoreError
+from sequencer.core.delays import Hours
+from sequencer.core.enrollment import changed, initial_steps
+from sequencer.core.errors import StoreError
 from sequencer.core.events import Event, replay
-from sequencer.core.instants import to_instant
-from sequencer.core.lifecycle import advance, enroll
-from sequencer.core.policy import Policy, Retry
-from sequencer.core.sequence import AutomatedEmail, Sequence, SequenceVersion, Step, Task
-from sequencer.core.signals import (
-    Block,
-    Bounced,
-    Clicked,
-    CompleteTask,
-    Due,
-    EmailFailed,
-    EmailPending,
-    EmailSent,
-    Finish,
-    Handling,
-    OutOfOffice,
-    Reassign,
-    Replied,
-    Resume,
-    Skip,
-    Start,
-    TaskCancelled,
-    TaskCompleted,
-    TaskCreated,
-    TaskDeleted,
-    TaskFailed,
-    Withdraw,
-)
+from sequencer.core.sequence import AutomatedEmail, Sequence, Step
 from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.stores.codec import COLUMNS, decode_held, decode_id, encode_enrollment, encode_id, encode_progress
 from sequencer.stores.contents import content_of, sequence_of
 from sequencer.stores.records_codec import decode_event, encode_event
 from sequencer.testing.contracts.workbench import NOW
 from sequencer.testing.laws import impersonal
+from sequencer.testing.strategies import histories as kit_histories
+from sequencer.testing.strategies import identifiers, lines, metadata, starts
 from tests.core.situations import SITUATIONS
 
-TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=20).filter(
-    lambda text: text.strip()
-)
-IDS = st.one_of(st.integers(-(2**63), 2**63 - 1), TEXT)
-PLAIN = st.recursive(
-    st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers(-(2**63), 2**63 - 1),
-        st.floats(allow_nan=False, allow_infinity=False),
-        TEXT,
-    ),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXT, inner, max_size=3)),
-    max_leaves=8,
-)
-INSTANTS = st.datetimes(NOW.naive(), NOW.naive() + timedelta(days=900)).map(
-    lambda naive: to_instant(naive.replace(tzinfo=NOW.tzinfo))
-)
-STEPS = st.lists(
-    st.one_of(
-        st.builds(lambda after: Step(AutomatedEmail(1), after), st.sampled_from([Hours(0), Hours(24), Weekdays(2)])),
-        st.builds(
-            lambda after, skip: Step(Task("Call", skip_after=skip), after),
-            st.sampled_from([Hours(0), Weekdays(1)]),
-            st.sampled_from([None, Weekdays(3)]),
-        ),
-    ),
-    min_size=1,
-    max_size=5,
-)
+TEXT, IDS, PLAIN = lines(), identifiers(), metadata()
+INSTANTS = starts()
 
 
-@st.composite
-def signals(draw, enrollment, now):
-    """Something that may be said to an enrollment: often an answer to what is outstanding."""
-    position = draw(st.integers(0, min(enrollment.position, len(enrollment.steps) - 1)))
-    step = enrollment.steps[position]
-    key, attempt = enrollment.key_of(step), draw(st.sampled_from([step.attempt, step.attempt, 1, None]))
-    answer = {"effect_key": key, "attempt": attempt}
-    handling = Handling(draw(st.booleans()), draw(st.booleans()))
-    ids = st.one_of(st.just(step.task_id or 1), IDS)
-    at = draw(st.one_of(st.none(), st.just(now - timedelta(hours=1))))
-    mail = [
-        st.just(EmailSent(**answer, message_id="<a@b>", provider_id=draw(st.one_of(st.none(), TEXT)), at=at)),
-        st.just(EmailPending(**answer, provider_id="p-1")),
-        st.builds(
-            lambda permanent, fault, detail: EmailFailed(
-                **answer, permanent=permanent, recipient_fault=fault, detail=detail
-            ),
-            st.booleans(),
-            st.booleans(),
-            TEXT,
-        ),
-    ]
-    task = [
-        ids.map(lambda id: TaskCreated(**answer, task_id=id)),
-        st.booleans().map(lambda permanent: TaskFailed(**answer, permanent=permanent)),
-        ids.map(lambda id: TaskCompleted(task_id=id, at=at)),
-        ids.map(lambda id: TaskDeleted(task_id=id)),
-        st.builds(lambda id, done: TaskCancelled(task_id=id, done=done), ids, st.booleans()),
-        st.just(CompleteTask(position)),
-    ]
-    due = st.just(Due(handling, handling))
-    rest = [
-        st.just(Start(key, attempt or 0)),
-        st.just(Withdraw(key, attempt or 0)),
-        st.sampled_from([Block(), Block("out_of_office", now + timedelta(days=3))]),
-        st.builds(Resume, st.sampled_from(["shift", "keep", "restart"]), st.booleans()),
-        st.sampled_from([Skip(), Finish(actor_id=3), Finish("converted"), Reassign("9"), Reassign(None)]),
-        st.sampled_from(
-            [
-                Replied(key="r", enrollment_id=1),
-                OutOfOffice(key="o", enrollment_id=1, until=now + timedelta(days=2)),
-                Bounced(key="b", enrollment_id=1, at=at),
-                Clicked(key="c", message_id="<a@b>"),
-            ]
-        ),
-    ]
-    return draw(st.one_of(due, due, *(mail if step.step.is_email else task), *rest))
-
-
-@st.composite
-def histories(draw):
-    """An enrollment that has lived through some signals, and all its events."""
-    policy = Policy(retry=Retry(attempts=3))
-    sequence = Sequence("Any", draw(STEPS), calendar=Calendar("Europe/Warsaw"), policy=policy)
-    version = SequenceVersion(3, "Any", 2, sequence, 5)
-    now = draw(INSTANTS)
-    resource = Resource(
-        draw(TEXT),
-        draw(IDS),
-        email=draw(st.sampled_from([None, "Ada@Example.com", "jörg@bücher.example"])),
-        fields=draw(st.dictionaries(TEXT, PLAIN, max_size=3)),
-        timezone=draw(st.sampled_from([None, "Asia/Kolkata"])),
+def histories():
+    """Enrollments that have been stored and read now and then, and all their events."""
+    lived = kit_histories(
+        through=lambda enrollment: decode_held(encode_enrollment(enrollment), enrollment.version).enrollment
     )
-    decision = enroll(
-        version,
-        resource,
-        now,
-        id=draw(st.integers(1, 2**63 - 1)),
-        origin="0123456789abcdef",
-        account=draw(st.one_of(st.none(), IDS)),
-        actor_id=draw(st.one_of(st.none(), IDS)),
-        timezone=draw(st.sampled_from(["UTC", "Europe/Warsaw", "America/St_Johns"])),
-        tzdata="2026a",
-        start_at=draw(st.one_of(st.none(), st.just(now + timedelta(days=2, microseconds=1)))),
-        idempotency_key=draw(st.one_of(st.none(), TEXT)),
-    )
-    enrollment, events = decision.enrollment, list(decision.events)
-    for _ in range(draw(st.integers(0, 14))):
-        now += draw(st.sampled_from([timedelta(0), timedelta(microseconds=7), timedelta(hours=1), timedelta(days=4)]))
-        if draw(st.booleans()) and enrollment.wake_at is not None:
-            now = max(now, enrollment.wake_at)
-        try:
-            decision = advance(enrollment, draw(signals(enrollment, now)), now)
-        except (IllegalTransition, InvalidInput):
-            continue
-        enrollment = decision.enrollment
-        events += decision.events
-        if draw(st.booleans()):
-            # As if it had been stored and read in between.
-            enrollment = decode_held(encode_enrollment(enrollment), version).enrollment
-    return enrollment, events
+    return lived.map(lambda pair: (pair[0], list(pair[1])))
 
 
 def kinds(value):

@@ -17,8 +17,9 @@ from pendulum import DateTime
 from sequencer.core.calendar import Calendar, Window
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.instants import to_instant
+from sequencer.testing.strategies.timing import every_zone
 from tests.timing import oracle
-from tests.timing.strategies import WEEKDAYS, every_zone
+from tests.timing.oracle import WEEKDAYS
 
 FIRST_YEAR, LAST_YEAR = 2024, 2037
 WEEK = list(WEEKDAYS)

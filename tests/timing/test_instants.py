@@ -16,7 +16,8 @@ from sequencer.core.calendar import Calendar, Window
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import FIRST, LAST, from_microseconds, later_by, to_instant, to_iso, to_microseconds
-from tests.timing.strategies import delays, moments, situations, zones
+from sequencer.testing.strategies import starts, zones
+from tests.timing.strategies import delays, situations
 
 BERLIN = ZoneInfo("Europe/Berlin")
 # The night of 25 October 2026 has two half past twos in Berlin: at 00:30 and at 01:30 UTC.
@@ -78,7 +79,7 @@ def test_trap_3_a_repeated_time_is_its_first_occurrence():
 @given(st.data())
 def test_any_aware_datetime_is_the_same_instant(data):
     """Any aware datetime, of the standard library or of pendulum, in any zone, becomes its own point in time."""
-    moment = data.draw(moments("UTC"))
+    moment = data.draw(starts(timezone="UTC"))
     zone = data.draw(zones())
     plain = dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=to_microseconds(moment))
     for value in (

@@ -11,7 +11,7 @@ from sequencer.core.calendar import Calendar, Window
 from sequencer.core.delays import Weekdays
 from sequencer.core.instants import to_instant
 from tests.timing import oracle
-from tests.timing.strategies import WEEKDAYS
+from tests.timing.oracle import WEEKDAYS
 from tests.timing.test_weekdays import at
 
 WEEK = list(WEEKDAYS)

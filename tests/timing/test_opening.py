@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from sequencer.core.calendar import Calendar, Window
 from sequencer.core.delays import Weekdays
 from sequencer.core.instants import to_instant
+from sequencer.testing.strategies import calendars, starts
 from tests.timing import oracle
-from tests.timing.strategies import WEEKDAYS, calendars, moments, situations
+from tests.timing.oracle import WEEKDAYS
+from tests.timing.strategies import situations
 from tests.timing.test_weekdays import at
 
 WEEK = list(WEEKDAYS)
@@ -51,8 +53,8 @@ def test_t5_with_windows_emails_wait_for_the_least_open_instant(situation):
 def test_t5_nothing_open_is_passed_over(data):
     """T5: no instant between the moment and the opening is open, and the opening itself is, by the law's own words."""
     zone = data.draw(st.sampled_from(["America/St_Johns", "Europe/Berlin", "Africa/Casablanca", "Antarctica/Troll"]))
-    moment = data.draw(moments(zone))
-    calendar = data.draw(calendars(zone=zone, moment=moment, windowed=True, with_holidays=False))
+    moment = data.draw(starts(timezone=zone))
+    calendar = data.draw(calendars(timezones=st.just(zone), around=moment, windowed=True, with_holidays=False))
     rules = oracle.Rules.of(calendar)
 
     opening = calendar.next_open(moment, email=True)

@@ -17,8 +17,9 @@ from sequencer.core.errors import DefinitionError, InvalidInput
 from sequencer.core.instants import LAST
 from sequencer.core.sequence import AutomatedEmail, Sequence, SequenceVersion, Step, Task
 from sequencer.core.timeline import estimate, following, plan
+from sequencer.testing.strategies import starts, zones
 from tests.timing import oracle
-from tests.timing.strategies import delays, moments, situations, zones
+from tests.timing.strategies import delays, situations
 
 EMAIL, TASK = AutomatedEmail(1), Task("Call")
 
@@ -157,7 +158,7 @@ def test_t6_a_plan_in_another_zone(situation, zone, some):
 def test_t6_any_aware_start_is_the_same_start(data):
     """T6, trap 2: a start is the instant that it shows, whichever zone it comes in and whichever of two equal hours."""
     zone = data.draw(zones())
-    start = data.draw(moments(zone))
+    start = data.draw(starts(timezone=zone))
     sequence = Sequence("s", [Step(EMAIL), Step(TASK, Weekdays(1))], calendar=Calendar(zone))
     plain = oracle.utc(start).astimezone(ZoneInfo(zone))
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
+from sequencer.testing.strategies import calendars, starts, zones
 from tests.timing import oracle
-from tests.timing.strategies import FIXED_ZONES, calendars, delays, moments, situations, zones
+from tests.timing.strategies import FIXED_ZONES, delays, situations
 
 
 def unhit(calendar: Calendar, *moments_and_results: pendulum.DateTime) -> bool:
@@ -65,7 +66,7 @@ def test_t8_hours_do_not_depend_on_the_zone(data, n):
 def test_t8_an_hour_is_3600_seconds_on_every_night_of_the_year(data, n):
     """T8: n hours are n x 3600 s, also over the nights on which clocks change."""
     zone = data.draw(zones())
-    moment = data.draw(moments(zone))
+    moment = data.draw(starts(timezone=zone))
 
     assert Calendar(zone).after(moment, Hours(n)).timestamp() - moment.timestamp() == n * 3600
 
@@ -129,8 +130,8 @@ def test_t8_a_later_moment_on_a_working_day_is_never_earlier(situation, n, minut
 def test_t8_whole_weeks_move_every_estimate(data, steps, weeks):
     """T8: where no clock change is hit and no holiday lies between, whole weeks move every estimate by themselves."""
     zone = data.draw(st.sampled_from(FIXED_ZONES))
-    moment = data.draw(moments(zone))
-    calendar = data.draw(calendars(zone=zone, moment=moment, with_holidays=False))
+    moment = data.draw(starts(timezone=zone))
+    calendar = data.draw(calendars(timezones=st.just(zone), around=moment, with_holidays=False))
     here, there = moment, moment.add(weeks=weeks)
     for email, delay in steps:
         here = calendar.next_open(calendar.after(here, delay), email=email)

@@ -16,7 +16,8 @@ from sequencer.core.instants import to_instant
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
 from sequencer.core.timeline import estimate, plan
 from tests.timing import oracle
-from tests.timing.strategies import WEEKDAYS, delays, situations
+from tests.timing.oracle import WEEKDAYS
+from tests.timing.strategies import delays, situations
 from tests.timing.test_plans import steps
 
 WEEK = list(WEEKDAYS)

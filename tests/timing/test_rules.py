@@ -14,8 +14,11 @@ from hypothesis import given
 from sequencer.core.calendar import Calendar, Window
 from sequencer.core.delays import Weekdays
 from sequencer.core.errors import InvalidInput
+from sequencer.testing.strategies import zones
+from sequencer.testing.strategies.timing import every_zone
 from tests.timing import oracle
-from tests.timing.strategies import WEEKDAYS, delays, every_zone, situations, zones
+from tests.timing.oracle import WEEKDAYS
+from tests.timing.strategies import delays, situations
 
 WEEK = list(WEEKDAYS)
 

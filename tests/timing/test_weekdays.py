@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Weekdays
 from sequencer.core.instants import to_instant
+from sequencer.testing.strategies import calendars, starts, zones
 from tests.timing import oracle
-from tests.timing.strategies import FIXED_ZONES, WEEKDAYS, calendars, moments, situations, zones
+from tests.timing.oracle import WEEKDAYS
+from tests.timing.strategies import FIXED_ZONES, situations
 
 WEEK = list(WEEKDAYS)
 # The week of Monday, 2 March 2026, by weekday.
@@ -81,7 +83,7 @@ def spreadsheet_workday(start: date, n: int) -> date:
 @given(st.data(), st.sampled_from(FIXED_ZONES), st.integers(1, 2_610))
 def test_t3_spreadsheet_arithmetic(data, zone, n):
     """T3, T8: where no clock change is hit, the date is a spreadsheet's WORKDAY, and the clock time stays."""
-    moment = data.draw(moments(zone))
+    moment = data.draw(starts(timezone=zone))
     start = oracle.local_of(zone, moment)
 
     end = oracle.local_of(zone, Calendar(zone).after(moment, Weekdays(n)))
@@ -93,8 +95,8 @@ def test_t3_spreadsheet_arithmetic(data, zone, n):
 @given(st.data(), st.sampled_from(FIXED_ZONES), st.integers(1, 60))
 def test_t3_spreadsheet_networkdays(data, zone, n):
     """T3, T8: with holidays and any working week, exactly n working days lie after the start, the last at the end."""
-    moment = data.draw(moments(zone))
-    calendar = data.draw(calendars(zone=zone, moment=moment))
+    moment = data.draw(starts(timezone=zone))
+    calendar = data.draw(calendars(timezones=st.just(zone), around=moment))
     start = oracle.local_of(zone, moment).date()
 
     end = oracle.local_of(zone, calendar.after(moment, Weekdays(n))).date()
@@ -153,7 +155,7 @@ def test_t4_clock_times_that_do_not_exist_or_exist_twice(zone, day, clock, expec
 def test_t4_date_first_then_resolve_once(data, n):
     """T4: n days never chain n resolutions: a gap or a repeated hour on the way leaves the clock time alone."""
     zone = data.draw(zones())
-    moment = data.draw(moments(zone))
+    moment = data.draw(starts(timezone=zone))
     wall = oracle.local_of(zone, moment)
     assume(not oracle.was_hit(zone, wall + timedelta(days=n)))
 
@@ -216,7 +218,7 @@ def test_t4_the_result_is_on_a_working_day(situation, n):
     assert result >= moment
 
 
-@given(situations(), moments("Europe/Berlin"))
+@given(situations(), starts(timezone="Europe/Berlin"))
 def test_t4_the_clock_time_of_one_moment_on_the_date_of_another(situation, other):
     """T4: `at_clock_of` resolves a clock time on a date once, as the law says."""
     calendar, moment = situation

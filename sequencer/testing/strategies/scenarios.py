@@ -1,8 +1,9 @@
-"""Scenarios of every shape that is valid, for round trips."""
+"""Strategies for scenarios: how people, desks, mailers and workers behave in a simulation, of every valid shape."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import TypeVar
 
 from hypothesis import strategies as st
 
@@ -26,8 +27,12 @@ from sequencer.simulation import (
 )
 from sequencer.simulation.scenario import REACTIONS, THEN
 from sequencer.simulation.spans import LONGEST
-from tests.definitions.strategies import DAYS, IDS, SPANS, lines
+from sequencer.testing.strategies.texts import identifiers, lines
+from sequencer.testing.strategies.timing import weekday_sets, windows, zones
 
+__all__ = ["scenarios", "spans"]
+
+T = TypeVar("T")
 SECONDS = st.one_of(
     st.sampled_from([0, 1, 60, 3600, 5400, 86_400]), st.integers(0, int(LONGEST)), st.floats(0, LONGEST)
 )
@@ -35,34 +40,39 @@ PERCENT = st.one_of(
     st.sampled_from([0, 50, 90, 100]), st.integers(0, 100), st.integers(0, 1_000_000).map(lambda n: n / 1e4)
 )
 SHARES = st.one_of(st.sampled_from([0, 1, 0.03, 0.5]), st.floats(0, 1))
-TIMEZONES = st.sampled_from(["UTC", "Europe/Warsaw", "America/St_Johns", "Etc/GMT+5"])
-HOURS = st.tuples(DAYS, SPANS).map(lambda pair: {"days": pair[0], "opens": pair[1][0], "closes": pair[1][1]})
+IDS = identifiers()
+TIMEZONES = zones()
+HOURS = st.tuples(weekday_sets(), windows()).map(
+    lambda pair: {"days": pair[0], "opens": pair[1].opens, "closes": pair[1].closes}
+)
 PERIODS = st.tuples(st.dates(), st.dates()).map(lambda pair: {"first": min(pair), "last": max(pair)})
 # Nobody is on leave for more than ten years.
 LEAVES = st.tuples(st.dates(max_value=date(9989, 12, 31)), st.integers(0, 3659)).map(
     lambda pair: {"first": pair[0], "last": pair[0] + timedelta(days=pair[1])}
 )
-INSTANTS = st.datetimes(datetime(1970, 1, 1), datetime(9000, 12, 31), timezones=st.just(UTC))
-STEP_NAMES = st.integers(0, 199) | lines(64) | st.integers(0, 9).map(str)
+_BOUNDS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 12, 31, tzinfo=UTC))
+# Hypothesis wants them naive, and adds the zone.
+INSTANTS = st.datetimes(*(each.replace(tzinfo=None) for each in _BOUNDS), timezones=st.just(UTC))
+STEP_NAMES = st.integers(0, 199) | lines(max_size=64) | st.integers(0, 9).map(str)
 
 
 @st.composite
-def spans(draw):
-    """Spans of one point or of several, elapsed and at the desk."""
+def spans(draw: st.DrawFn) -> Span:
+    """How long something takes: a span of one point or of several, elapsed or at the desk. Shrinks towards at once."""
     percent = draw(st.one_of(st.sampled_from([{0}, {0, 100}]), st.sets(PERCENT, min_size=1, max_size=5)))
     seconds = sorted(draw(st.lists(SECONDS, min_size=len(percent), max_size=len(percent))))
     points = zip((each / 100 for each in sorted(percent)), seconds, strict=True)
     return Span(points, desk=draw(st.booleans()))
 
 
-def elapsed(least: timedelta, most: timedelta):
+def elapsed(least: timedelta, most: timedelta) -> st.SearchStrategy[timedelta]:
     """Times within bounds, whole hours and minutes often among them."""
     hours = st.integers(0, 24 * 31).map(lambda n: timedelta(hours=n))
     minutes = st.integers(0, 60).map(lambda n: timedelta(minutes=n))
     return (hours | minutes | st.timedeltas(least, most)).filter(lambda span: least <= span <= most)
 
 
-def reactions(*, away: bool = False):
+def reactions(*, away: bool = False) -> st.SearchStrategy[Reaction]:
     """What somebody does about a mail."""
     return st.builds(
         Reaction,
@@ -72,19 +82,19 @@ def reactions(*, away: bool = False):
     )
 
 
-def by_kind():
+def by_kind() -> st.SearchStrategy[dict[str, Reaction]]:
     """Reactions of some kinds."""
     return st.fixed_dictionaries({}, optional={kind: reactions(away=kind == "out_of_office") for kind in REACTIONS})
 
 
 @st.composite
-def outages(draw):
+def outages(draw: st.DrawFn) -> Outage:
     """From an instant to a later one."""
     begins, ends = sorted(draw(st.lists(INSTANTS, min_size=2, max_size=2, unique=True)))
     return Outage(begins=begins, ends=ends)
 
 
-def several(each):
+def several(each: st.SearchStrategy[T]) -> st.SearchStrategy[list[T]]:
     """None, one, or a few."""
     return st.lists(each, max_size=2)
 
@@ -129,11 +139,14 @@ MAILS = st.builds(
 WEIGHTS = st.one_of(st.integers(1, 10), st.floats(0, 1e9, exclude_min=True))
 
 
-def scenarios():
-    """Scenarios in all that they can be."""
+def scenarios() -> st.SearchStrategy[Scenario]:
+    """A scenario for a simulation, in all that it can be: actors, arrivals, desks, mails, outages, caps.
+
+    Shrinks towards one actor, one day, everything at once and nothing going wrong.
+    """
     return st.builds(
         Scenario,
-        name=lines(255),
+        name=lines(max_size=255),
         actors=ACTORS,
         timezones=st.dictionaries(TIMEZONES, WEIGHTS, max_size=3),
         arrivals=st.builds(lambda hours, days: Arrivals(**hours, over_days=days), HOURS, st.integers(1, 365)),
