@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, cast
 
+import attrs
 from hypothesis import strategies as st
 from pendulum import DateTime
 
@@ -47,7 +48,7 @@ from sequencer.testing.strategies.definitions import steps
 from sequencer.testing.strategies.texts import identifiers, lines, metadata
 from sequencer.testing.strategies.timing import MONDAY, delays, starts, zones
 
-__all__ = ["enrollments", "histories", "resources", "signals"]
+__all__ = ["enrollments", "histories", "reports", "resources", "signals"]
 
 _STATES = ("active", "blocked", "finished")
 _MOST = 2**63 - 1
@@ -116,6 +117,24 @@ def _reports(draw: st.DrawFn, enrollment_id: int, now: DateTime) -> Signal:
         named["until"] = now + timedelta(days=days)
     made: Signal = OUTSIDE[kind](**named)
     return made
+
+
+def reports(kind: type[Any]) -> st.SearchStrategy[Any]:
+    """A report or an answer of this type: about an enrollment, or by the key of a mail or a task."""
+    names = {each.name for each in attrs.fields(kind)}
+    fields: dict[str, st.SearchStrategy[Any]] = {"key": lines(), "at": st.none() | starts()}
+    if "enrollment_id" in names:
+        return st.builds(kind, enrollment_id=st.integers(1, _MOST), **fields)
+    fields |= {
+        "effect_key": lines(),
+        "attempt": st.none() | st.integers(1, 5),
+        "message_id": _PERHAPS,
+        "provider_id": _PERHAPS,
+        "task_id": identifiers(),
+        "permanent": _BOTH,
+        "detail": lines(),
+    }
+    return st.builds(kind, **{name: each for name, each in fields.items() if name in names})
 
 
 @st.composite
