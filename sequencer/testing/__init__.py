@@ -8,11 +8,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sequencer.testing.assertions import assert_expected, assert_history, assert_plan, assert_sent, assert_state
     from sequencer.testing.contracts.board import TaskBoardContract
     from sequencer.testing.contracts.clock import ClockContract
     from sequencer.testing.contracts.mailer import HangingMailerContract, MailerContract, RefusingMailerContract
     from sequencer.testing.contracts.store import StoreContract
     from sequencer.testing.machine import engine_machine
+    from sequencer.testing.strategies import (
+        calendars,
+        delays,
+        enrollments,
+        histories,
+        policies,
+        resources,
+        scenarios,
+        sequences,
+        signals,
+        starts,
+        steps,
+        windows,
+        zones,
+    )
 
 __all__ = [
     "ClockContract",
@@ -21,7 +37,25 @@ __all__ = [
     "RefusingMailerContract",
     "StoreContract",
     "TaskBoardContract",
+    "assert_expected",
+    "assert_history",
+    "assert_plan",
+    "assert_sent",
+    "assert_state",
+    "calendars",
+    "delays",
     "engine_machine",
+    "enrollments",
+    "histories",
+    "policies",
+    "resources",
+    "scenarios",
+    "sequences",
+    "signals",
+    "starts",
+    "steps",
+    "windows",
+    "zones",
 ]
 
 _WHERE = {
@@ -31,7 +65,25 @@ _WHERE = {
     "RefusingMailerContract": "sequencer.testing.contracts.mailer",
     "StoreContract": "sequencer.testing.contracts.store",
     "TaskBoardContract": "sequencer.testing.contracts.board",
+    "assert_expected": "sequencer.testing.assertions",
+    "assert_history": "sequencer.testing.assertions",
+    "assert_plan": "sequencer.testing.assertions",
+    "assert_sent": "sequencer.testing.assertions",
+    "assert_state": "sequencer.testing.assertions",
     "engine_machine": "sequencer.testing.machine",
+    "calendars": "sequencer.testing.strategies",
+    "delays": "sequencer.testing.strategies",
+    "enrollments": "sequencer.testing.strategies",
+    "histories": "sequencer.testing.strategies",
+    "policies": "sequencer.testing.strategies",
+    "resources": "sequencer.testing.strategies",
+    "scenarios": "sequencer.testing.strategies",
+    "sequences": "sequencer.testing.strategies",
+    "signals": "sequencer.testing.strategies",
+    "starts": "sequencer.testing.strategies",
+    "steps": "sequencer.testing.strategies",
+    "windows": "sequencer.testing.strategies",
+    "zones": "sequencer.testing.strategies",
 }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
+from sequencer.testing.strategies import calendars, hours, starts, weekdays, zones
 from tests.timing import oracle
-from tests.timing.strategies import calendars, hours, moments, weekdays, zones
 
 HOURS = st.sampled_from(["00:00", "02:00", "08:00", "09:30", "12:00", "17:00", "23:00"])
 SPANS = (
@@ -44,9 +44,9 @@ def expectations(dates: list[str]):
 def designs(draw, *, zone: str | None = None, most: int = 4):
     """A sequence of a few steps and a moment: what is odd about its calendar lies near that moment."""
     zone = draw(zones()) if zone is None else zone
-    moment = draw(moments(zone))
-    calendar = draw(calendars(zone=zone, moment=moment))
+    moment = draw(starts(timezone=zone))
+    calendar = draw(calendars(timezones=st.just(zone), around=moment))
     actions = st.sampled_from([AutomatedEmail(1), AutomatedEmail(1), Task("Call")])
-    step = st.builds(Step, actions, st.one_of(hours(24 * 4), weekdays(5)))
+    step = st.builds(Step, actions, st.one_of(hours(max_value=24 * 4), weekdays(max_value=5)))
     steps = draw(st.lists(step, min_size=1, max_size=most))
     return Sequence("Design", steps, calendar=calendar), moment
