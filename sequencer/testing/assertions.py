@@ -109,7 +109,7 @@ def assert_state(
 
 
 def assert_history(engine: Engine, id: int, happened: Iterable[str | tuple[str, int] | EllipsisType]) -> None:
-    """What has happened to an enrollment is this, in this order: types of events, or pairs of a type and a step's position.
+    """What has happened to an enrollment is this, in this order: types of events, or pairs with a step's position.
 
     `...` stands for any events, or none. A failure shows the history, and what the engine's `explain` says.
     """

@@ -20,8 +20,8 @@ from sequencer.stores.contents import content_of, sequence_of
 from sequencer.stores.records_codec import decode_event, encode_event
 from sequencer.testing.contracts.workbench import NOW
 from sequencer.testing.laws import impersonal
+from sequencer.testing.strategies import delays, identifiers, lines, metadata, sequences, starts, steps
 from sequencer.testing.strategies import histories as kit_histories
-from sequencer.testing.strategies import identifiers, lines, metadata, starts
 from tests.core.situations import SITUATIONS
 
 TEXT, IDS, PLAIN = lines(), identifiers(), metadata()
@@ -31,7 +31,8 @@ INSTANTS = starts()
 def histories():
     """Enrollments that have been stored and read now and then, and all their events."""
     lived = kit_histories(
-        through=lambda enrollment: decode_held(encode_enrollment(enrollment), enrollment.version).enrollment
+        sequences=sequences(max_steps=3, steps=steps(delays=delays(max_hours=480, max_weekdays=30))),
+        through=lambda enrollment: decode_held(encode_enrollment(enrollment), enrollment.version).enrollment,
     )
     return lived.map(lambda pair: (pair[0], list(pair[1])))
 

@@ -1,6 +1,6 @@
 """Strategies of Hypothesis for everything that the engine takes and makes, from an id to a whole enrollment.
 
-Each is a plural noun, takes keywords only, says at once what is wrong with its arguments, and shrinks towards something
+Each is a plural noun, takes keywords only, says by name what is wrong with its arguments, and shrinks towards something
 that a person can look at. `st.from_type` knows them, too, where the package is installed with its extra `testing`.
 """
 
