@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sequencer
 import sequencer.design
+import sequencer.testing
 from sequencer.cli import main
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -65,3 +66,10 @@ def test_the_index_leads_to_every_page():
     pages = {page.name for page in DOCS.glob("*.md")} - {"index.md"}
 
     assert set(re.findall(r"\]\((\w+\.md)\)", (DOCS / "index.md").read_text(encoding="utf-8"))) == pages
+
+
+def test_every_name_of_the_test_kit_is_in_the_reference():
+    """What can be imported from `sequencer.testing` is listed under its own heading."""
+    part = REFERENCE.partition("\n## Testing\n")[2].partition("\n## ")[0]
+
+    assert set(re.findall(r"`(\w+)`", part)) - {"testing"} == set(sequencer.testing.__all__)
