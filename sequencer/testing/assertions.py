@@ -1,6 +1,6 @@
 """Assertions for a host's own tests, whose failure shows the timeline: what is planned, what happened, and why.
 
-Each says one thing about one thing: a plan, an expectation, a state, a history, the mails that left. They raise
+Each says one thing about one thing: a plan, a state, a history, the mails that left. They raise
 `AssertionError` with the whole story in it, and need neither pytest nor Hypothesis.
 
 An instant is an aware datetime, or a text like "2026-03-30 14:30", which is local time in the zone that is meant, or
@@ -24,11 +24,9 @@ from sequencer.core.events import Event
 from sequencer.core.instants import to_instant, to_zone
 from sequencer.core.sequence import Sequence as Definition
 from sequencer.core.timeline import Timeline, plan
-from sequencer.design.counterexample import Counterexample
-from sequencer.design.searching import broken
 from sequencer.engine.engine import Engine
 
-__all__ = ["assert_expected", "assert_history", "assert_plan", "assert_sent", "assert_state"]
+__all__ = ["assert_history", "assert_plan", "assert_sent", "assert_state"]
 
 Instant = datetime | str
 
@@ -64,27 +62,6 @@ def assert_plan(
             f"the plan of {sequence.name!r} is another one: {'; '.join(problems)}.\n{_told(timeline, wrong)}"
         )
     return timeline
-
-
-def assert_expected(
-    sequence: Definition,
-    expect: Mapping[str, Any],
-    *,
-    start: Instant,
-    timezone: str | None = None,
-    done: Mapping[int, Instant] | None = None,
-) -> None:
-    """One enrollment keeps an expectation, written as in a definition file: `{"max_duration": {"weekdays": 30}}`.
-
-    `start`, `timezone` and `done` are those of `plan`: each task is done when it is due, but those in `done`. For every
-    start and zone ask `sequencer.design.check`. A failure says what is wrong, and shows the timeline with its reasons.
-    """
-    zone = timezone or sequence.calendar.timezone
-    begins, over = _to_instant(start, zone, "start"), _to_instants(done, zone)
-    sentence = broken(sequence, expect, begins, timezone=zone, done=over)
-    if sentence is not None:
-        timeline = plan(sequence, begins, timezone=zone, done=over)
-        raise AssertionError(str(Counterexample(expect, begins, zone, over, timeline, sentence)))
 
 
 # -- what an engine has done ----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from hypothesis import given
 from sequencer.core.problems import child, item
 from sequencer.definitions import dumps
 from sequencer.definitions.files import load_located
-from tests.definitions.strategies import sequences
+from sequencer.testing.strategies import sequences
 
 
 def values(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:

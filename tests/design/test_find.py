@@ -24,7 +24,7 @@ from sequencer.design import check, find
 from sequencer.design.finding import KINDS
 from sequencer.design.ground import Ground
 from sequencer.design.samples import samples, stretches
-from tests.definitions.strategies import sequences
+from sequencer.testing.strategies import sequences
 from tests.design.designs import DESIGNS, SINCE, call, mail, sequence
 
 # A design has many findings of many kinds already in a few steps.

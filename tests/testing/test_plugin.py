@@ -21,7 +21,7 @@ from sequencer.design.scope import to_scope
 from sequencer.design.searching import decide_all
 from sequencer.testing.collecting import names
 from sequencer.testing.plugin import PROFILES
-from tests.definitions.strategies import sequences
+from sequencer.testing.strategies import sequences
 
 pytest_plugins = ["pytester"]
 

@@ -6,12 +6,14 @@ from datetime import date
 from functools import cache
 from typing import Any
 
+import attrs
 from hypothesis import strategies as st
 
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Delay
 from sequencer.core.policy import REPORT_KINDS, Policy, Reaction, Retry, Unsubscribe
 from sequencer.core.sequence import MOST_STEPS, AutomatedEmail, Sequence, Step, Task, Template
+from sequencer.core.silence import SILENCEABLE
 from sequencer.testing.strategies.asked import to_bounds, to_strategy
 from sequencer.testing.strategies.texts import bodies, identifiers, is_well_formed, lines, metadata
 from sequencer.testing.strategies.timing import calendars as any_calendars
@@ -144,7 +146,7 @@ def sequences(
         max_size=most,
         unique_by=lambda step: step.key if step.key is not None else object(),
     )
-    return st.builds(
+    spoken = st.builds(
         Sequence,
         lines(max_size=255),
         listed,
@@ -156,8 +158,23 @@ def sequences(
         assume=_assumptions(),
         expect=st.lists(_expectations(), max_size=3),
     )
+    return _silent_about_some(spoken)
+
+
+@st.composite
+def _silent_about_some(draw: st.DrawFn, spoken: st.SearchStrategy[Sequence]) -> Sequence:
+    """A sequence that is silent about some findings: everywhere, at a step's key, or at a position."""
+    sequence = draw(spoken)
+    silence: list[dict[str, Any]] = []
+    for _ in range(draw(_FEW)):
+        entry: dict[str, Any] = {"finding": draw(_SILENCEABLE), "because": draw(lines(max_size=500))}
+        keys = [step.key for step in sequence.steps if step.key is not None]
+        step = draw(st.sampled_from([None, *range(len(sequence.steps)), *keys]))
+        silence.append(entry if step is None else entry | {"step": step})
+    return attrs.evolve(sequence, silence=tuple(silence)) if silence else sequence
 
 
 # What an argument of the same name stands in front of.
 _STEPS = steps()
+_FEW, _SILENCEABLE = st.integers(0, 2), st.sampled_from(sorted(SILENCEABLE))
 _POLICIES = policies()
