@@ -34,6 +34,13 @@ __all__ = [
     "since_of",
 ]
 
+# Their asserts are to say what they compared, as those in a test file do.
+pytest.register_assert_rewrite(
+    "sequencer.testing.contracts",
+    "sequencer.testing.laws",
+    "sequencer.testing.machine",
+)
+
 SUFFIXES = (".sequence.yaml", ".sequence.yml", ".sequence.json")
 """How the names of the files end that are collected."""
 
