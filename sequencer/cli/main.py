@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from sequencer.cli import (
     acting,
     checking,
+    comparing,
     demonstrating,
     diagrams,
     enrolling,
@@ -51,6 +52,7 @@ _GROUPS = (
     running,
     looking,
     acting,
+    comparing,
     moving,
     reporting,
     forgetting,
