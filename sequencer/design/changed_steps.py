@@ -98,7 +98,7 @@ def _changed(old: Step, new: Step, old_at: int, at: int, *, moved: bool) -> Iter
     name = _name(at, new)
 
     def change(effect: str, key: str, before: Any, after: Any, sentence: str, kind: str = "changed") -> Change:
-        paths = (child(old_path, key), child(new_path, key)) if key else (old_path, new_path)
+        paths = (f"{old_path}.{key}", f"{new_path}.{key}") if key else (old_path, new_path)
         return Change(kind, effect, *paths, frozen(before), frozen(after), f"{name} {sentence}")
 
     if moved:

@@ -185,7 +185,7 @@ def _policy(old: Policy, new: Policy) -> _Rows:
         sentence = f"Who is in another sequence {'cannot' if alone else 'can'} be enrolled in this one, too"
         yield _change(VERSION, "policy.exclusive", old.exclusive, new.exclusive, sentence)
     rows: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
-        ("reenroll_after", "Somebody can be enrolled again after", lambda it: f"{it['days']} days"),
+        ("reenroll_after", "Somebody can be enrolled again after", _pause),
         ("retry.attempts", "What fails for a while is tried", lambda n: f"{n} times in all" if n != 1 else "once"),
         ("retry.first", "The first pause before it is tried again is", _pause),
         ("retry.factor", "Each further pause is longer than the one before by the factor", str),
@@ -201,7 +201,7 @@ def _policy(old: Policy, new: Policy) -> _Rows:
 
 def _pause(amount: Mapping[str, Any]) -> str:
     ((unit, n),) = amount.items()
-    return f"{n} {unit}"
+    return f"{n} {unit.removesuffix('s') if n == 1 else unit}"
 
 
 def _at(document: Any, path: str) -> Any:
