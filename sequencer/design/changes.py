@@ -24,7 +24,19 @@ from sequencer.core.sequence import Sequence, Template
 from sequencer.core.values import FrozenMapping, frozen, thawed
 from sequencer.design.changed_steps import changed_metadata, changed_steps, keyed
 from sequencer.design.verdict import shown as expectation
-from sequencer.design.wording import CHECKS, IDENTITY, TEXTS, TIMELINES, VERSION, Change, dates, days, same, value
+from sequencer.design.wording import (
+    CHECKS,
+    IDENTITY,
+    TEXTS,
+    TIMELINES,
+    VERSION,
+    Change,
+    dates,
+    days,
+    listed,
+    same,
+    value,
+)
 
 __all__ = ["changes", "paired"]
 
@@ -94,8 +106,8 @@ def _calendar(old: Calendar, new: Calendar) -> _Rows:
             sentence = f"{dates(each)} is {no or 'a '}holiday {then}"
             if len(each) > 1:
                 sentence = f"{len(each)} dates are {no}holidays {then}: {dates(each)}"
-            listed = [day.isoformat() for day in each]
-            before, after = (listed, None) if no else (None, listed)
+            document = [day.isoformat() for day in each]
+            before, after = (document, None) if no else (None, document)
             yield attrs.evolve(_change(TIMELINES, "calendar.holidays", before, after, sentence), kind=kind)
     yield from _windows(old.send_windows, new.send_windows)
 
@@ -246,7 +258,8 @@ def _lines(before: str, after: str) -> str:
     gone, come = len(ours) - kept, len(theirs) - kept
     if not gone and not come:
         return "the same lines, ended otherwise"
-    return f"{gone} {'line is' if gone == 1 else 'lines are'} gone, {come} new"
+    parts = [(gone, "gone"), (come, "new")]
+    return listed([f"{n} {'line is' if n == 1 else 'lines are'} {what}" for n, what in parts if n])
 
 
 # -- what is assumed and expected -----------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def test_only_texts(run, inbound, edited):
     done = run("diff", inbound, edited("new.yaml", {"is this still of interest": "shall we talk"}), *SINCE)
 
     assert done.status == 0
-    assert done.out.splitlines()[0] == "The text of mail 103 is another one: 1 line is gone, 1 new."
+    assert done.out.splitlines()[0] == "The text of mail 103 is another one: 1 line is gone and 1 line is new."
     assert "It is no new version: only texts have changed." in done.out
     assert "No step moves, for any start from 2026-11-26 to 2027-12-01 on the clock of Europe/Warsaw." in done.out
 

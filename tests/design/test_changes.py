@@ -132,7 +132,7 @@ TABLE = [
     ("templates.1.subject", "Hi", "changed", "texts", "templates.1.subject", "templates.1.subject",
      'The subject of mail 1 is "Hi" instead of "Hello"'),
     ("templates.1.body", "Good day,\nwho are you?\nBye", "changed", "texts", "templates.1.body", "templates.1.body",
-     "The text of mail 1 is another one: 1 line is gone, 2 new"),
+     "The text of mail 1 is another one: 1 line is gone and 2 lines are new"),
     ("templates.2", ..., "removed", "texts", "templates.2", None, "The text of mail 2 is gone"),
     ("templates.x", {"subject": "S", "body": "B"}, "added", "texts", None, "templates.x",
      'The text of mail x is new, with the subject "S"'),
