@@ -54,6 +54,7 @@ def changes(old: Sequence, new: Sequence) -> tuple[Change, ...]:
         *_templates(old, new),
         *_assume(old.assume, new.assume),
         *_expect(old.expect, new.expect),
+        *_silence(old.silence, new.silence),
     )
 
 
@@ -281,34 +282,66 @@ def _assume(old: Mapping[str, Any], new: Mapping[str, Any]) -> _Rows:
         yield _change(CHECKS, path, before, after, sentence, paths)
 
 
-def _expect(old: tuple[Mapping[str, Any], ...], new: tuple[Mapping[str, Any], ...]) -> _Rows:
-    pairs = paired(old, new)
+_Plain = Mapping[str, Any]
+
+
+def _expect(old: tuple[_Plain, ...], new: tuple[_Plain, ...]) -> _Rows:
+    def tell(before: _Plain | None, after: _Plain | None) -> str:
+        if after is None:
+            return f"It is not expected any more: {expectation(before or {})}"
+        if before is None:
+            return f"It is expected now: {expectation(after)}"
+        return f"Expected is {expectation(after)} instead of {expectation(before)}"
+
+    return _listed("expect", old, new, paired(old, new), tell, "The expectations stand in another order")
+
+
+def _silence(old: tuple[_Plain, ...], new: tuple[_Plain, ...]) -> _Rows:
+    def tell(before: _Plain | None, after: _Plain | None) -> str:
+        known = before if after is None else after
+        assert known is not None, "a change has a silence"
+        name = f"The finding {known['finding']}" + (f" of step {value(known['step'])}" if "step" in known else "")
+        if after is None:
+            return f"{name} is not silenced any more"
+        instead = f" instead of {value(before['because'])}" if before else ""
+        return f"{name} is silenced{'' if before else ' now'}, because of {value(after['because'])}{instead}"
+
+    pairs = paired(old, new, lambda each: (each["finding"], value(each.get("step"))))
+    return _listed("silence", old, new, pairs, tell, "The silences stand in another order")
+
+
+def _listed(
+    path: str,
+    old: tuple[_Plain, ...],
+    new: tuple[_Plain, ...],
+    pairs: Several[tuple[int | None, int | None]],
+    tell: Callable[[_Plain | None, _Plain | None], str],
+    order: str,
+) -> _Rows:
+    """The pairs of two lists that are not the same, and that what stays stands in another order."""
     for was, at in pairs:
         before, after = None if was is None else old[was], None if at is None else new[at]
-        paths = None if was is None else item("expect", was), None if at is None else item("expect", at)
-        if before is None and after is not None:
-            sentence = f"It is expected now: {expectation(after)}"
-        elif after is None and before is not None:
-            sentence = f"It is not expected any more: {expectation(before)}"
-        elif before is not None and after is not None and not same(before, after):
-            sentence = f"Expected is {expectation(after)} instead of {expectation(before)}"
-        else:
-            continue
-        yield _change(CHECKS, "", before, after, sentence, paths)
+        if before is None or after is None or not same(before, after):
+            paths = None if was is None else item(path, was), None if at is None else item(path, at)
+            yield _change(CHECKS, "", before, after, tell(before, after), paths)
     stay = [(was, at) for was, at in pairs if was is not None and at is not None]
     if sorted(stay) != sorted(stay, key=lambda pair: pair[1]):
-        document = [thawed(each) for each in old], [thawed(each) for each in new]
-        yield _change(CHECKS, "expect", *document, "The expectations stand in another order")
+        yield _change(CHECKS, path, old, new, order)
+
+
+def _kind(expect: _Plain) -> object:
+    """The kind of an expectation."""
+    return tuple(expect)
 
 
 def paired(
-    old: tuple[Mapping[str, Any], ...], new: tuple[Mapping[str, Any], ...]
+    old: tuple[_Plain, ...], new: tuple[_Plain, ...], kind: Callable[[_Plain], object] = _kind
 ) -> list[tuple[int | None, int | None]]:
-    """The places of expectations in two lists: of those that are the same, then of one kind, then of only one list.
+    """The places of what stands in two lists: of what is the same, then of one kind, then of what only one list has.
 
     They are in the order of the new list; what is gone comes last.
     """
-    ours, theirs = [_written(each) for each in old], [_written(each) for each in new]
+    ours, theirs = ([FrozenMapping(each) for each in some] for some in (old, new))
     gone, come = _left(ours, theirs), _left(theirs, ours)
     found: dict[int, int] = {}
     free = [was for was in range(len(old)) if was not in gone]
@@ -317,13 +350,8 @@ def paired(
             found[at] = next(was for was in free if ours[was] == theirs[at])
             free.remove(found[at])
     for at in come:
-        was = next((was for was in gone if set(old[was]) == set(new[at])), None)
+        was = next((was for was in gone if kind(old[was]) == kind(new[at])), None)
         if was is not None:
             found[at] = was
             gone.remove(was)
     return [*((found.get(at), at) for at in range(len(new))), *((was, None) for was in gone)]
-
-
-def _written(expect: Mapping[str, Any]) -> FrozenMapping:
-    written: FrozenMapping = frozen(expect)
-    return written

@@ -31,6 +31,7 @@ FULL = Sequence(
     templates={1: Template("Hello", "Good day,\nhow are you?"), 2: Template("Again", "Still there?")},
     assume={"enrolled": {"from": "09:00", "to": "17:00"}, "tasks_done_within": {"weekdays": 3}},
     expect=[{"max_duration": {"weekdays": 30}}, {"min_between_emails": {"hours": 24}}],
+    silence=[{"finding": "reply_changes_subject", "step": "last", "because": "they know us"}],
 )
 
 
@@ -149,6 +150,12 @@ TABLE = [
      "It is not expected any more: min_between_emails: {hours: 24}"),
     ("expect.2", {"first_touch_within": {"hours": 2}}, "added", "checks", None, "expect[2]",
      "It is expected now: first_touch_within: {hours: 2}"),
+    ("silence.0.because", "so be it", "changed", "checks", "silence[0]", "silence[0]",
+     'The finding reply_changes_subject of step "last" is silenced, because of "so be it" instead of "they know us"'),
+    ("silence", [], "removed", "checks", "silence[0]", None,
+     'The finding reply_changes_subject of step "last" is not silenced any more'),
+    ("silence.1", {"finding": "mails_close", "because": "urgent"}, "added", "checks", None, "silence[1]",
+     'The finding mails_close is silenced now, because of "urgent"'),
 ]  # fmt: skip
 
 
@@ -221,7 +228,7 @@ def test_steps_that_change_places_are_as_few_as_possible():
 
 def test_l1_a_step_without_a_key_that_does_something_else_is_another_step():
     """As a migration sees it, one is gone and one is new; and it is said how to make them one."""
-    old = attrs.evolve(FULL, steps=[attrs.evolve(step, key=None) for step in FULL.steps])
+    old = attrs.evolve(FULL, silence=(), steps=[attrs.evolve(step, key=None) for step in FULL.steps])
     new = attrs.evolve(old, steps=[*old.steps[:2], attrs.evolve(old.steps[2], action=AutomatedEmail(9))])
 
     gone, come = sorted(changes(old, new), key=lambda change: change.kind, reverse=True)
@@ -257,7 +264,7 @@ def differs(old: Sequence, new: Sequence, *path: str) -> bool:
     return one != other
 
 
-PARTS = ["name", "key", "calendar", "policy", "metadata", "templates", "assume", "expect", "steps"]
+PARTS = ["name", "key", "calendar", "policy", "metadata", "templates", "assume", "expect"]
 
 
 @st.composite
@@ -267,13 +274,17 @@ def pairs(draw):
     parts = draw(st.sets(st.sampled_from(PARTS), max_size=3))
     new = attrs.evolve(old, **{part: getattr(other, part) for part in parts})
     if draw(st.booleans()):
+        new = attrs.evolve(new, steps=other.steps, silence=other.silence)
+    if draw(st.booleans()):
         rules = draw(st.sets(st.sampled_from(["timezone", "working_days", "holidays"])))
         calendar = attrs.evolve(new.calendar, **{rule: getattr(other.calendar, rule) for rule in rules})
         fields = draw(st.sets(st.sampled_from([field.name for field in attrs.fields(Policy)])))
         policy = attrs.evolve(new.policy, **{field: getattr(other.policy, field) for field in fields})
         known = {step.key for step in new.steps}
         steps = draw(st.permutations([*new.steps, *(step for step in other.steps if step.key not in known - {None})]))
-        new = attrs.evolve(new, calendar=calendar, policy=policy, steps=steps[: draw(st.integers(1, len(steps)))])
+        new = attrs.evolve(
+            new, calendar=calendar, policy=policy, silence=(), steps=steps[: draw(st.integers(1, len(steps)))]
+        )
     return old, new
 
 
@@ -300,7 +311,9 @@ def test_l1_nothing_is_left_out(pair):
 def test_the_way_back_swaps_what_is_gone_and_what_is_new(pair):
     """What is added one way is removed the other way, and what is changed swaps its values; steps match either way."""
     old, new = (
-        attrs.evolve(each, steps=[attrs.evolve(step, key=f"{step.action.action_type} {at}") for at, step in numbered])
+        attrs.evolve(
+            each, silence=(), steps=[attrs.evolve(step, key=f"{step.action.action_type} {at}") for at, step in numbered]
+        )
         for each in pair
         for numbered in [list(enumerate(each.steps))]
     )
