@@ -174,7 +174,7 @@ _REPORTS = {
     "out_of_office": "the person is out of office",
     "opened": "a mail was opened",
     "clicked": "a link was clicked",
-    "soft_bounced": "a mail has bounced for a while",
+    "soft_bounced": "a mail could not be delivered for now",
 }
 
 

@@ -155,7 +155,7 @@ class Comparison:
             parts.append(str(self.moves))
         parts += map(str, self.verdicts)
         if self.unchanged:
-            parts.append(f"{_expectations(self.unchanged)} the same verdict as before.")
+            parts.append(f"{_expectations(self.unchanged)} the same verdict in both.")
         return "\n\n".join(parts)
 
 

@@ -288,7 +288,7 @@ def pairs(draw):
     return old, new
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(pairs())
 def test_l1_nothing_is_left_out(pair):
     """L1: there are changes if the documents differ, and one that makes a version if a store would keep a new one."""
@@ -306,7 +306,7 @@ def test_l1_nothing_is_left_out(pair):
     json.dumps([change.to_dict() for change in found])
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(pairs())
 def test_the_way_back_swaps_what_is_gone_and_what_is_new(pair):
     """What is added one way is removed the other way, and what is changed swaps its values; steps match either way."""

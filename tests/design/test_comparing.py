@@ -109,7 +109,7 @@ def laid_beside(old: Sequence, new: Sequence, since: dt.date, weeks: int) -> Mov
     return shifted(old, new, *scopes)
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(edits(zone=True))
 def test_t6_shifts_are_what_plans_say_of_each_start(edit):
     """T6: how many starts move a step, how far least, typically and most, is what both plans of each minute come to."""
