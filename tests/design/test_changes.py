@@ -15,7 +15,7 @@ from sequencer import AutomatedEmail, Calendar, Policy, Sequence, Step, Task, Te
 from sequencer.core.document import from_document, to_document
 from sequencer.design.changes import changes
 from sequencer.stores.contents import content_of
-from tests.definitions.strategies import sequences
+from sequencer.testing.strategies import sequences
 
 OFFICE = Window(["mon", "tue", "wed", "thu", "fri"], "09:00", "17:00")
 FULL = Sequence(

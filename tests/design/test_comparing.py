@@ -34,8 +34,8 @@ from sequencer.design import Moves, StepShift, compare
 from sequencer.design.moves import Example
 from sequencer.design.scope import to_scope
 from sequencer.design.shifting import shifted
+from sequencer.testing.strategies import hours, weekdays, zones
 from tests.design.strategies import designs
-from tests.timing.strategies import hours, weekdays, zones
 
 SINCE = dt.date(2026, 11, 26)
 WEEK = ("mon", "tue", "wed", "thu", "fri")
@@ -89,7 +89,7 @@ def edits(draw, *, zone: bool = False):
     hour = draw(st.integers(0, 23))
     enrolled = {"from": f"{hour:02}:{draw(st.sampled_from([0, 30])):02}", "to": f"{hour:02}:45"}
     old = attrs.evolve(old, assume={"enrolled": enrolled})
-    steps = [timed(step, draw(st.just(step.after) | hours(48) | weekdays(4))) for step in old.steps]
+    steps = [timed(step, draw(st.just(step.after) | hours(max_value=48) | weekdays(max_value=4))) for step in old.steps]
     steps = draw(st.permutations(steps)) if draw(st.booleans()) else steps
     windows = draw(st.sampled_from([old.calendar.send_windows, ()]))
     working = draw(st.sampled_from([old.calendar.working_days, WEEK]))
