@@ -13,12 +13,14 @@ import sequencer
 
 # No profile has deadlines: on a busy machine they measure the neighbours. For the same reason a strategy that is slow
 # to draw from is no failure. What is too slow is found by the benchmarks.
-settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+#
+# Fewer examples than Hypothesis's hundred, since there are hundreds of properties, and every run draws others.
+settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 # The same examples at every run: a change is refused for what it does, not for what another seed would have found.
 # New counterexamples are looked for by hand and overnight, with `thorough`.
 settings.register_profile("ci", settings.get_profile("quick"), derandomize=True, print_blob=True, database=None)
 # Where the question is not whether the code is right, but whether all of it is there: the tests of an installed wheel.
-settings.register_profile("brief", settings.get_profile("ci"), max_examples=15)
+settings.register_profile("brief", settings.get_profile("ci"), max_examples=10)
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5_000, stateful_step_count=100)
 settings.load_profile("ci" if os.environ.get("CI") else "quick")
 
