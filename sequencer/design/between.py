@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from sequencer.core.sequence import Sequence
+from sequencer.design.courses import over_within
 from sequencer.design.ground import DAY, MINUTE, Ground, day_number
 from sequencer.design.requirements import Requirement, duration, requirements
 from sequencer.design.scope import Scope, weeks
@@ -83,7 +84,8 @@ class _World:
                 at = ground.next_open(email=step.is_email)(ground.after(step.after)(at))
                 moments.append(at)
                 if not step.is_email:
-                    late = draw(st.integers(0, (ground.after(self._within)(at) - at) // MINUTE))
+                    latest = ground.sooner(*over_within(step, self._within))(at)
+                    late = draw(st.integers(0, (latest - at) // MINUTE))
                     if late:
                         at += late * MINUTE
                         done.add(position)

@@ -9,10 +9,10 @@ from itertools import pairwise
 import attrs
 
 from sequencer.core.delays import Delay, Hours
-from sequencer.core.sequence import Step
+from sequencer.core.sequence import Step, Task
 from sequencer.design.ground import DAY, Edges, Ground
 
-__all__ = ["Course", "Courses", "Part"]
+__all__ = ["Course", "Courses", "Part", "over_within"]
 
 Part = tuple[int, int, int, bool]
 """Instants from one up to, but without, another; what becomes of the first; whether it goes along for the others."""
@@ -94,6 +94,12 @@ def _joined(parts: list[Part]) -> list[Part]:
     return joined
 
 
+def over_within(step: Step, delay: Delay) -> tuple[Delay, ...]:
+    """How long after its estimate a task is over that is done so late: the sooner of these, it may be skipped (L4)."""
+    skip_after = step.action.skip_after if isinstance(step.action, Task) else None
+    return (delay,) if skip_after is None else (delay, skip_after)
+
+
 class Courses:
     """The courses on one ground, each made once."""
 
@@ -102,10 +108,10 @@ class Courses:
         calendar = ground.calendar
         self._stays_open = set(calendar.working_days) <= set(calendar.send_days) and not calendar.send_windows
         self.of_step = cache(self._of_step)
-        self.of_delay = cache(self._of_delay)
+        self.of_lateness = cache(self._of_lateness)
 
-    def _of_delay(self, delay: Delay) -> Course:
-        return Course([self._delayed(delay)])
+    def _of_lateness(self, *delays: Delay) -> Course:
+        return Course([_Move(self.ground.sooner(*delays), self.ground.turns_sooner(*delays))])
 
     def _of_step(self, after: Delay, email: bool) -> Course:  # noqa: FBT001 - hashed with the delay
         """From a step's base to its estimate (T7)."""
@@ -119,6 +125,10 @@ class Courses:
     def step(self, step: Step) -> Course:
         """The course of a step."""
         return self.of_step(step.after, step.is_email)
+
+    def lateness(self, step: Step, delay: Delay) -> Course:
+        """From when a task comes to when it is over, if it is done so late."""
+        return self.of_lateness(*over_within(step, delay))
 
     def _delayed(self, delay: Delay) -> _Move:
         return _Move(self.ground.after(delay), self.ground.turns_after(delay))

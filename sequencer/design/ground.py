@@ -50,7 +50,8 @@ def clock_reading(text: str) -> int:
 class Edges:
     """Instants at which something may turn, found a day at a time: `between(first, last)` has all that lie inside."""
 
-    _of_day: Callable[[int], Iterable[int]]
+    on: Callable[[int], Iterable[int]]
+    """Those of a local date, in any order."""
     _known: dict[int, list[int]] = attrs.field(factory=dict, init=False)
 
     def between(self, first: int, last: int) -> list[int]:
@@ -60,7 +61,7 @@ class Edges:
             known = self._known.get(day)
             if known is None:
                 # A local day lies on two or three days of UTC.
-                around = {at for local in (day - 1, day, day + 1) for at in self._of_day(local) if at // DAY == day}
+                around = {at for local in (day - 1, day, day + 1) for at in self.on(local) if at // DAY == day}
                 known = self._known[day] = sorted(around)
             found += known
         low, high = bisect_left(found, first + 1), bisect_left(found, last)
@@ -102,6 +103,11 @@ class Ground:
             return lambda at: at + span
         return self._move(("after", delay), lambda at: self.calendar.after(at, delay))
 
+    def sooner(self, *delays: Delay) -> Callable[[int], int]:
+        """What takes an instant to the earliest of those that lie a delay after it."""
+        moves = [self.after(delay) for delay in delays]
+        return moves[0] if len(moves) == 1 else lambda at: min(move(at) for move in moves)
+
     def next_open(self, *, email: bool) -> Callable[[int], int]:
         """What takes an instant to the first one, not before it, at which a step of the kind may run (T5)."""
         return self._move(("open", email), lambda at: self.calendar.next_open(at, email=email))
@@ -134,6 +140,11 @@ class Ground:
         if isinstance(delay, Hours):
             return None
         return self._by_date(("after", delay), self.after(delay))
+
+    def turns_sooner(self, *delays: Delay) -> Edges | None:
+        """Where what `sooner` answers may turn, beside where one delay gives way to another; None: nowhere."""
+        found = [turns for turns in map(self.turns_after, delays) if turns is not None]
+        return Edges(lambda day: [at for turns in found for at in turns.on(day)]) if found else None
 
     def turns_open(self, *, email: bool) -> Edges:
         """Where what `next_open` answers may turn."""

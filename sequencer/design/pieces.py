@@ -55,13 +55,13 @@ def pieces(
 ) -> Iterator[Piece]:
     """The pieces of the starts from `first` up to, but without, `end`, in order.
 
-    `late` says for each step how long after its estimate it is over (a delay; None: with it). Raises `InvalidInput`
-    where a timeline leaves the years 1970 to 9000.
+    `late` says for each step how long after its estimate it is done (a delay; None: with it); a task that is skipped
+    before that is over then (L4). Raises `InvalidInput` where a timeline leaves the years 1970 to 9000.
     """
     steps: list[Course | None] = []
     for position, step in enumerate(sequence.steps):
         delay = None if late is None else late[position]
-        steps += [courses.step(step), None if delay is None else courses.of_delay(delay)]
+        steps += [courses.step(step), None if delay is None else courses.lateness(step, delay)]
     # Piece by piece, each as far as the next moment of it; those that are later wait below.
     waiting: list[tuple[int, int, tuple[int, ...], tuple[bool, ...]]] = [(first, end, (first,), (True,))]
     while waiting:

@@ -51,29 +51,26 @@ def sweep(
     ground = courses.ground
     asked: _Asked = [(search, [(each, set()) for each in search.needs(ground)]) for search in searches]
     days = _odd_days(sequence, searches)
-    seen = set()
+    # How long after its beginning all is over that an ordinary week of a kind reckons with.
+    reaches: dict[object, int] = {}
     for begin, spans in weeks(sequence, scope, ground.calendar.timezone):
         cases = count * sum((end - first) // MINUTE for first, end in spans)
         for search in searches:
             search.cases += cases
         if not spans:
             continue
-        if _is_ordinary(ground, days, begin - DAY, begin + WEEK) and _is_ordinary(
-            ground, days, begin, _longest(ground, _end(sequence, courses, begin + WEEK, late), searches) + WEEK
-        ):
-            kind = (ground.wall(begin) % WEEK, *((first - begin, end - begin) for first, end in spans))
-            if kind in seen:
-                continue
-            seen.add(kind)
+        kind = (ground.wall(begin) % WEEK, *((first - begin, end - begin) for first, end in spans))
+        if kind in reaches and _is_ordinary(ground, days, begin - DAY, begin + reaches[kind]):
+            continue
+        # Not only that of the last start: one before it may be over later, and by weeks (T8).
+        over_at = begin
         for first, end in spans:
             for piece in pieces(sequence, courses, first, end, late):
                 _look(ground, piece, asked)
-
-
-def _end(sequence: Sequence, courses: Courses, start: int, late: Late) -> int:
-    """When the timeline of a start is over."""
-    (only,) = pieces(sequence, courses, start, start + 1, late)
-    return only.moments[-1]
+                over_at = max(over_at, piece.of(piece.end - 1)[-1])
+        reach = _longest(ground, over_at, searches) + WEEK - begin
+        if _is_ordinary(ground, days, begin - DAY, begin + reach):
+            reaches[kind] = reach
 
 
 def _longest(ground: Ground, at: int, searches: Several[Search]) -> int:
@@ -89,9 +86,14 @@ def _longest(ground: Ground, at: int, searches: Several[Search]) -> int:
 
 def horizon(sequence: Sequence, scope: Scope, late: Late, searches: Several[Search]) -> int:
     """An instant after all that the timelines of a scope reckon with."""
-    last = (day_number(scope.until) + 9) * DAY
-    ground = Ground(sequence.calendar, last)
-    return _longest(ground, _end(sequence, Courses(ground), last, late), searches) + 5 * WEEK
+    at = (day_number(scope.until) + 9) * DAY
+    ground = Ground(sequence.calendar, at)
+    for step, delay in zip(sequence.steps, late, strict=True):
+        # An earlier moment may lead to a later one (T8), but only on the same day.
+        at = ground.next_open(email=step.is_email)(ground.after(step.after)(at) + DAY) + DAY
+        if delay is not None:
+            at = ground.after(delay)(at) + DAY
+    return _longest(ground, at, searches) + 5 * WEEK
 
 
 def _odd_days(sequence: Sequence, searches: Several[Search]) -> list[int]:

@@ -226,6 +226,33 @@ def test_tasks_that_come_later_change_nothing():
     assert decide(sequence, {"max_duration": {"weekdays": 20}}, since=SINCE).verdict == "not refuted"
 
 
+def test_nobody_waits_longer_than_until_a_task_is_skipped():
+    """L4: where a task is skipped sooner than it may be done, what follows comes no later than that."""
+    steps = [Step(Task("Call", skip_after=Weekdays(2))), Step(AutomatedEmail(1), Weekdays(1))]
+    assumed = {"tasks_done_within": {"weekdays": 10}, "enrolled": {"days": ["mon"]}, "timezones": ["UTC"]}
+    sequence = Sequence("s", steps, assume=assumed)
+
+    assert not decide(sequence, {"max_duration": {"weekdays": 4}}, since=SINCE).refuted
+    found = refuting(decide(sequence, {"max_duration": {"weekdays": 2}}, since=SINCE))
+    assert found.done[0] == sequence.calendar.after(found.timeline[0].estimated_execute_at, Weekdays(2))
+
+
+def test_t8_an_earlier_start_may_be_over_weeks_later():
+    """T8: a week is not taken for an ordinary one where only its last start is over before an odd date comes."""
+    windows = [Window(["mon"], "09:00", "13:00"), Window(["sat"], "14:00", "24:00"), Window(["sun"], "00:00", "24:00")]
+    calendar = Calendar("UTC", send_days=["mon", "sat", "sun"], send_windows=windows)
+    rounds = [Step(AutomatedEmail(1), delay) for _ in range(5) for delay in (Weekdays(1), Hours(144))]
+    assumed = {"enrolled": {"until": "2027-02-06"}, "timezones": ["UTC"]}
+    sequence = Sequence("s", [Step(AutomatedEmail(1)), *rounds], calendar=calendar, assume=assumed)
+
+    # Who starts after the window on Monday misses that of step 1, too, and so at every second step; from Sunday on,
+    # nobody does.
+    last = {"no_email_on": {"dates": ["2027-04-17"]}}
+    found = refuting(decide(sequence, last, since=dt.date(2026, 12, 6)))
+    assert found.start == pendulum.datetime(2027, 2, 1, 13)
+    assert plan(sequence, pendulum.datetime(2027, 2, 7))[-1].local.date() == dt.date(2027, 3, 14)
+
+
 # -- reports that stop ----------------------------------------------------------------------------------------
 
 

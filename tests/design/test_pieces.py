@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.instants import FIRST, from_microseconds, to_microseconds
+from sequencer.core.sequence import Step, Task
 from sequencer.core.timeline import plan
 from sequencer.design.courses import Courses
 from sequencer.design.ground import DAY, MINUTE, SECOND, Ground
@@ -43,11 +45,16 @@ def test_t6_a_piece_is_what_the_core_says_of_each_start(design, minutes, data):
             assert piece.of(start) == moments_of(plan(sequence, from_microseconds(start), reasons=False))
 
 
+SOMETIMES = st.none() | st.sampled_from([Weekdays(0), Weekdays(2), Hours(0), Hours(29.5), Hours(70)])
+
+
 @settings(max_examples=30)
-@given(designs(), st.sampled_from([Weekdays(1), Weekdays(3), Hours(30)]), st.data())
-def test_t6_late_tasks_move_what_follows(design, delay, data):
-    """T6: where a task is done so long after its estimate, what follows counts from there, in pieces as in plans."""
+@given(designs(), st.sampled_from([Weekdays(1), Weekdays(3), Hours(30)]), SOMETIMES, st.data())
+def test_t6_late_tasks_move_what_follows(design, delay, skip_after, data):
+    """T6, L4: where a task is done so late, or skipped before that, what follows counts from there, in pieces too."""
     sequence, moment = design
+    steps = [s if s.is_email else Step(Task("Call", skip_after=skip_after), s.after) for s in sequence.steps]
+    sequence = attrs.evolve(sequence, steps=steps)
     late = [None if step.is_email else delay for step in sequence.steps]
     first = to_microseconds(moment)
     ground = Ground(sequence.calendar, first)
@@ -57,7 +64,8 @@ def test_t6_late_tasks_move_what_follows(design, delay, data):
         moments = piece.of(start)
         done = {i: from_microseconds(moments[2 * i + 2]) for i, each in enumerate(late) if each is not None}
         for i, at in done.items():
-            assert at == sequence.calendar.after(from_microseconds(moments[2 * i + 1]), delay)
+            comes = from_microseconds(moments[2 * i + 1])
+            assert at == min(sequence.calendar.after(comes, each) for each in (delay, skip_after) if each is not None)
         assert moments == moments_of(plan(sequence, from_microseconds(start), reasons=False, done=done))
 
 
