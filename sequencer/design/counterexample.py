@@ -24,7 +24,7 @@ class Counterexample:
 
     It starts at `start` (UTC) for somebody in `timezone`; each task is done when it is due, but those in `done`, by
     position, at an instant. `timeline` is what then happens, with the reasons behind each moment, and `sentence` says
-    what is wrong with it. `reported` is, for `stops_on`, the kind of report that comes after the step at `after_step`.
+    what is wrong with it. `reported` is, for `stops_on`, the kind of report that comes before the step `before_step`.
     """
 
     expect: Mapping[str, Any]
@@ -34,6 +34,7 @@ class Counterexample:
     timeline: Timeline
     sentence: str
     reported: str | None = None
+    before_step: int | None = None
 
     def command(self, file: str) -> str:
         """The `sequencer plan` line that shows the timeline, for the definition in a file."""
@@ -94,7 +95,7 @@ class Counterexample:
             "command": self.command(file),
             "sentence": self.sentence,
             "done": {str(position): to_iso(at) for position, at in self.done.items()},
-            **({"reported": self.reported} if self.reported else {}),
+            **({"reported": self.reported, "before_step": self.before_step} if self.reported else {}),
             "test": self.test(file),
         }
 

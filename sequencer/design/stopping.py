@@ -23,14 +23,19 @@ def decide_stops(
         reaction = sequence.policy.on[kind]
         if reaction.does != "finish":
             timeline = plan(sequence, start, timezone=timezone)
-            following = next((step for step in timeline if step.step.is_email), timeline[0])
+            # Who has opted out gets no mail whatever the policy says: the next one ends it (L8). Tasks still come.
+            opted_out = kind == "unsubscribed"
+            following = next((step for step in timeline if step.step.is_email is not opted_out), timeline[0])
             what = "mail" if following.step.is_email else "task"
+            goes_on = f"goes on{' after that' if reaction.does == 'block' else ''}"
+            how = "until it would leave" if opted_out and following.step.is_email else "with that step"
             sentence = (
                 f"{kind} {_does(reaction)}: when that is reported before step {following.position} ({what}), the "
-                f"enrollment goes on{' after that' if reaction.does == 'block' else ''}, with that step on "
-                f"{following.local:%a %Y-%m-%d %H:%M %Z}; expected: it is finished"
+                f"enrollment {goes_on}, {how} on {following.local:%a %Y-%m-%d %H:%M %Z}; expected: it is finished"
             )
-            return Counterexample(expect, timeline.started_at, timeline.timezone, {}, timeline, sentence, kind)
+            return Counterexample(
+                expect, timeline.started_at, timeline.timezone, {}, timeline, sentence, kind, following.position
+            )
     return None
 
 

@@ -6,14 +6,16 @@ microseconds, nothing remembered.
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from sequencer.core.calendar import Calendar
 from sequencer.core.days import WEEKDAYS
 from sequencer.core.delays import Hours, Weekdays
-from sequencer.core.sequence import Sequence
-from sequencer.core.timeline import Timeline
+from sequencer.core.instants import to_instant
+from sequencer.core.sequence import Sequence, Task
+from sequencer.core.timeline import Timeline, plan
 
 
 def keeps(sequence: Sequence, timeline: Timeline, expect: dict) -> bool:
@@ -76,3 +78,46 @@ def inside(local: datetime, span: dict) -> bool:
     return (
         (on or not named) and local.time() >= since and (until == "24:00" or local.time() < time.fromisoformat(until))
     )
+
+
+# -- every start ----------------------------------------------------------------------------------------------
+
+
+def starts(sequence: Sequence, timezone: str, dates: tuple[date, date], first, last, every: timedelta):
+    """The instants from `first` up to, but without, `last` at which somebody may be enrolled by what is assumed.
+
+    Those at which the clock of the zone shows a multiple of `every`, and a date from one of `dates` to the other.
+    """
+    # No clock is off by other than quarters of an hour.
+    grid = min(every, timedelta(minutes=15))
+    enrolled = sequence.assume.get("enrolled", {})
+    has_hours = any(key in enrolled for key in ("days", "from", "to"))
+    zone, ruler = ZoneInfo(timezone), ZoneInfo(sequence.calendar.timezone if has_hours else timezone)
+    since, until = dates
+    since = max(since, date.fromisoformat(enrolled.get("since", "1970-01-01")))
+    until = min(until, date.fromisoformat(enrolled.get("until", "9000-12-31")))
+    span = {key: enrolled[key] for key in ("days", "from", "to") if key in enrolled}
+    at = datetime.fromtimestamp(-(-first.timestamp() // grid.total_seconds()) * grid.total_seconds(), UTC)
+    while at < last:
+        local, by_ruler = at.astimezone(zone), at.astimezone(ruler).replace(tzinfo=None)
+        if (
+            timedelta(hours=local.hour, minutes=local.minute, seconds=local.second) % every == timedelta(0)
+            and since <= by_ruler.date() <= until
+            and inside(by_ruler, span)
+        ):
+            yield to_instant(at)
+        at += grid
+
+
+def planned(sequence: Sequence, start, timezone: str, late=()) -> Timeline:
+    """The timeline of a start where some tasks, by position, are done as late as is assumed; or skipped before that."""
+    done: dict = {}
+    calendar = sequence.calendar.in_zone(timezone)
+    for position in sorted(late):
+        comes = plan(sequence, start, timezone=timezone, reasons=False, done=done)[position].estimated_execute_at
+        action = sequence.steps[position].action
+        over = [delayed(calendar, comes, sequence.assume["tasks_done_within"])]
+        if isinstance(action, Task) and action.skip_after is not None:
+            over.append(calendar.after(comes, action.skip_after))
+        done[position] = min(over)
+    return plan(sequence, start, timezone=timezone, reasons=False, done=done)
