@@ -147,7 +147,7 @@ def _say_verdict(where: str, verdict: Verdict, file: str, out: Output) -> None:
     """A verdict for people: in a line, and if it is refuted, by what, and how to see that again."""
     found = verdict.counterexample
     note = f" ({verdict.note})" if verdict.note else ""
-    cases = f" in {verdict.cases:,} cases{note}" if verdict.verdict == "not refuted" else ""
+    cases = f" in {verdict.cases:,} cases{note}" if verdict.verdict == "not refuted" else note
     out.line(where, Styled(verdict.verdict, _VERDICTS[verdict.verdict]), f"{cases}: {shown(verdict.expect)}")
     if found is not None:
         sentence, *timeline = str(found).splitlines()

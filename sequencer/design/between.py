@@ -66,7 +66,7 @@ class _World:
                 for first, end in spans:
                     starts.append(first)
                     before.append(minutes)
-                    minutes += (end - first) // MINUTE
+                    minutes += -(-(end - first) // MINUTE)
             self._zones[timezone] = ground, starts, [*before, minutes]
         return self._zones[timezone]
 

@@ -17,7 +17,7 @@ import attrs
 from sequencer.core.calendar import zone_named
 from sequencer.core.days import WEEKDAYS
 from sequencer.core.errors import InvalidInput
-from sequencer.core.instants import to_date, to_microseconds
+from sequencer.core.instants import FIRST, LAST, to_date, to_microseconds
 from sequencer.core.sequence import Sequence
 from sequencer.design.ground import DAY, clock_reading, day_number
 from sequencer.engine.clock import SystemClock
@@ -27,6 +27,7 @@ __all__ = ["PROFILES", "WEEK", "Profile", "Scope", "Spans", "alike", "to_scope",
 
 WEEK = 7 * DAY
 _YEAR = 53
+_FIRST_DATE, _LAST_DATE = date(FIRST.year, 1, 1), date(LAST.year, 12, 31)
 # Far behind and far ahead, and clocks that never change, or on different dates in the north and in the south.
 _SOME_ZONES = ("UTC", "America/New_York", "America/Los_Angeles", "Australia/Sydney")
 _NO_PLACES = {"localtime", "Factory", "posixrules"}
@@ -56,19 +57,20 @@ PROFILES = {
 class Scope:
     """The starts and zones of a search.
 
-    They start on `weeks` weeks from the local date `since` on; `timezones` are in the order of their simplicity: the
-    definition's own, UTC, and then others.
+    They start on `weeks` weeks from the local date `since` on, but not after `last`; `timezones` are in the order of
+    their simplicity: the definition's own, UTC, and then others.
     """
 
     profile: Profile
     since: date
     weeks: int
     timezones: tuple[str, ...]
+    last: date = _LAST_DATE
 
     @property
     def until(self) -> date:
         """The last local date of starts."""
-        return self.since + timedelta(days=7 * self.weeks - 1)
+        return min(self.since + timedelta(days=7 * self.weeks - 1), self.last)
 
     def __str__(self) -> str:
         zones = len(self.timezones)
@@ -83,7 +85,7 @@ def to_scope(
     since: date | None = None,
     timezones: Collection[str] | None = None,
 ) -> Scope:
-    """The scope of a search. Raises `InvalidInput` for an unknown profile or zone, and a date that is none."""
+    """The scope of a search. Raises `InvalidInput` for an unknown profile or zone, no zones, and no date in T11."""
     if profile not in PROFILES:
         raise InvalidInput(f"must be quick or thorough, got {profile!r}", path="profile", code="invalid_value")
     found = PROFILES[profile]
@@ -93,11 +95,13 @@ def to_scope(
     enrolled = sequence.assume.get("enrolled", {})
     if "since" in enrolled:
         since = max(since, date.fromisoformat(enrolled["since"]))
-    weeks = found.weeks
+    if not _FIRST_DATE <= since <= _LAST_DATE:
+        raise InvalidInput(f"must be in the years 1970 to 9000, got {since}", path="since", code="out_of_range")
+    weeks, last = found.weeks, _LAST_DATE
     if "until" in enrolled:
-        days = (date.fromisoformat(enrolled["until"]) - since).days + 1
-        weeks = max(0, min(weeks, -(-days // 7)))
-    return Scope(found, since, weeks, _zones(sequence, found, timezones))
+        last = date.fromisoformat(enrolled["until"])
+        weeks = max(0, min(weeks, -(-((last - since).days + 1) // 7)))
+    return Scope(found, since, weeks, _zones(sequence, found, timezones), last)
 
 
 def _zones(sequence: Sequence, profile: Profile, timezones: Collection[str] | None) -> tuple[str, ...]:
@@ -107,6 +111,8 @@ def _zones(sequence: Sequence, profile: Profile, timezones: Collection[str] | No
     if timezones is not None:
         for name in timezones:
             zone_named(name)
+        if not timezones:
+            raise InvalidInput("needs at least one zone", path="timezones", code="missing")
         known = set(timezones)
     elif profile.every_zone:
         known = {own, *(available_timezones() - _NO_PLACES)}
@@ -155,14 +161,13 @@ def weeks(sequence: Sequence, scope: Scope, timezone: str) -> Iterator[tuple[int
     enrolled = sequence.assume.get("enrolled", {})
     weekdays = {WEEKDAYS.index(day) for day in enrolled.get("days", WEEKDAYS)}
     opens, closes = clock_reading(enrolled.get("from", "00:00")), clock_reading(enrolled.get("to", "24:00"))
-    last = date.fromisoformat(enrolled["until"]) if "until" in enrolled else scope.until
     clock = ClockChanges(ruler, day_number(scope.since) * DAY - WEEK)
     clock.reach(day_number(scope.until) * DAY + WEEK)
     for week in range(scope.weeks):
         first = scope.since + timedelta(days=7 * week)
         spans: list[tuple[int, int]] = []
         for day in (first + timedelta(days=n) for n in range(7)):
-            if day > last or day.weekday() not in weekdays:
+            if day > scope.last or day.weekday() not in weekdays:
                 continue
             for begin, end in _showing(clock, day_number(day) * DAY, opens, closes):
                 if spans and spans[-1][1] == begin:

@@ -54,7 +54,7 @@ def sweep(
     # How long after its beginning all is over that an ordinary week of a kind reckons with.
     reaches: dict[object, int] = {}
     for begin, spans in weeks(sequence, scope, ground.calendar.timezone):
-        cases = count * sum((end - first) // MINUTE for first, end in spans)
+        cases = count * sum(-(-(end - first) // MINUTE) for first, end in spans)
         for search in searches:
             search.cases += cases
         if not spans:
@@ -67,7 +67,7 @@ def sweep(
         for first, end in spans:
             for piece in pieces(sequence, courses, first, end, late):
                 _look(ground, piece, asked)
-                over_at = max(over_at, piece.of(piece.end - 1)[-1])
+                over_at = max(over_at, piece.moments[-1] + (piece.end - piece.first if piece.moving[-1] else 0))
         reach = _longest(ground, over_at, searches) + WEEK - begin
         if _is_ordinary(ground, days, begin - DAY, begin + reach):
             reaches[kind] = reach

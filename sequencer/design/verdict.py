@@ -39,7 +39,7 @@ class Verdict:
       drawn, and none refutes it.
 
     `cases` is how many have been decided: each minute at which somebody in a zone may be enrolled is one, and so is
-    each case that was drawn. `note` says what could not be looked at, if anything.
+    each case that was drawn. `note` says what could not be looked at, or that nobody is enrolled, if so.
     """
 
     expect: Mapping[str, Any]
@@ -68,7 +68,7 @@ class Verdict:
     def __str__(self) -> str:
         if self.counterexample is not None:
             return f"{shown(self.expect)} is refuted: {self.counterexample}"
-        if self.verdict == "proved":
-            return f"{shown(self.expect)} is proved: it holds for {self.scope}"
         text = f"{shown(self.expect)} is not refuted in {self.cases:,} cases"
+        if self.verdict == "proved":
+            text = f"{shown(self.expect)} is proved: it holds for {self.scope}"
         return text + (f" ({self.note})" if self.note else "")

@@ -7,6 +7,7 @@ model, start by start. See `corpus/`.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import attrs
 import pytest
 from pendulum import DateTime
 
-from sequencer import Sequence, load
+from sequencer import Sequence, load, plan
 from sequencer.cli import main
 from sequencer.core.expectations import EXPECTATIONS, to_expectations
 from sequencer.core.instants import to_instant
@@ -133,7 +134,7 @@ def instants(timeline: Timeline) -> list[tuple[DateTime, DateTime]]:
 def test_a_mutant_is_found_out(mutant, found, capsys):
     """A seeded defect is found, and is real: the engine does what the counterexample says, and so does the command.
 
-    For a report that does not stop: the engine goes on after it.
+    For a report that does not stop: the engine goes on after it. And the test that one is given to keep fails.
     """
     case = found.case
     if case.reported is None:
@@ -151,7 +152,11 @@ def test_a_mutant_is_found_out(mutant, found, capsys):
     assert main([*words, "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)["steps"]
     assert [{key: step[key] for key in step if "day" not in key} for step in shown] == case.timeline.to_dict()["steps"]
-    compile(case.test(found.file), "test_it.py", "exec")
+
+    program: dict[str, Any] = {}
+    exec(case.test(found.file), program)
+    with pytest.raises(AssertionError, match=re.escape(case.sentence)):
+        program[f"test_{next(iter(mutant.breaks))}"]()
 
 
 # How round a clock time is (see `searching`): hours, half hours, quarters, five minutes, minutes, seconds.
@@ -233,7 +238,9 @@ def test_a_counterexample_is_simple(mutant, found):
 def test_a_case_that_is_not_the_simplest_is_seen(mutant, found):
     """What looks for simpler cases sees that there is an earlier one, and a rounder one."""
     for minutes in (60, 7):
-        later = attrs.evolve(found.case, start=found.case.start.add(minutes=minutes))
+        start = found.case.start.add(minutes=minutes)
+        timeline = plan(found.sequence, start, timezone=found.case.timezone)
+        later = attrs.evolve(found.case, start=start, timeline=timeline)
         with pytest.raises(AssertionError):
             assert_simplest(attrs.evolve(found, case=later), around(later, hours=24))
 

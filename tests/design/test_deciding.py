@@ -253,6 +253,34 @@ def test_t8_an_earlier_start_may_be_over_weeks_later():
     assert plan(sequence, pendulum.datetime(2027, 2, 7))[-1].local.date() == dt.date(2027, 3, 14)
 
 
+@pytest.mark.parametrize(
+    "enrolled",
+    [{"until": "2026-01-01"}, {"since": "2026-12-08", "until": "2026-12-08", "days": ["mon"]}],
+    ids=["ended", "no such day"],
+)
+def test_where_nobody_is_enrolled_everything_holds(enrolled):
+    """Where what is assumed leaves no start, all is proved, in no cases, and it is said why."""
+    steps = [Step(Task("Call")), Step(AutomatedEmail(1), Weekdays(1))]
+    expect = [{"max_duration": {"hours": 0}}, {"no_task_on": {"from": "00:00"}}, {"stops_on": ["opened"]}]
+    sequence = Sequence("s", steps, assume={"enrolled": enrolled, "tasks_done_within": {"weekdays": 1}}, expect=expect)
+
+    for verdict in check(sequence, since=SINCE).verdicts:
+        assert (verdict.verdict, verdict.cases) == ("proved", 0)
+        assert "nobody is enrolled" in str(verdict)
+
+
+def test_who_is_enrolled_in_one_second_is_a_case():
+    """Stretches of starts that are shorter than a minute are drawn from and counted, too."""
+    enrolled = {"days": ["mon"], "from": "09:00:00", "to": "09:00:01", "until": "2026-12-10"}
+    steps = [Step(Task("Call")), Step(AutomatedEmail(1), Hours(1))]
+    assumed = {"enrolled": enrolled, "tasks_done_within": {"hours": 5}, "timezones": ["UTC"]}
+    verdict = decide(Sequence("s", steps, assume=assumed), {"max_duration": {"hours": 6}}, since=SINCE)
+
+    assert verdict.verdict == "not refuted"
+    assert verdict.cases >= 2 * 2
+    assert str(verdict.scope) == "every start from 2026-11-26 to 2026-12-10 in UTC"
+
+
 # -- reports that stop ----------------------------------------------------------------------------------------
 
 
@@ -297,8 +325,10 @@ def test_thorough_is_every_zone_and_two_years():
 @pytest.mark.parametrize(
     ("options", "why"),
     [({"profile": "slow"}, "quick or thorough"), ({"timezones": ["Mars/Olympus"]}, "no time zone"),
-     ({"since": "soon"}, "needs a date")],
-    ids=["profile", "zone", "date"],
+     ({"since": "soon"}, "needs a date"), ({"timezones": []}, "at least one"),
+     ({"since": dt.date(9999, 12, 31)}, "1970 to 9000"), ({"since": dt.date(1, 1, 1)}, "1970 to 9000"),
+     ({"since": dt.date(9000, 6, 1)}, "1970 to 9000")],
+    ids=["profile", "zone", "date", "no zone", "too late", "too early", "ends too late"],
 )  # fmt: skip
 def test_a_range_that_is_none_is_refused(options, why):
     """An unknown profile or zone, and a date that is none, are refused."""
