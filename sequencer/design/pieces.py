@@ -39,6 +39,11 @@ class Piece:
         """The moments of the timeline of one start of the piece."""
         return self.moments if start == self.first else _later(self.moments, self.moving, start - self.first)
 
+    def some_of(self, start: int, which: tuple[int, ...]) -> list[int]:
+        """Some of the moments of the timeline of one start of the piece; a timeline may have hundreds."""
+        moments, moving, by = self.moments, self.moving, start - self.first
+        return [moments[i] + by if moving[i] else moments[i] for i in which]
+
     @property
     def ends(self) -> tuple[int, ...]:
         """The first and the last start; one of them where there are no two."""

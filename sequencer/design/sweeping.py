@@ -138,7 +138,7 @@ def _ask(ground: Ground, whole: Piece, requirement: Requirement, search: Search)
     for moment, edges in requirement.turns:
         parts = [part for piece in parts for part in cut(piece, moment, edges)]
     for part in parts:
-        broken = [requirement.is_broken_by(part.of(start)) for start in part.ends]
+        broken = [requirement.broken(*part.some_of(start, requirement.of)) for start in part.ends]
         if any(broken):
             first, end = part.first, part.end
             if not all(broken):
@@ -154,7 +154,7 @@ def _stretch(part: Piece, requirement: Requirement, *, from_first: bool) -> tupl
     low, high = part.first, part.end - 1
     while high - low > 1:
         middle = (low + high) // 2
-        if requirement.is_broken_by(part.of(middle)) == from_first:
+        if requirement.broken(*part.some_of(middle, requirement.of)) == from_first:
             low = middle
         else:
             high = middle
