@@ -18,6 +18,7 @@ from sequencer import (
     DefinitionError,
     Hours,
     InvalidInput,
+    Policy,
     Sequence,
     Step,
     Task,
@@ -31,6 +32,7 @@ from sequencer.design import Counterexample, Verdict, broken, check, decide
 from sequencer.design.scope import PROFILES, to_scope
 from sequencer.design.searching import decide_all
 from tests.design.naive import keeps
+from tests.design.replaying import report
 from tests.design.strategies import designs, expectations
 
 SINCE = dt.date(2026, 11, 26)
@@ -291,8 +293,6 @@ def test_who_is_enrolled_in_one_second_is_a_case():
 )
 def test_reports_must_finish(on, refuted):
     """`stops_on` holds if each of the reports finishes the enrollment; else one that does not is named."""
-    from sequencer import Policy
-
     verdict = decide(
         two_mails(Weekdays(1), policy=Policy(on=on)), {"stops_on": ["replied", "unsubscribed"]}, since=SINCE
     )
@@ -300,6 +300,31 @@ def test_reports_must_finish(on, refuted):
     assert verdict.refuted == refuted
     if refuted:
         assert refuting(verdict).reported == next(iter(on))
+
+
+@pytest.mark.parametrize(
+    ("steps", "before", "said"),
+    [
+        (
+            [Step(AutomatedEmail(1)), Step(Task("Call"), Hours(1))],
+            1,
+            "before step 1 (task), the enrollment goes on, with",
+        ),
+        ([Step(AutomatedEmail(1)), Step(AutomatedEmail(2))], 0, "the enrollment goes on, until it would leave on"),
+    ],
+    ids=["a task", "mails only"],
+)
+def test_l8_who_has_opted_out_gets_no_mail_whatever_the_policy(steps, before, said):
+    """L8: where an opt-out does not finish, the case names the next task; of mails it says that they do not leave."""
+    sequence = Sequence("s", steps, policy=Policy(on={"unsubscribed": "note"}))
+
+    case = refuting(decide(sequence, {"stops_on": ["unsubscribed"]}, since=SINCE))
+
+    assert case.before_step == case.to_dict()["before_step"] == before
+    assert said in case.sentence
+    after, end = report(sequence, case)
+    assert not after.is_finished
+    assert end.finished_reason == ("completed" if before else "unsubscribed")
 
 
 # -- the range ------------------------------------------------------------------------------------------------
