@@ -12,25 +12,13 @@ import attrs
 from pendulum import DateTime
 
 from sequencer import Engine, ManualClock, MemoryStore, RecordingMailer, Resource, Sequence
-from sequencer.core import signals
 from sequencer.core.enrollment import Enrollment
+from sequencer.core.signals import OUTSIDE
 from sequencer.core.timeline import PlannedStep, Timeline
 from sequencer.design import Counterexample
 
 __all__ = ["replay", "report"]
 
-_REPORTS = (
-    signals.Bounced,
-    signals.Clicked,
-    signals.Converted,
-    signals.MeetingBooked,
-    signals.Opened,
-    signals.OutOfOffice,
-    signals.Replied,
-    signals.ResourceDeleted,
-    signals.SoftBounced,
-    signals.Unsubscribed,
-)
 ADA = Resource("lead", 42, email="ada@example.com", fields={"first_name": "Ada"})
 
 
@@ -92,8 +80,8 @@ def report(sequence: Sequence, case: Counterexample) -> tuple[Enrollment, Enroll
     """
     world = _enrolled(sequence, case)
     world.go_on({}, before=case.before_step)
-    (kind,) = (each for each in _REPORTS if each.kind == case.reported)
-    world.engine.handle(kind(key="report", enrollment_id=world.id))
+    assert case.reported is not None, "there is a report"
+    world.engine.handle(OUTSIDE[case.reported](key="report", enrollment_id=world.id))
     after = world.enrollment
     if after.blocked_reason is not None and after.blocked_until is None:
         world.engine.resume(world.id)
