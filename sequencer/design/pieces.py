@@ -45,6 +45,11 @@ class Piece:
         return [moments[i] + by if moving[i] else moments[i] for i in which]
 
     @property
+    def over_at(self) -> int:
+        """An instant by which the timelines of all starts of the piece are over."""
+        return self.moments[-1] + (self.end - self.first if self.moving[-1] else 0)
+
+    @property
     def ends(self) -> tuple[int, ...]:
         """The first and the last start; one of them where there are no two."""
         last = self.end - 1

@@ -120,9 +120,13 @@ class _Pair:
 
     def kind(self, begin: int, spans: Spans) -> tuple[object, ...] | None:
         """What two weeks have in common that move alike; None: it is no ordinary one."""
+        # Not only that of the last start: one before it may be over later, and by weeks (T8).
+        stretches = (*spans, (begin + WEEK, begin + WEEK + 1))
         ends = (
-            next(pieces(sequence, courses, begin + WEEK, begin + WEEK + 1)).moments[-1]
+            piece.over_at
             for sequence, courses in zip(self._sequences, self._courses, strict=True)
+            for low, high in stretches
+            for piece in pieces(sequence, courses, low, high)
         )
         first, last = begin - DAY, max(ends) + WEEK
         for ground in (self.old, self.new):

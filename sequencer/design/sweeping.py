@@ -67,7 +67,7 @@ def sweep(
         for first, end in spans:
             for piece in pieces(sequence, courses, first, end, late):
                 _look(ground, piece, asked)
-                over_at = max(over_at, piece.moments[-1] + (piece.end - piece.first if piece.moving[-1] else 0))
+                over_at = max(over_at, piece.over_at)
         reach = _longest(ground, over_at, searches) + WEEK - begin
         if _is_ordinary(ground, days, begin - DAY, begin + reach):
             reaches[kind] = reach

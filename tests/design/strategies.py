@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from sequencer.core.calendar import Calendar, Window
+from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
 from sequencer.testing.strategies import calendars, hours, starts, weekdays, zones
 from tests.timing import oracle
@@ -50,3 +52,16 @@ def designs(draw, *, zone: str | None = None, most: int = 4):
     step = st.builds(Step, actions, st.one_of(hours(max_value=24 * 4), weekdays(max_value=5)))
     steps = draw(st.lists(step, min_size=1, max_size=most))
     return Sequence("Design", steps, calendar=calendar), moment
+
+
+def lagging(**fields) -> Sequence:
+    """A design of which an earlier start may be over weeks after a later one, with people enrolled until a Saturday.
+
+    Who starts after the window on Monday misses that of step 1, too, and so at every second step; who starts on Sunday
+    never does.
+    """
+    windows = [Window(["mon"], "09:00", "13:00"), Window(["sat"], "14:00", "24:00"), Window(["sun"], "00:00", "24:00")]
+    calendar = Calendar("UTC", send_days=["mon", "sat", "sun"], send_windows=windows, **fields)
+    rounds = [Step(AutomatedEmail(1), delay) for _ in range(5) for delay in (Weekdays(1), Hours(144))]
+    assumed = {"enrolled": {"until": "2027-02-06"}, "timezones": ["UTC"]}
+    return Sequence("Lagging", [Step(AutomatedEmail(1)), *rounds], calendar=calendar, assume=assumed)

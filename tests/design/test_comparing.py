@@ -35,7 +35,7 @@ from sequencer.design.moves import Example
 from sequencer.design.scope import to_scope
 from sequencer.design.shifting import shifted
 from sequencer.testing.strategies import hours, weekdays, zones
-from tests.design.strategies import designs
+from tests.design.strategies import designs, lagging
 
 SINCE = dt.date(2026, 11, 26)
 WEEK = ("mon", "tue", "wed", "thu", "fri")
@@ -223,6 +223,19 @@ def test_a_holiday_moves_other_weeks():
     assert first.later_elsewhere is not None
     assert first.later_elsewhere.shift == timedelta(days=1)
     assert str(first.later_elsewhere.start.in_timezone("Europe/Warsaw").date()) == "2026-12-24"
+
+
+def test_t8_a_holiday_moves_who_is_over_weeks_later():
+    """T8: a week is not taken for an ordinary one where only its last start is over before a holiday."""
+    since = dt.date(2026, 12, 6)
+    old, new = lagging(), lagging(holidays=[dt.date(2027, 4, 17)])
+
+    last = shifted(old, new, *(to_scope(each, since=since) for each in (old, new))).steps[-1]
+
+    assert (last.earlier, last.later, last.earlier_elsewhere) == (None, None, None)
+    assert last.later_elsewhere is not None
+    assert last.later_elsewhere.before == plan(old, last.later_elsewhere.start)[-1].estimated_execute_at
+    assert last.later_elsewhere.after == plan(new, last.later_elsewhere.start)[-1].estimated_execute_at
 
 
 def test_part_of_the_starts_moves():
