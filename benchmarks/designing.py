@@ -16,7 +16,7 @@ from sequencer.core.sequence import Sequence
 from sequencer.core.timeline import plan
 from sequencer.definitions import load
 from sequencer.design import check
-from sequencer.design.searching import broken
+from sequencer.design.deciding.searching import broken
 
 SINCE = date(2026, 11, 26)
 DESIGN = """\

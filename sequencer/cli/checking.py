@@ -15,8 +15,8 @@ from sequencer.core.sequence import Sequence
 from sequencer.definitions.files import Located
 from sequencer.definitions.leads import read_fields
 from sequencer.design import Finding, Verdict, check
-from sequencer.design.scope import PROFILES
-from sequencer.design.verdict import shown
+from sequencer.design.deciding.scope import PROFILES
+from sequencer.design.deciding.verdict import shown
 
 __all__ = ["register"]
 

@@ -6,15 +6,15 @@ And comparing two of them: what becomes of a design when its definition is edite
 from __future__ import annotations
 
 from sequencer.design.checking import Checked, check
-from sequencer.design.comparing import Comparison, VerdictChange, compare
-from sequencer.design.counterexample import Counterexample
-from sequencer.design.finding import Finding
-from sequencer.design.looking import find
-from sequencer.design.moves import Moves, Shifts, StepShift
-from sequencer.design.scope import Scope
-from sequencer.design.searching import broken, decide
-from sequencer.design.verdict import Verdict
-from sequencer.design.wording import Change
+from sequencer.design.comparing.comparison import Comparison, VerdictChange, compare
+from sequencer.design.comparing.moves import Moves, Shifts, StepShift
+from sequencer.design.comparing.wording import Change
+from sequencer.design.deciding.counterexample import Counterexample
+from sequencer.design.deciding.scope import Scope
+from sequencer.design.deciding.searching import broken, decide
+from sequencer.design.deciding.verdict import Verdict
+from sequencer.design.findings.finding import Finding
+from sequencer.design.findings.looking import find
 
 __all__ = [
     "Change",

@@ -10,11 +10,11 @@ import attrs
 
 from sequencer.core.pacing import Cap
 from sequencer.core.sequence import Sequence
-from sequencer.design.finding import Finding
-from sequencer.design.looking import find
-from sequencer.design.scope import Scope, to_scope
-from sequencer.design.searching import decide_all
-from sequencer.design.verdict import Verdict
+from sequencer.design.deciding.scope import Scope, to_scope
+from sequencer.design.deciding.searching import decide_all
+from sequencer.design.deciding.verdict import Verdict
+from sequencer.design.findings.finding import Finding
+from sequencer.design.findings.looking import find
 
 __all__ = ["Checked", "check"]
 

@@ -48,8 +48,8 @@ class SequenceFile(pytest.File):
     def verdict(self, asked: ExpectationItem) -> Verdict:
         """What an expectation comes to. Those of the file that are to run are decided together, which takes half."""
         if asked.index not in self._verdicts:
-            from sequencer.design.scope import to_scope
-            from sequencer.design.searching import decide_all
+            from sequencer.design.deciding.scope import to_scope
+            from sequencer.design.deciding.searching import decide_all
 
             sequence = asked.found.sequence
             chosen = [each for each in self.session.items if isinstance(each, ExpectationItem) and each.parent is self]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sequencer.design.finding import KINDS
+from sequencer.design.findings.finding import KINDS
 from tests.design.designs import DESIGNS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "findings.md"

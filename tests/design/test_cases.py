@@ -17,8 +17,8 @@ from sequencer.core.pacing import Cap
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
 from sequencer.core.timeline import plan
 from sequencer.design import find
-from sequencer.design.ground import MINUTE
-from sequencer.design.samples import stretches
+from sequencer.design.deciding.ground import MINUTE
+from sequencer.design.findings.samples import stretches
 from tests.design.designs import MORNINGS, OFFICE, SINCE, TEXTS, WEEK, call, mail, sequence
 
 TIMED = ("mails_close", "mail_at_night", "mail_waits_for_days", "weekday_becomes_two", "longer_than_a_quarter")

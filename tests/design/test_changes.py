@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sequencer import AutomatedEmail, Calendar, Policy, Sequence, Step, Task, Template, Weekdays, Window
 from sequencer.core.document import from_document, to_document
-from sequencer.design.changes import changes
+from sequencer.design.comparing.changes import changes
 from sequencer.stores.contents import content_of
 from sequencer.testing.strategies import sequences
 

@@ -31,9 +31,9 @@ from sequencer import (
 from sequencer.core.instants import to_instant
 from sequencer.core.matching import matches
 from sequencer.design import Moves, StepShift, compare
-from sequencer.design.moves import Example
-from sequencer.design.scope import to_scope
-from sequencer.design.shifting import shifted
+from sequencer.design.comparing.moves import Example
+from sequencer.design.comparing.shifting import shifted
+from sequencer.design.deciding.scope import to_scope
 from sequencer.testing.strategies import hours, weekdays, zones
 from tests.design.strategies import designs, lagging
 

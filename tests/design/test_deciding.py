@@ -29,8 +29,8 @@ from sequencer import (
 from sequencer.core.expectations import to_expectations
 from sequencer.core.instants import to_instant
 from sequencer.design import Counterexample, Verdict, broken, check, decide
-from sequencer.design.scope import PROFILES, to_scope
-from sequencer.design.searching import decide_all
+from sequencer.design.deciding.scope import PROFILES, to_scope
+from sequencer.design.deciding.searching import decide_all
 from tests.design.naive import keeps
 from tests.design.replaying import report
 from tests.design.strategies import designs, expectations, lagging

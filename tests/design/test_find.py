@@ -21,9 +21,9 @@ from sequencer.core.sequence import Sequence
 from sequencer.core.timeline import plan
 from sequencer.definitions.files import _in_document
 from sequencer.design import check, find
-from sequencer.design.finding import KINDS
-from sequencer.design.ground import Ground
-from sequencer.design.samples import samples, stretches
+from sequencer.design.deciding.ground import Ground
+from sequencer.design.findings.finding import KINDS
+from sequencer.design.findings.samples import samples, stretches
 from sequencer.testing.strategies import sequences
 from tests.design.designs import DESIGNS, SINCE, call, mail, sequence
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sequencer.core.silence import SILENCEABLE
-from sequencer.design.finding import KINDS, SEVERITIES
+from sequencer.design.findings.finding import KINDS, SEVERITIES
 from tests.design.designs import DESIGNS
 from tests.design.page import MARK, PAGE, generated
 

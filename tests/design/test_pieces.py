@@ -12,9 +12,9 @@ from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.instants import FIRST, from_microseconds, to_microseconds
 from sequencer.core.sequence import Step, Task
 from sequencer.core.timeline import plan
-from sequencer.design.courses import Courses
-from sequencer.design.ground import DAY, MINUTE, SECOND, Ground
-from sequencer.design.pieces import pieces
+from sequencer.design.deciding.courses import Courses
+from sequencer.design.deciding.ground import DAY, MINUTE, SECOND, Ground
+from sequencer.design.deciding.pieces import pieces
 from tests.design.strategies import designs
 
 EPOCH = to_microseconds(FIRST)

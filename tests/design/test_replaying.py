@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sequencer import Hours, Step, Task, Weekdays
 from sequencer.core.expectations import to_expectations
-from sequencer.design.scope import to_scope
-from sequencer.design.searching import decide_all
+from sequencer.design.deciding.scope import to_scope
+from sequencer.design.deciding.searching import decide_all
 from tests.design.naive import keeps
 from tests.design.replaying import replay
 from tests.design.strategies import designs, expectations

@@ -16,9 +16,9 @@ import sequencer.stores.memory
 import sequencer.testing.collecting  # so that runs in this process find all of it imported
 from sequencer.cli import main
 from sequencer.definitions import dumps, loads
-from sequencer.design import scope
-from sequencer.design.scope import to_scope
-from sequencer.design.searching import decide_all
+from sequencer.design.deciding import scope
+from sequencer.design.deciding.scope import to_scope
+from sequencer.design.deciding.searching import decide_all
 from sequencer.testing.collecting import names
 from sequencer.testing.plugin import PROFILES
 from sequencer.testing.strategies import sequences
@@ -294,7 +294,7 @@ def test_a_fault_of_ours_is_shown_as_one(pytester, monkeypatch):
     def fails(sequence, expects, scope):
         raise ZeroDivisionError("by accident")
 
-    monkeypatch.setattr("sequencer.design.searching.decide_all", fails)
+    monkeypatch.setattr("sequencer.design.deciding.searching.decide_all", fails)
     result = run(pytester, "-k", "max_emails", inbound=GOOD)
 
     result.assert_outcomes(failed=1, deselected=2)
@@ -352,7 +352,7 @@ def watched(monkeypatch):
         decided.append((expects, scope))
         return decide_all(sequence, expects, to_scope(sequence, since=date(2026, 1, 5)))
 
-    monkeypatch.setattr("sequencer.design.searching.decide_all", decide)
+    monkeypatch.setattr("sequencer.design.deciding.searching.decide_all", decide)
     return decided
 
 

@@ -10,7 +10,7 @@ import attrs
 
 from sequencer.core.delays import Delay, Hours
 from sequencer.core.sequence import Step, Task
-from sequencer.design.ground import DAY, Edges, Ground
+from sequencer.design.deciding.ground import DAY, Edges, Ground
 
 __all__ = ["Course", "Courses", "Part", "over_within"]
 

@@ -19,11 +19,11 @@ from datetime import date, timedelta
 from sequencer.core.instants import from_microseconds
 from sequencer.core.matching import matches
 from sequencer.core.sequence import Sequence
-from sequencer.design.courses import Courses
-from sequencer.design.ground import DAY, HOUR, MINUTE, Ground, day_number
-from sequencer.design.moves import Example, Moves, Shifts, StepShift
-from sequencer.design.pieces import Piece, pieces
-from sequencer.design.scope import WEEK, Scope, Spans, weeks
+from sequencer.design.comparing.moves import Example, Moves, Shifts, StepShift
+from sequencer.design.deciding.courses import Courses
+from sequencer.design.deciding.ground import DAY, HOUR, MINUTE, Ground, day_number
+from sequencer.design.deciding.pieces import Piece, pieces
+from sequencer.design.deciding.scope import WEEK, Scope, Spans, weeks
 
 __all__ = ["shifted"]
 

@@ -13,7 +13,7 @@ from sequencer.core.merge import fields_of
 from sequencer.core.problems import child, item, nearest, shown
 from sequencer.core.sequence import AutomatedEmail, Sequence, Task
 from sequencer.core.values import Identifier
-from sequencer.design.finding import Finding, found
+from sequencer.design.findings.finding import Finding, found
 
 __all__ = ["ALWAYS_PROVIDED", "mails_of", "static_findings", "step_called"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 
 from sequencer.core.values import thawed
-from sequencer.design.counterexample import Counterexample
-from sequencer.design.scope import Scope
+from sequencer.design.deciding.counterexample import Counterexample
+from sequencer.design.deciding.scope import Scope
 
 __all__ = ["Verdict", "shown"]
 

@@ -19,7 +19,7 @@ from sequencer.core.days import WEEKDAYS
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import FIRST, LAST, to_date, to_microseconds
 from sequencer.core.sequence import Sequence
-from sequencer.design.ground import DAY, clock_reading, day_number
+from sequencer.design.deciding.ground import DAY, clock_reading, day_number
 from sequencer.engine.clock import SystemClock
 from sequencer.simulation.clock_changes import ClockChanges
 

@@ -11,7 +11,7 @@ from pendulum import DateTime
 from sequencer.core.instants import between, to_iso, to_zone
 from sequencer.core.matching import name_of
 from sequencer.core.sequence import Step
-from sequencer.design.wording import listed, span
+from sequencer.design.comparing.wording import listed, span
 
 __all__ = ["Example", "Moves", "Shifts", "StepShift"]
 

@@ -13,10 +13,10 @@ from sequencer.core.instants import FIRST, LAST, to_date
 from sequencer.core.pacing import Cap
 from sequencer.core.problems import item
 from sequencer.core.sequence import Sequence
-from sequencer.design.finding import KINDS, SEVERITIES, Finding, found
-from sequencer.design.scope import to_scope
-from sequencer.design.static import static_findings
-from sequencer.design.timed import timed_findings
+from sequencer.design.deciding.scope import to_scope
+from sequencer.design.findings.finding import KINDS, SEVERITIES, Finding, found
+from sequencer.design.findings.static import static_findings
+from sequencer.design.findings.timed import timed_findings
 from sequencer.engine.clock import SystemClock
 
 __all__ = ["find"]

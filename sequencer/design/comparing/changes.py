@@ -22,9 +22,8 @@ from sequencer.core.policy_document import policy_document
 from sequencer.core.problems import child, item
 from sequencer.core.sequence import Sequence, Template
 from sequencer.core.values import FrozenMapping, frozen, thawed
-from sequencer.design.changed_steps import changed_metadata, changed_steps, keyed
-from sequencer.design.verdict import shown as expectation
-from sequencer.design.wording import (
+from sequencer.design.comparing.changed_steps import changed_metadata, changed_steps, keyed
+from sequencer.design.comparing.wording import (
     CHECKS,
     IDENTITY,
     TEXTS,
@@ -37,6 +36,7 @@ from sequencer.design.wording import (
     same,
     value,
 )
+from sequencer.design.deciding.verdict import shown as expectation
 
 __all__ = ["changes", "paired"]
 

@@ -15,11 +15,11 @@ from typing import Any
 import attrs
 
 from sequencer.core.sequence import Sequence
-from sequencer.design.courses import Courses
-from sequencer.design.ground import DAY, Ground, day_number
-from sequencer.design.requirements import Requirement, over, requirements
-from sequencer.design.scope import WEEK, Scope, alike
-from sequencer.design.sweeping import Search, horizon, sweep
+from sequencer.design.deciding.courses import Courses
+from sequencer.design.deciding.ground import DAY, Ground, day_number
+from sequencer.design.deciding.requirements import Requirement, over, requirements
+from sequencer.design.deciding.scope import WEEK, Scope, alike
+from sequencer.design.deciding.sweeping import Search, horizon, sweep
 
 __all__ = ["hold_whatever_tasks_take"]
 

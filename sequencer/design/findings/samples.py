@@ -18,11 +18,11 @@ from sequencer.core.calendar import Calendar, zone_named
 from sequencer.core.days import WEEKDAYS
 from sequencer.core.instants import to_instant, to_microseconds
 from sequencer.core.sequence import Sequence
-from sequencer.design.courses import Courses
-from sequencer.design.finding import NIGHT_BEGINS, NIGHT_ENDS
-from sequencer.design.ground import HOUR, MINUTE, Ground
-from sequencer.design.pieces import Piece, cut, pieces
-from sequencer.design.requirements import at
+from sequencer.design.deciding.courses import Courses
+from sequencer.design.deciding.ground import HOUR, MINUTE, Ground
+from sequencer.design.deciding.pieces import Piece, cut, pieces
+from sequencer.design.deciding.requirements import at
+from sequencer.design.findings.finding import NIGHT_BEGINS, NIGHT_ENDS
 
 __all__ = ["Sample", "Stretch", "samples", "stretches"]
 

@@ -16,8 +16,8 @@ import attrs
 
 from sequencer.core.delays import Delay
 from sequencer.core.sequence import Sequence
-from sequencer.design.courses import Course, Courses
-from sequencer.design.ground import Edges
+from sequencer.design.deciding.courses import Course, Courses
+from sequencer.design.deciding.ground import Edges
 
 __all__ = ["Piece", "cut", "pieces"]
 

@@ -28,16 +28,16 @@ from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.sequence import Sequence
 from sequencer.core.timeline import plan
 from sequencer.core.values import frozen
-from sequencer.design.counterexample import Counterexample
-from sequencer.design.courses import Courses
-from sequencer.design.ground import DAY, Ground, day_number
-from sequencer.design.pieces import pieces
-from sequencer.design.requirements import Requirement, duration, over, requirements
-from sequencer.design.scope import Scope, alike, to_scope, weeks
-from sequencer.design.stopping import decide_stops
-from sequencer.design.sweeping import Late, Search, horizon, sweep
-from sequencer.design.tails import hold_whatever_tasks_take
-from sequencer.design.verdict import Verdict
+from sequencer.design.deciding.counterexample import Counterexample
+from sequencer.design.deciding.courses import Courses
+from sequencer.design.deciding.ground import DAY, Ground, day_number
+from sequencer.design.deciding.pieces import pieces
+from sequencer.design.deciding.requirements import Requirement, duration, over, requirements
+from sequencer.design.deciding.scope import Scope, alike, to_scope, weeks
+from sequencer.design.deciding.stopping import decide_stops
+from sequencer.design.deciding.sweeping import Late, Search, horizon, sweep
+from sequencer.design.deciding.tails import hold_whatever_tasks_take
+from sequencer.design.deciding.verdict import Verdict
 
 __all__ = ["broken", "decide", "decide_all"]
 
@@ -207,7 +207,7 @@ def _counterexample(
 def _draw(sequence: Sequence, scope: Scope, searches: list[_Sought]) -> None:
     """Look for counterexamples with tasks that are done between when they are due and as late as is assumed."""
     try:
-        from sequencer.design.between import draw
+        from sequencer.design.deciding.between import draw
     except ModuleNotFoundError as error:
         if error.name != "hypothesis":
             raise

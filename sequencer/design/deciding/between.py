@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from sequencer.core.sequence import Sequence
-from sequencer.design.courses import over_within
-from sequencer.design.ground import DAY, MINUTE, Ground, day_number
-from sequencer.design.requirements import Requirement, duration, requirements
-from sequencer.design.scope import Scope, weeks
+from sequencer.design.deciding.courses import over_within
+from sequencer.design.deciding.ground import DAY, MINUTE, Ground, day_number
+from sequencer.design.deciding.requirements import Requirement, duration, requirements
+from sequencer.design.deciding.scope import Scope, weeks
 
 __all__ = ["draw"]
 

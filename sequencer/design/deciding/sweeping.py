@@ -16,11 +16,11 @@ import attrs
 
 from sequencer.core.delays import Delay
 from sequencer.core.sequence import Sequence
-from sequencer.design.courses import Courses
-from sequencer.design.ground import DAY, HOUR, MINUTE, SECOND, Ground, day_number
-from sequencer.design.pieces import Piece, cut, pieces
-from sequencer.design.requirements import Requirement, duration
-from sequencer.design.scope import WEEK, Scope, weeks
+from sequencer.design.deciding.courses import Courses
+from sequencer.design.deciding.ground import DAY, HOUR, MINUTE, SECOND, Ground, day_number
+from sequencer.design.deciding.pieces import Piece, cut, pieces
+from sequencer.design.deciding.requirements import Requirement, duration
+from sequencer.design.deciding.scope import WEEK, Scope, weeks
 
 __all__ = ["Late", "Search", "horizon", "sweep"]
 

@@ -10,7 +10,7 @@ from pendulum import DateTime
 from sequencer.core.policy import Reaction
 from sequencer.core.sequence import Sequence
 from sequencer.core.timeline import plan
-from sequencer.design.counterexample import Counterexample
+from sequencer.design.deciding.counterexample import Counterexample
 
 __all__ = ["decide_stops"]
 

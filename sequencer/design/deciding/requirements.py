@@ -30,7 +30,7 @@ import attrs
 from sequencer.core.days import WEEKDAYS
 from sequencer.core.delays import Delay, delay_of
 from sequencer.core.sequence import Sequence, Step
-from sequencer.design.ground import DAY, HOUR, MINUTE, SECOND, Edges, Ground, clock_reading, day_number
+from sequencer.design.deciding.ground import DAY, HOUR, MINUTE, SECOND, Edges, Ground, clock_reading, day_number
 
 __all__ = ["Requirement", "duration", "over", "requirements"]
 

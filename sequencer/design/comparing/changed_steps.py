@@ -12,7 +12,7 @@ from sequencer.core.problems import child, item
 from sequencer.core.sequence import AutomatedEmail, Step, Task
 from sequencer.core.step_document import step_document
 from sequencer.core.values import frozen
-from sequencer.design.wording import TIMELINES, VERSION, Change, same, value
+from sequencer.design.comparing.wording import TIMELINES, VERSION, Change, same, value
 
 __all__ = ["changed_metadata", "changed_steps", "keyed"]
 

@@ -15,13 +15,13 @@ from typing import Any
 import attrs
 
 from sequencer.core.sequence import Sequence
-from sequencer.design.changes import changes, paired
-from sequencer.design.moves import Moves
-from sequencer.design.scope import Scope, to_scope
-from sequencer.design.searching import decide_all
-from sequencer.design.shifting import shifted
-from sequencer.design.verdict import Verdict, shown
-from sequencer.design.wording import IDENTITY, TEXTS, TIMELINES, Change
+from sequencer.design.comparing.changes import changes, paired
+from sequencer.design.comparing.moves import Moves
+from sequencer.design.comparing.shifting import shifted
+from sequencer.design.comparing.wording import IDENTITY, TEXTS, TIMELINES, Change
+from sequencer.design.deciding.scope import Scope, to_scope
+from sequencer.design.deciding.searching import decide_all
+from sequencer.design.deciding.verdict import Verdict, shown
 from sequencer.engine.clock import SystemClock
 
 __all__ = ["Comparison", "VerdictChange", "compare"]

@@ -13,7 +13,8 @@ from sequencer.core.instants import from_microseconds
 from sequencer.core.pacing import Cap
 from sequencer.core.problems import child, item
 from sequencer.core.sequence import Sequence
-from sequencer.design.finding import (
+from sequencer.design.deciding.ground import DAY, HOUR, MINUTE, Ground, clock_reading
+from sequencer.design.findings.finding import (
     NIGHT_BEGINS,
     NIGHT_ENDS,
     QUARTER,
@@ -23,9 +24,8 @@ from sequencer.design.finding import (
     Finding,
     found,
 )
-from sequencer.design.ground import DAY, HOUR, MINUTE, Ground, clock_reading
-from sequencer.design.samples import Sample, Stretch, samples, stretches
-from sequencer.design.static import mails_of, step_called
+from sequencer.design.findings.samples import Sample, Stretch, samples, stretches
+from sequencer.design.findings.static import mails_of, step_called
 
 __all__ = ["timed_findings"]
 
