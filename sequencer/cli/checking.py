@@ -55,7 +55,7 @@ def register(commands: Commands) -> None:
         "--profile",
         choices=sorted(PROFILES),
         default="quick",
-        help="quick: a year in some zones; thorough: two years in every zone, which takes a minute (default: quick)",
+        help="quick: a year in some zones; thorough: two years in every zone, in some minutes (default: quick)",
     )
     parser.add_argument("--since", metavar="DATE", help="people are enrolled from this date on (default: today)")
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable
 
-from sequencer.core.sequence import AutomatedEmail, Step
+from sequencer.core.sequence import AutomatedEmail, Sequence, Step
 
-__all__ = ["mark_of", "marked", "matches", "name_of"]
+__all__ = ["mark_of", "marked", "matches", "name_of", "step_called"]
 
 _LONGEST_TEXT = 60
 _Steps = tuple[Step, ...]
@@ -29,6 +29,11 @@ def name_of(step: Step) -> str:
         text = " ".join(action.task_content.split())
         what = f"task: {text if len(text) <= _LONGEST_TEXT else f'{text[: _LONGEST_TEXT - 3].rstrip()}...'}"
     return f"{step.key} ({what})" if step.key else f"({what})"
+
+
+def step_called(sequence: Sequence, position: int) -> str:
+    """A step of a sequence as messages call it: its position, and its key or what it does."""
+    return f"step {position} {name_of(sequence.steps[position])}"
 
 
 def matches(old: _Steps, new: _Steps) -> dict[int, int]:

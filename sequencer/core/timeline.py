@@ -173,9 +173,9 @@ def plan(
     """The timeline of an enrollment that starts at an instant, on the clock of `timezone` (default: the sequence's).
 
     `start` is any aware datetime; `reasons=False` leaves the explanations out. `done` says of tasks, by position, when
-    they are completed: an aware datetime, not before the task's estimate; the step after it counts from there. Others
-    are done when planned. Raises `InvalidInput` for a naive datetime, an unknown zone, a `done` that is no task's or is
-    too early, and a timeline that leaves the years 1970 to 9000 (T6, T11).
+    they are completed: an aware datetime, not before the task's estimate, nor after its `skip_after`; the step after it
+    counts from there. Others are done when planned. Raises `InvalidInput` for a naive datetime, an unknown zone, a
+    `done` that is no task's, too early or too late, and a timeline that leaves the years 1970 to 9000 (T6, T11).
     """
     calendar = sequence.calendar if timezone is None else sequence.calendar.in_zone(timezone)
     started_at = base = to_instant(start, "start")
@@ -192,6 +192,12 @@ def plan(
             if done_then < at:
                 message = f"{to_iso(done_then)} is before the task is there, at {to_iso(at)}"
                 raise InvalidInput(message, path=f"done[{position}]", code="out_of_order")
+            action = step.action
+            if isinstance(action, Task) and action.skip_after is not None:
+                skipped = calendar.after(at, action.skip_after)
+                if done_then > skipped:
+                    message = f"{to_iso(done_then)} is after the task is skipped by itself, at {to_iso(skipped)}"
+                    raise InvalidInput(message, path=f"done[{position}]", code="out_of_order")
             base = done_then
         planned.append(PlannedStep(position, step, at, calendar.timezone, tuple(why or ()), done_then))
     return Timeline(sequence.name, calendar.timezone, started_at, tuple(planned))

@@ -15,6 +15,7 @@ from sequencer.design.deciding.searching import decide_all
 from sequencer.design.deciding.verdict import Verdict
 from sequencer.design.findings.finding import Finding
 from sequencer.design.findings.looking import find
+from sequencer.engine.clock import SystemClock
 
 __all__ = ["Checked", "check"]
 
@@ -71,6 +72,8 @@ def check(
     local date of starts (default: today). `timezones` takes the place of the profile's zones. Raises `InvalidInput` for
     an unknown profile or zone, and for timelines that leave the years 1970 to 9000 (T11).
     """
+    if since is None:
+        since = sequence.calendar.local(SystemClock().now()).date()
     scope = to_scope(sequence, profile=profile, since=since, timezones=timezones)
     findings = find(sequence, profile=profile, since=since, timezones=timezones, fields=fields, cap=cap)
     return Checked(sequence, scope, decide_all(sequence, sequence.expect, scope), findings)

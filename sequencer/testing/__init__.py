@@ -8,12 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sequencer.testing.assertions import assert_history, assert_plan, assert_sent, assert_state
+    from sequencer.testing.assertions import assert_expected, assert_history, assert_plan, assert_sent, assert_state
     from sequencer.testing.contracts.board import TaskBoardContract
     from sequencer.testing.contracts.clock import ClockContract
     from sequencer.testing.contracts.mailer import HangingMailerContract, MailerContract, RefusingMailerContract
     from sequencer.testing.contracts.store import StoreContract
-    from sequencer.testing.expecting import assert_expected
     from sequencer.testing.machine import engine_machine
     from sequencer.testing.strategies import (
         calendars,
@@ -66,7 +65,7 @@ _WHERE = {
     "RefusingMailerContract": "sequencer.testing.contracts.mailer",
     "StoreContract": "sequencer.testing.contracts.store",
     "TaskBoardContract": "sequencer.testing.contracts.board",
-    "assert_expected": "sequencer.testing.expecting",
+    "assert_expected": "sequencer.testing.assertions",
     "assert_history": "sequencer.testing.assertions",
     "assert_plan": "sequencer.testing.assertions",
     "assert_sent": "sequencer.testing.assertions",

@@ -24,9 +24,10 @@ from sequencer.core.events import Event
 from sequencer.core.instants import to_instant, to_zone
 from sequencer.core.sequence import Sequence as Definition
 from sequencer.core.timeline import Timeline, plan
+from sequencer.design import Counterexample, broken
 from sequencer.engine.engine import Engine
 
-__all__ = ["assert_history", "assert_plan", "assert_sent", "assert_state"]
+__all__ = ["assert_expected", "assert_history", "assert_plan", "assert_sent", "assert_state"]
 
 Instant = datetime | str
 
@@ -62,6 +63,29 @@ def assert_plan(
             f"the plan of {sequence.name!r} is another one: {'; '.join(problems)}.\n{_told(timeline, wrong)}"
         )
     return timeline
+
+
+def assert_expected(
+    sequence: Definition,
+    expect: Mapping[str, Any],
+    *,
+    start: Instant,
+    timezone: str | None = None,
+    done: Mapping[int, Instant] | None = None,
+) -> None:
+    """Assert that an enrollment keeps an expectation, which is said as in a file: `{"max_duration": {"weekdays": 30}}`.
+
+    It starts at an instant, on the clock of `timezone` (default: the sequence's); `done` says of tasks, by
+    position, when they are completed (default: when planned). The `AssertionError` has the timeline with the reasons.
+    Raises `DefinitionError` for what is no expectation, and what `plan` raises.
+    """
+    __tracebackhide__ = True
+    zone = timezone or sequence.calendar.timezone
+    began, over = _to_instant(start, zone, "start"), _to_instants(done, zone)
+    sentence = broken(sequence, expect, began, timezone=zone, done=over)
+    if sentence is not None:
+        timeline = plan(sequence, began, timezone=zone, done=over)
+        raise AssertionError(str(Counterexample(expect, began, timeline.timezone, over, timeline, sentence)))
 
 
 # -- what an engine has done ----------------------------------------------------------------------------------

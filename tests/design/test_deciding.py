@@ -172,10 +172,11 @@ def test_nobody_is_enrolled_after_the_last_date():
         sequence = Sequence("s", steps, assume={"enrolled": campaign}, expect=[{"ends_by": last}])
         return check(sequence, since=SINCE).verdicts[0]
 
-    assert verdict("2026-12-17").verdict == "proved"
-    late = refuting(verdict("2026-12-16"))
-    assert late.timeline[0].local.date() <= dt.date(2026, 12, 11)
-    assert late.timeline[-1].local.date() > dt.date(2026, 12, 16)
+    # In Sydney it is Saturday when the last are enrolled on Friday, on the definition's clock.
+    assert verdict("2026-12-18").verdict == "proved"
+    late = refuting(verdict("2026-12-17"))
+    assert (late.timezone, late.start.date()) == ("Australia/Sydney", dt.date(2026, 12, 11))
+    assert late.timeline[-1].local.date() == dt.date(2026, 12, 18)
 
 
 def test_an_end_needs_a_last_date_of_enrolling():
@@ -302,7 +303,7 @@ def test_reports_must_finish(on, refuted):
         (
             [Step(AutomatedEmail(1)), Step(Task("Call"), Hours(1))],
             1,
-            "before step 1 (task), the enrollment goes on, with",
+            "before step 1 (task: Call), the enrollment goes on, with",
         ),
         ([Step(AutomatedEmail(1)), Step(AutomatedEmail(2))], 0, "the enrollment goes on, until it would leave on"),
     ],
@@ -399,3 +400,62 @@ def test_what_is_proved_with_late_tasks_no_late_task_refutes(data):
             assert keeps(sequence, plan(sequence, start, reasons=False, done=done), expect), (start, done)
     elif verdict.refuted:
         assert not keeps(sequence, refuting(verdict).timeline, expect)
+
+
+def test_what_is_silenced_changes_no_verdict():
+    """A definition that is silent about one of its steps is decided as any other, also by what follows a task."""
+    steps = [Step(Task("Call"), key="call"), Step(AutomatedEmail(1), Hours(30)), Step(AutomatedEmail(2), Weekdays(1))]
+    silence = [{"finding": "task_waits_for_ever", "step": "call", "because": "somebody looks every day"}]
+    calendar = Calendar("Europe/Warsaw", send_windows=[OFFICE])
+    sequence = Sequence("s", steps, calendar=calendar, assume={"tasks_done_within": {"weekdays": 5}}, silence=silence)
+
+    assert decide(sequence, {"local_hours": {"from": "09:00", "to": "17:00"}}, since=SINCE).verdict == "proved"
+
+
+# -- what a sweep must not take for alike -----------------------------------------------------------------------
+
+
+def test_an_ordinary_week_after_the_date_is_unlike_one_before_it():
+    """What must end by a date is refuted by whoever is enrolled weeks after it, in a week like all others."""
+    assumed = {"enrolled": {"days": ["mon"], "until": "2027-03-31"}, "timezones": ["UTC"]}
+    sequence = Sequence("s", [Step(AutomatedEmail(1))], calendar=Calendar("UTC"), assume=assumed)
+
+    late = refuting(decide(sequence, {"ends_by": "2027-01-05"}, since=dt.date(2026, 11, 30)))
+
+    assert late.start == pendulum.datetime(2027, 1, 11, tz="UTC")
+    assert decide(sequence, {"ends_by": "2027-03-29"}, since=dt.date(2026, 11, 30)).verdict == "proved"
+
+
+def test_a_task_may_be_done_on_the_day_before_the_first():
+    """Where it is still the day before for those who are enrolled first, tasks are done on that day, too."""
+    every = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    enrolled = {"from": "07:00", "to": "12:00", "days": ["thu", "fri"]}
+    assumed = {"enrolled": enrolled, "tasks_done_within": {"hours": 12}, "timezones": ["America/Los_Angeles"]}
+    steps = [Step(Task("Call")), Step(AutomatedEmail(1))]
+    sequence = Sequence("s", steps, calendar=Calendar("Australia/Sydney", working_days=every), assume=assumed)
+    expect = {"no_email_on": {"dates": ["2026-11-25"], "from": "20:30", "to": "20:40"}}
+    start = pendulum.datetime(2026, 11, 26, 7, tz="Australia/Sydney")
+    done = {0: start.add(hours=8, minutes=35)}
+
+    assert broken(sequence, expect, to_instant(start), timezone="America/Los_Angeles", done=done) is not None
+    assert decide(sequence, expect, since=SINCE).verdict != "proved"
+
+
+def test_zones_that_differ_only_after_a_long_holiday_are_told_apart():
+    """A block of holidays pushes some people far ahead, into a clock change that one zone has and its neighbour not."""
+    every = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    first, gap, last = dt.date(2026, 12, 1), dt.date(2026, 12, 21), dt.date(2027, 3, 13)
+    holidays = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    holidays.remove(gap)
+    steps = [Step(AutomatedEmail(1)), Step(AutomatedEmail(2), Hours(2)), Step(AutomatedEmail(3), Hours(4))]
+    assumed = {
+        "enrolled": {"from": "22:00", "to": "24:00", "until": "2026-12-11"},
+        "timezones": ["America/Phoenix", "America/Denver"],
+    }
+    calendar = Calendar("America/Phoenix", working_days=every, holidays=holidays)
+    sequence = Sequence("s", steps, calendar=calendar, assume=assumed)
+    expect = {"no_email_on": {"from": "06:00", "to": "07:00"}}
+
+    alone = decide(sequence, expect, since=dt.date(2026, 12, 5), timezones=["America/Denver"])
+    assert alone.refuted
+    assert decide(sequence, expect, since=dt.date(2026, 12, 5)).refuted

@@ -152,3 +152,17 @@ def test_every_plan_is_its_own(sequence, data):
     start = data.draw(strategies.starts(near=sequence))
 
     assert_plan(sequence, start=start, is_at=[step.estimated_execute_at for step in plan(sequence, start)])
+
+
+def test_an_instant_may_be_a_text_for_expectations_too():
+    """What is asserted of an expectation takes local times as text, as the other assertions do."""
+    from sequencer import AutomatedEmail, Calendar, Hours, Sequence, Step, Task
+    from sequencer.testing import assert_expected
+
+    steps = [Step(Task("Call")), Step(AutomatedEmail(1), Hours(2))]
+    sequence = Sequence("s", steps, calendar=Calendar("Europe/Warsaw"))
+    hours = {"local_hours": {"from": "08:00", "to": "18:00"}}
+
+    assert_expected(sequence, hours, start="2026-03-27 10:00", done={0: "2026-03-27 15:00"})
+    with pytest.raises(AssertionError, match="step 1"):
+        assert_expected(sequence, hours, start="2026-03-27 10:00", done={0: "2026-03-27 17:00"})

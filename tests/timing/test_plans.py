@@ -253,3 +253,14 @@ def test_t6_only_tasks_are_done_and_not_too_early(done, why):
 
     with pytest.raises(InvalidInput, match=why):
         plan(sequence, pendulum.datetime(2026, 3, 26), done=done)
+
+
+def test_l4_no_task_is_done_after_it_was_skipped():
+    """L4: a task that passes over by itself can be done up to then, and that it is done later is refused."""
+    sequence = Sequence("s", [Step(Task("Call", skip_after=Weekdays(2))), Step(EMAIL, Weekdays(1))])
+    start = pendulum.datetime(2026, 3, 2, 10)
+    skipped = pendulum.datetime(2026, 3, 4, 10)
+
+    assert plan(sequence, start, done={0: skipped})[1].estimated_execute_at == skipped.add(days=1)
+    with pytest.raises(InvalidInput, match="skipped by itself"):
+        plan(sequence, start, done={0: skipped.add(seconds=1)})

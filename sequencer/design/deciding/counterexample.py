@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,8 @@ from sequencer.core.timeline import Timeline
 from sequencer.core.values import thawed
 
 __all__ = ["Counterexample"]
+
+_WORDS = re.compile(r"\w+")
 
 
 @attrs.frozen
@@ -58,7 +61,8 @@ class Counterexample:
 
     def test(self, file: str, *, name: str | None = None) -> str:
         """A test for pytest that fails as long as the definition in a file has this case (extra `testing`)."""
-        ((kind, _),) = self.expect.items()
+        # Named for what is expected, so that two of them in one file are two tests.
+        words = "_".join(_WORDS.findall(json.dumps(thawed(self.expect))))
         done = "".join(
             f"\n            {position}: pendulum.parse({json.dumps(self._local(at))}),"
             for position, at in self.done.items()
@@ -70,7 +74,7 @@ class Counterexample:
             "from sequencer.testing import assert_expected",
             "",
             "",
-            f"def {name or f'test_{kind}'}():",
+            f"def {name or f'test_{words}'}():",
             f'    """{self.sentence.replace(chr(92), chr(92) * 2).replace(chr(34) * 3, chr(39) * 3)}"""',
             "    assert_expected(",
             f"        load({json.dumps(file)}),",

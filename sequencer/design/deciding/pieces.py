@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence as Several
 from itertools import pairwise
+from typing import NamedTuple
 
 import attrs
 
@@ -73,22 +74,45 @@ def pieces(
         delay = None if late is None else late[position]
         steps += [courses.step(step), None if delay is None else courses.lateness(step, delay)]
     # Piece by piece, each as far as the next moment of it; those that are later wait below.
-    waiting: list[tuple[int, int, tuple[int, ...], tuple[bool, ...]]] = [(first, end, (first,), (True,))]
+    waiting = [_Moment(first, end, first, True, 0, None)]  # noqa: FBT003 - the fields in their order
     while waiting:
-        begin, stop, moments, moving = waiting.pop()
-        if len(moments) > len(steps):
-            yield Piece(begin, stop, moments, moving)
+        at = waiting.pop()
+        if at.depth == len(steps):
+            yield at.piece()
             continue
-        course, at, moves = steps[len(moments) - 1], moments[-1], moving[-1]
+        course, depth = steps[at.depth], at.depth + 1
         if course is None:
-            waiting.append((begin, stop, (*moments, at), (*moving, moves)))
-        elif not moves:
-            waiting.append((begin, stop, (*moments, course.at(at)), (*moving, False)))
+            waiting.append(_Moment(at.first, at.end, at.value, at.moves, depth, at))
+        elif not at.moves:
+            waiting.append(_Moment(at.first, at.end, course.at(at.value), False, depth, at))  # noqa: FBT003
         else:
-            for low, high, value, goes in reversed(course.between(at, at + stop - begin)):
-                by = low - at
-                earlier = _later(moments, moving, by) if by else moments
-                waiting.append((begin + by, begin + high - at, (*earlier, value), (*moving, goes)))
+            by = at.first - at.value
+            for low, high, value, goes in reversed(course.between(at.value, at.value + at.end - at.first)):
+                waiting.append(_Moment(low + by, high + by, value, goes, depth, at))
+
+
+class _Moment(NamedTuple):
+    """A moment of the timelines of the starts from `first` up to `end`: `value` for the first of them.
+
+    What was before it is `before`, found for the starts from which this one was cut out.
+    """
+
+    first: int
+    end: int
+    value: int
+    moves: bool
+    depth: int
+    before: _Moment | None
+
+    def piece(self) -> Piece:
+        """All moments up to this one."""
+        moments, moving = [], []
+        at: _Moment | None = self
+        while at is not None:
+            moments.append(at.value + self.first - at.first if at.moves else at.value)
+            moving.append(at.moves)
+            at = at.before
+        return Piece(self.first, self.end, tuple(reversed(moments)), tuple(reversed(moving)))
 
 
 def cut(piece: Piece, moment: int, turns: Edges) -> list[Piece]:

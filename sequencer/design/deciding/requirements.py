@@ -29,10 +29,11 @@ import attrs
 
 from sequencer.core.days import WEEKDAYS
 from sequencer.core.delays import Delay, delay_of
+from sequencer.core.matching import step_called
 from sequencer.core.sequence import Sequence, Step
 from sequencer.design.deciding.ground import DAY, HOUR, MINUTE, SECOND, Edges, Ground, clock_reading, day_number
 
-__all__ = ["Requirement", "duration", "over", "requirements"]
+__all__ = ["Requirement", "at", "duration", "over", "requirements"]
 
 START = 0
 
@@ -109,8 +110,7 @@ class _Told:
         return [position for position, step in enumerate(self.sequence.steps) if step.is_email]
 
     def step(self, position: int) -> str:
-        step = self.sequence.steps[position]
-        return f"step {position} ({'mail' if step.is_email else 'task'}{'' if step.key is None else f' {step.key}'})"
+        return step_called(self.sequence, position)
 
     def comes(self, position: int) -> str:
         return f"{self.step(position)} {'leaves' if self.sequence.steps[position].is_email else 'comes'}"

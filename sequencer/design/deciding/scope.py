@@ -128,7 +128,7 @@ def _zones(sequence: Sequence, profile: Profile, timezones: Collection[str] | No
 def alike(sequence: Sequence, scope: Scope, last: int) -> list[tuple[str, int]]:
     """A zone of each kind, simplest first, and how many there are of its kind, judged up to an instant."""
     first = day_number(scope.since) * DAY
-    hours = _has_hours(sequence)
+    hours = _is_said_when(sequence)
     kinds: dict[object, str] = {}
     counts: dict[str, int] = {}
     for name in scope.timezones:
@@ -145,9 +145,9 @@ def alike(sequence: Sequence, scope: Scope, last: int) -> list[tuple[str, int]]:
     return list(counts.items())
 
 
-def _has_hours(sequence: Sequence) -> bool:
-    """Whether it is said on which days or at which hours people are enrolled: on the definition's clock."""
-    return any(key in sequence.assume.get("enrolled", ()) for key in ("days", "from", "to"))
+def _is_said_when(sequence: Sequence) -> bool:
+    """Whether it is said when people are enrolled, which is on the definition's clock, wherever they are."""
+    return bool(sequence.assume.get("enrolled"))
 
 
 # -- weeks ----------------------------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ Spans = tuple[tuple[int, int], ...]
 
 def weeks(sequence: Sequence, scope: Scope, timezone: str) -> Iterator[tuple[int, Spans]]:
     """The weeks of a scope for people in a zone: where each begins, and the stretches of starts (from, to) in it."""
-    ruler = sequence.calendar if _has_hours(sequence) else sequence.calendar.in_zone(timezone)
+    ruler = sequence.calendar if _is_said_when(sequence) else sequence.calendar.in_zone(timezone)
     enrolled = sequence.assume.get("enrolled", {})
     weekdays = {WEEKDAYS.index(day) for day in enrolled.get("days", WEEKDAYS)}
     opens, closes = clock_reading(enrolled.get("from", "00:00")), clock_reading(enrolled.get("to", "24:00"))

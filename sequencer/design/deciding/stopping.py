@@ -7,6 +7,7 @@ from typing import Any
 
 from pendulum import DateTime
 
+from sequencer.core.matching import step_called
 from sequencer.core.policy import Reaction
 from sequencer.core.sequence import Sequence
 from sequencer.core.timeline import plan
@@ -26,11 +27,11 @@ def decide_stops(
             # Who has opted out gets no mail whatever the policy says: the next one ends it (L8). Tasks still come.
             opted_out = kind == "unsubscribed"
             following = next((step for step in timeline if step.step.is_email is not opted_out), timeline[0])
-            what = "mail" if following.step.is_email else "task"
+            called = step_called(sequence, following.position)
             goes_on = f"goes on{' after that' if reaction.does == 'block' else ''}"
             how = "until it would leave" if opted_out and following.step.is_email else "with that step"
             sentence = (
-                f"{kind} {_does(reaction)}: when that is reported before step {following.position} ({what}), the "
+                f"{kind} {_does(reaction)}: when that is reported before {called}, the "
                 f"enrollment {goes_on}, {how} on {following.local:%a %Y-%m-%d %H:%M %Z}; expected: it is finished"
             )
             return Counterexample(

@@ -50,7 +50,7 @@ def sweep(
     """Look at every start of a scope on a ground; `count` zones are like its zone."""
     ground = courses.ground
     asked: _Asked = [(search, [(each, set()) for each in search.needs(ground)]) for search in searches]
-    days = _odd_days(sequence, searches)
+    days, limits = _odd_days(sequence, searches), _limits(searches)
     # How long after its beginning all is over that an ordinary week of a kind reckons with.
     reaches: dict[object, int] = {}
     for begin, spans in weeks(sequence, scope, ground.calendar.timezone):
@@ -59,7 +59,10 @@ def sweep(
             search.cases += cases
         if not spans:
             continue
-        kind = (ground.wall(begin) % WEEK, *((first - begin, end - begin) for first, end in spans))
+        wall = ground.wall(begin)
+        # What must be over by a date tells the weeks before it from those after it, however ordinary they are.
+        past = tuple(wall // DAY > limit for limit in limits)
+        kind = (wall % WEEK, past, *((first - begin, end - begin) for first, end in spans))
         if kind in reaches and _is_ordinary(ground, days, begin - DAY, begin + reaches[kind]):
             continue
         # Not only that of the last start: one before it may be over later, and by weeks (T8).
@@ -104,6 +107,11 @@ def _odd_days(sequence: Sequence, searches: Several[Search]) -> list[int]:
             dates = value.get("dates", ()) if isinstance(value, Mapping) else (value,) if isinstance(value, str) else ()
             days |= {day_number(date.fromisoformat(day)) + more for day in dates for more in (0, 1)}
     return sorted(days)
+
+
+def _limits(searches: Several[Search]) -> list[int]:
+    """The dates by which something must be over, as days since 1970."""
+    return [day_number(date.fromisoformat(each.expect["ends_by"])) for each in searches if "ends_by" in each.expect]
 
 
 def _is_ordinary(ground: Ground, days: list[int], first: int, last: int) -> bool:

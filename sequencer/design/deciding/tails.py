@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Several
+from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,8 @@ from sequencer.design.deciding.scope import WEEK, Scope, alike
 from sequencer.design.deciding.sweeping import Search, horizon, sweep
 
 __all__ = ["hold_whatever_tasks_take"]
+
+_FIRST = date(1970, 1, 3)
 
 
 def hold_whatever_tasks_take(
@@ -71,10 +74,12 @@ def _broken_in(
     searches = [Search(expect, partial(_needs, sequence, expect, tail)) for expect in expects]
     ground = Ground(sequence.calendar, 0)
     last = max(each.last_step for search in searches for each in search.needs(ground))
-    rest = attrs.evolve(sequence, steps=sequence.steps[tail : tail + last + 1], assume={}, expect=())
+    rest = attrs.evolve(sequence, steps=sequence.steps[tail : tail + last + 1], assume={}, expect=(), silence=())
     late = (None,) * len(rest.steps)
-    until = -(-(end - day_number(scope.since) * DAY) // WEEK)
-    longer = attrs.evolve(scope, weeks=max(scope.weeks, until))
+    # Who is enrolled on the first date of the definition's clock may be a day behind it, and a task is done just then.
+    since = max(scope.since - timedelta(days=2), min(scope.since, _FIRST))
+    until = -(-(end - day_number(since) * DAY) // WEEK)
+    longer = attrs.evolve(scope, since=since, weeks=max(scope.weeks + 1, until))
     for timezone, count in alike(rest, longer, horizon(rest, longer, late, searches)):
         sweep(rest, longer, courses_in(timezone), count, late, [search for search in searches if search.best is None])
     return [i for i, search in enumerate(searches) if search.best is not None]

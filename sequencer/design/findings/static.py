@@ -8,25 +8,20 @@ from datetime import date
 from itertools import pairwise
 
 from sequencer.core.delays import Delay
-from sequencer.core.matching import name_of
+from sequencer.core.matching import step_called
 from sequencer.core.merge import fields_of
 from sequencer.core.problems import child, item, nearest, shown
 from sequencer.core.sequence import AutomatedEmail, Sequence, Task
 from sequencer.core.values import Identifier
 from sequencer.design.findings.finding import Finding, found
 
-__all__ = ["ALWAYS_PROVIDED", "mails_of", "static_findings", "step_called"]
+__all__ = ["ALWAYS_PROVIDED", "mails_of", "static_findings"]
 
 ALWAYS_PROVIDED = ("email",)
 """The merge fields that need no column of their own: what is known of everybody who gets a mail."""
 
 _MOST_LISTED = 5
 _PREFIX = re.compile(r"(\s*re\s*:)+", re.IGNORECASE)
-
-
-def step_called(sequence: Sequence, position: int) -> str:
-    """A step as messages call it: its position, and its key or what it does."""
-    return f"step {position} {name_of(sequence.steps[position])}"
 
 
 def mails_of(sequence: Sequence) -> dict[int, AutomatedEmail]:

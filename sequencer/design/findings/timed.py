@@ -10,6 +10,7 @@ import attrs
 
 from sequencer.core.days import WEEKDAYS
 from sequencer.core.instants import from_microseconds
+from sequencer.core.matching import step_called
 from sequencer.core.pacing import Cap
 from sequencer.core.problems import child, item
 from sequencer.core.sequence import Sequence
@@ -25,7 +26,7 @@ from sequencer.design.findings.finding import (
     found,
 )
 from sequencer.design.findings.samples import Sample, Stretch, samples, stretches
-from sequencer.design.findings.static import mails_of, step_called
+from sequencer.design.findings.static import mails_of
 
 __all__ = ["timed_findings"]
 
