@@ -95,7 +95,7 @@ def _both(*paths: str) -> list[Sequence]:
 
 def _show(out: Output, comparison: Comparison) -> None:
     for change in comparison.changes:
-        out.say(change, _STYLES.get(change.effect, ""))
+        out.say(change, _STYLES.get(change.consequence, ""))
     if not comparison.same:
         out.say()
     out.say(comparison.meaning, "bold")

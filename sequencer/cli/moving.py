@@ -97,7 +97,7 @@ def _not_planned(engine: Engine, sequence: Sequence, only: list[int]) -> list[En
 def _say(out: Output, filed: dict[str, list[EnrollmentMove]], where: str, *, dry: bool) -> None:
     many = len(filed["moved"])
     if not any(filed.values()):
-        out.say(f"nobody is to be moved to {where}; nothing changed", "yellow")
+        out.say(f"nobody is to be moved to {where}{'' if dry else '; its texts are those of the file now'}", "yellow")
         return
     who = f"{many} {'enrollment' if many == 1 else 'enrollments'}"
     out.say(f"{f'would move {who}' if dry else f'moved {who}'} to {where}", "yellow" if dry else "green")

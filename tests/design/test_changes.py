@@ -56,7 +56,7 @@ MAIL = {
     "action_properties": {"email_template_id": 7, "is_reply": False},
 }  # fmt: skip
 WEEK = ["mon", "tue", "wed", "thu", "fri"]
-# What is edited; then the kind, the effect, the place in both files, and the sentence.
+# What is edited; then the kind, the consequence, the place in both files, and the sentence.
 TABLE = [
     ("name", "Outbound", "changed", "version", "name", "name", 'The name is "Outbound" instead of "Inbound"'),
     ("key", "other", "changed", "identity", "key", "key", ('The key is "other" instead of "inbound": that is another '
@@ -160,13 +160,17 @@ TABLE = [
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "kind", "effect", "old_path", "new_path", "sentence"), TABLE, ids=[path for path, *_ in TABLE]
+    ("path", "value", "kind", "consequence", "old_path", "new_path", "sentence"),
+    TABLE,
+    ids=[path for path, *_ in TABLE],
 )
-def test_each_change_is_told_by_its_sentence_and_its_place(path, value, kind, effect, old_path, new_path, sentence):
+def test_each_change_is_told_by_its_sentence_and_its_place(
+    path, value, kind, consequence, old_path, new_path, sentence
+):
     """One edit is one change: its kind, what comes of it, where it stands in both files, and a sentence."""
     (change,) = changes(FULL, edited(path, value))
 
-    assert (change.kind, change.effect, change.sentence) == (kind, effect, sentence)
+    assert (change.kind, change.consequence, change.sentence) == (kind, consequence, sentence)
     assert (change.old_path, change.new_path) == (old_path, new_path)
 
 
@@ -221,7 +225,7 @@ def test_steps_that_change_places_are_as_few_as_possible():
 
     (change,) = changes(FULL, attrs.evolve(FULL, steps=[*others, first]))
 
-    assert (change.kind, change.effect) == ("moved", "timelines")
+    assert (change.kind, change.consequence) == ("moved", "timelines")
     assert (change.old_path, change.new_path, change.before, change.after) == ("steps[0]", "steps[2]", 0, 2)
     assert change.sentence == "Step 2 hello (mail 1) has changed places: it was step 0"
 
@@ -249,7 +253,7 @@ def test_another_order_is_told():
         for windows, expect in zip(orders, (FULL.expect, FULL.expect[::-1]), strict=True)
     )
 
-    assert [(change.effect, change.sentence) for change in changes(one, other)] == [
+    assert [(change.consequence, change.sentence) for change in changes(one, other)] == [
         ("version", "The send windows are the same in another order"),
         ("checks", "The expectations stand in another order"),
     ]
@@ -319,7 +323,7 @@ def test_the_way_back_swaps_what_is_gone_and_what_is_new(pair):
     )
     swapped = {"added": "removed", "removed": "added", "changed": "changed"}
 
-    there = Counter((each.kind, each.effect, each.old_path, each.new_path) for each in changes(old, new))
-    back = Counter((swapped[each.kind], each.effect, each.new_path, each.old_path) for each in changes(new, old))
+    there = Counter((each.kind, each.consequence, each.old_path, each.new_path) for each in changes(old, new))
+    back = Counter((swapped[each.kind], each.consequence, each.new_path, each.old_path) for each in changes(new, old))
 
     assert there == back

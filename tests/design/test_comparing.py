@@ -370,7 +370,7 @@ def test_the_document():
         "same", "same_sequence", "new_version", "changes", "moves", "verdicts", "unchanged_verdicts", "searched",
     ]  # fmt: skip
     (change,) = document["changes"]
-    assert list(change) == ["kind", "effect", "old_path", "new_path", "before", "after", "sentence"]
+    assert list(change) == ["kind", "consequence", "old_path", "new_path", "before", "after", "sentence"]
     moves = document["moves"]
     assert list(moves) == [
         "timezone_before", "timezone_after", "since", "until", "week", "starts", "steps", "end",

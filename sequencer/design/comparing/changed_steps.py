@@ -97,9 +97,9 @@ def _changed(old: Step, new: Step, old_at: int, at: int, *, moved: bool) -> Iter
     old_path, new_path = item("steps", old_at), item("steps", at)
     name = _name(at, new)
 
-    def change(effect: str, key: str, before: Any, after: Any, sentence: str, kind: str = "changed") -> Change:
+    def change(consequence: str, key: str, before: Any, after: Any, sentence: str, kind: str = "changed") -> Change:
         paths = (f"{old_path}.{key}", f"{new_path}.{key}") if key else (old_path, new_path)
-        return Change(kind, effect, *paths, frozen(before), frozen(after), f"{name} {sentence}")
+        return Change(kind, consequence, *paths, frozen(before), frozen(after), f"{name} {sentence}")
 
     if moved:
         yield change(TIMELINES, "", old_at, at, f"has changed places: it was step {old_at}", "moved")

@@ -59,12 +59,17 @@ def changes(old: Sequence, new: Sequence) -> tuple[Change, ...]:
 
 
 def _change(
-    effect: str, path: str, before: Any, after: Any, sentence: str, paths: tuple[str | None, str | None] | None = None
+    consequence: str,
+    path: str,
+    before: Any,
+    after: Any,
+    sentence: str,
+    paths: tuple[str | None, str | None] | None = None,
 ) -> Change:
     """A change at a place that both files have, unless other `paths` are given."""
     old, new = paths or (path, path)
     kind = "added" if old is None else "removed" if new is None else "changed"
-    return Change(kind, effect, old, new, frozen(thawed(before)), frozen(thawed(after)), sentence)
+    return Change(kind, consequence, old, new, frozen(thawed(before)), frozen(thawed(after)), sentence)
 
 
 # -- name, key, zone ------------------------------------------------------------------------------------------

@@ -115,19 +115,19 @@ class Comparison:
         """What the changes come to for who is enrolled, in a sentence."""
         if self.same:
             return "Nothing has changed."
-        effects = {change.effect for change in self.changes}
+        consequences = {change.consequence for change in self.changes}
         texts = " The texts of mails are looked up when they leave: who is enrolled gets the new ones, too."
-        if IDENTITY in effects:
+        if IDENTITY in consequences:
             return "It is another sequence: who is enrolled stays in the old one, and nobody can be moved."
         if not self.new_version:
             found = "It is no new version: "
-            found += "only texts have changed." if TEXTS in effects else "only what a check looks at has changed."
-        elif TIMELINES in effects:
+            found += "only texts have changed." if TEXTS in consequences else "only what a check looks at has changed."
+        elif TIMELINES in consequences:
             found = "It is a new version, in which steps may come at other times: who is enrolled stays in the old one "
             found += "until moved."
         else:
             found = "It is a new version with the same times: who is enrolled stays in the old one until moved."
-        return found + (texts if TEXTS in effects else "")
+        return found + (texts if TEXTS in consequences else "")
 
     def to_dict(self, old_file: str = "OLD", new_file: str = "NEW") -> dict[str, Any]:
         """Plain JSON values, as in `diff --json`; commands and tests in it name the files."""

@@ -32,7 +32,7 @@ class Change:
 
     `kind` is "added", "removed", "changed" or "moved" (a step that has changed places). `old_path` and `new_path` say
     where it stands in either file (None: it is not there), `before` and `after` what stands there. What comes of it is
-    its `effect`:
+    its `consequence`:
 
     - "identity": it is another sequence.
     - "timelines": a new version, in which steps may come at other times.
@@ -42,7 +42,7 @@ class Change:
     """
 
     kind: str
-    effect: str
+    consequence: str
     old_path: str | None
     new_path: str | None
     before: Any
@@ -52,13 +52,13 @@ class Change:
     @property
     def makes_version(self) -> bool:
         """Whether it is part of what runs, so that a store keeps the new definition as a version of its own (L1)."""
-        return self.effect not in {TEXTS, CHECKS}
+        return self.consequence not in {TEXTS, CHECKS}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
             "kind": self.kind,
-            "effect": self.effect,
+            "consequence": self.consequence,
             "old_path": self.old_path,
             "new_path": self.new_path,
             "before": thawed(self.before),
