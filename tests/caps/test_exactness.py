@@ -9,6 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from sequencer.stores.memory import MemoryStore
 from sequencer.stores.sqlite import SQLiteStore
 from tests.caps.machine import CapMachine
+from tests.repeatable import repeatable
 
 QUICK = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
@@ -17,14 +18,14 @@ class InMemory(CapMachine):
     """On the store in memory."""
 
     def make_store(self):
-        return MemoryStore()
+        return repeatable(MemoryStore)
 
 
 class InSQLite(CapMachine):
     """On SQLite, without a file."""
 
     def make_store(self):
-        return SQLiteStore(":memory:")
+        return repeatable(lambda: SQLiteStore(":memory:"))
 
 
 @pytest.mark.parametrize(

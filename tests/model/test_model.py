@@ -14,6 +14,7 @@ from sequencer.stores.memory import MemoryStore
 from sequencer.stores.sqlite import SQLiteStore
 from sequencer.testing import engine_machine
 from tests import postgres
+from tests.repeatable import repeatable
 
 QUICK = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
@@ -21,13 +22,13 @@ QUICK = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 @contextmanager
 def in_a_file():
     with tempfile.TemporaryDirectory() as folder:
-        store = SQLiteStore(Path(folder) / "model.db")
+        store = repeatable(lambda: SQLiteStore(Path(folder) / "model.db"))
         yield store
         store.close()
 
 
-IN_MEMORY = engine_machine(store=MemoryStore)
-IN_SQLITE = engine_machine(store=lambda: SQLiteStore(":memory:"))
+IN_MEMORY = engine_machine(store=lambda: repeatable(MemoryStore))
+IN_SQLITE = engine_machine(store=lambda: repeatable(lambda: SQLiteStore(":memory:")))
 IN_A_FILE = engine_machine(store=in_a_file)
 IN_POSTGRES = engine_machine(store=postgres.new_store)
 
