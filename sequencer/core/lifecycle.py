@@ -393,8 +393,11 @@ def _reassign(draft: Draft, reassign: Reassign) -> None:
     if draft.enrollment.is_finished:
         raise IllegalTransition(draft.enrollment.state, "reassign")
     if draft.enrollment.actor_id != reassign.actor_id:
-        facts = {"actor_id": reassign.actor_id}
+        facts, current = {"actor_id": reassign.actor_id}, draft.enrollment.current
         draft.record("reassigned", facts=facts, own=facts)
+        if current is not None and current.step.is_email and current.is_withdrawable:
+            # It has no start mark, so it has not been handed over: whether it may leave in the new name is asked anew.
+            draft.try_again("hand_over_withdrawn", current, {}, pause=None)
 
 
 def _update_person(draft: Draft, update: UpdatePerson) -> None:

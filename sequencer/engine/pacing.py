@@ -206,7 +206,8 @@ def _due_mail(
         is_follow_up(enrollment, step),
         step.estimated_execute_at or now,
         cap.wait_before(enrollment.key_of(step)),
-        held=(enrollment.id, step.number) in holding,
+        # Before its first attempt it is another mail than the one under its former key.
+        held=step.attempt > 0 and (enrollment.id, step.number) in holding,
     )
 
 

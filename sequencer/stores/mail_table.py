@@ -42,6 +42,14 @@ class MailTable(Journal):
         self._put(self._mails, at, row)
         return 1
 
+    def mail_set_aside(self, id: int, step: int, actor: str, renewed: int) -> int:
+        before = self._mails.get((id, step))
+        if before is None or before[STANDING] not in _LEFT or (before[ACTOR] == actor and not renewed):
+            return 0
+        self._put_mail(id, step, MISSING)
+        aside = min((0, *self._steps_of.get(id, ()))) - 1
+        return self._put_mail(id, aside, (*before[:STANDING], "sent", before[FOLLOW_UP]))
+
     def mail_out(self, id: int, step: int, account: str, actor: str, at: int) -> int:
         before = self._mails.get((id, step))
         again = before is not None and before[STANDING] in _LEFT

@@ -9,6 +9,9 @@ One row stands for one mail of one enrollment that is in an actor's name:
 
 The rows follow from the decisions, so they are derived here, in their transaction, and nowhere else. Once a mail is
 out, its row stays with the actor in whose name it went. A mail in nobody's name has none.
+
+An attempt that may have left keeps its row also when another mail is made of the same step: a repeat in another name,
+after a reassignment, or one under a new key. It then stands under a number below zero, which is no step's.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from sequencer.stores.codec import Row, encode_id, micros_of
 
 __all__ = ["MAIL_STATEMENTS", "expected_of", "mail_changes"]
 
-MAIL_STATEMENTS = ("mail_out", "mail_sent", "mail_back", "mail_kept", "drop_expected", "expect_mail")
+MAIL_STATEMENTS = ("mail_set_aside", "mail_out", "mail_sent", "mail_back", "mail_kept", "drop_expected", "expect_mail")
 """The statements of these rows, in the order in which those of one decision have to run."""
 
 _LEFT = frozenset({"email_sent", "email_pending"})
@@ -51,6 +54,10 @@ def mail_changes(enrollment: Enrollment, events: Iterable[Event]) -> list[tuple[
         elif position is None or not (step := steps[position]).step.is_email:
             continue
         elif type == "email_requested":
+            first = event.facts["attempt"] == 1
+            if step.generation or not first:
+                actor = encode_id(enrollment.actor_id)
+                found.append(("mail_set_aside", (enrollment.id, step.number, actor, int(first))))
             found.append(("mail_out", _row(enrollment, step, event.at)))
         elif type in _LEFT:
             at = event.steps[position].get("executed_at") or event.at
@@ -112,9 +119,11 @@ def _expected(enrollment: Enrollment) -> Row | None:
 def _without_actor(enrollment: Enrollment, events: Iterable[Event]) -> list[tuple[str, Row]]:
     """In nobody's name; but until this decision it may have been in somebody's."""
     found: list[tuple[str, Row]] = []
+    current = enrollment.current
     for event in events:
-        if event.type == "reassigned":
-            current = enrollment.current
+        if event.type == "hand_over_withdrawn" and current is not None and current.step.is_email:
+            found += _back(enrollment, current, "out")
+        elif event.type == "reassigned":
             if current is not None and current.status is StepStatus.REQUESTED and current.step.is_email:
                 found.append(("mail_sent", _row(enrollment, current, event.at)))
             found.append(("drop_expected", (enrollment.id,)))

@@ -486,6 +486,13 @@ ORDER BY id LIMIT $3
 
 -- -- mails in actors' names -------------------------------------------------------------------------------------
 
+-- mail_set_aside --
+-- A mail goes out in another name ($3), or as another mail ($4): what may have left before is counted where it was.
+UPDATE {schema}.sequencer_mails SET
+    standing = 'sent',
+    step = (SELECT least(0, min(step)) - 1 FROM {schema}.sequencer_mails WHERE enrollment_id = $1)
+WHERE enrollment_id = $1 AND step = $2 AND standing IN ('sent', 'again') AND (actor_id <> $3 OR $4 = 1)
+
 -- mail_out --
 -- A mail is handed over; what may have left before stays on record.
 INSERT INTO {schema}.sequencer_mails AS m (enrollment_id, step, account, actor_id, at, standing)

@@ -256,6 +256,52 @@ def test_e5_the_former_actor_keeps_what_left(store, mailer, clock):
     assert [each.email.actor_id for each in mailer.sent] == [7, 8]
 
 
+def test_e5_what_may_have_left_is_not_taken_along(store, clock):
+    """A repeat in another actor's name counts for that one; the attempt that may have left, for the former one (E5)."""
+    mailer = RecordingMailer(deduplicates=True)
+    engine = Engine(store=store, mailer=mailer, clock=clock, cap=Cap(emails=1))
+    mailer.lose(to="l0@example.com")
+    engine.enroll_many(FIRST, rows(1))
+    engine.tick()
+    engine.reassign(Resource("lead", 0), actor_id=8)
+    engine.run_until(clock.now() + Hours(1).timedelta)
+    engine.enroll_many(FIRST, rows(1, actor=7, start=10) + rows(1, actor=8, start=20))
+    engine.run_until(clock.now() + Hours(22).timedelta)
+
+    assert [(each.to, each.email.actor_id) for each in mailer.sent] == [("l0@example.com", 7)]
+    assert engine.statistics("first").finished == {"completed": 1}
+
+
+def test_e5_what_had_not_begun_is_asked_anew_in_the_new_name(store, clock):
+    """What was claimed in one actor's name and then reassigned leaves when the new actor's cap lets it (E3, E5)."""
+
+    class Death(BaseException):
+        """The process is gone."""
+
+    class Deadly(RecordingMailer):
+        def send(self, email, *, key, timeout):
+            raise Death
+
+    dying = Engine(store=store, mailer=Deadly(), clock=clock, cap=Cap(emails=1), port_threads=False)
+    dying.enroll_many(FIRST, rows(1, actor=7) + rows(1, actor=9, start=1))
+    with pytest.raises(Death):
+        dying.tick()
+    mailer = RecordingMailer()
+    engine = Engine(store=store, mailer=mailer, clock=clock, cap=Cap(emails=1))
+    engine.enroll_many(FIRST, rows(1, actor=8, start=2))
+    engine.tick()
+    engine.reassign(Resource("lead", 1), actor_id=8)
+    engine.run_until(clock.now() + Hours(23).timedelta)
+    assert [(each.to, each.email.actor_id) for each in mailer.sent] == [("l2@example.com", 8)]
+
+    engine.enroll_many(FIRST, rows(1, actor=9, start=3))
+    engine.run_until(clock.now() + Hours(2).timedelta)
+    assert [(each.to, each.email.actor_id) for each in mailer.sent[1:]] == [
+        ("l3@example.com", 9),
+        ("l1@example.com", 8),
+    ]
+
+
 def test_e5_purging_makes_no_room(store, mailer, clock):
     """What left counts for its window, also when its enrollment has been purged meanwhile (E5)."""
     engine = Engine(store=store, mailer=mailer, clock=clock, cap=Cap(emails=2))

@@ -16,7 +16,7 @@ import pytest
 from sequencer import AutomatedEmail, Calendar, Cap, Engine, Hours, ManualClock, RecordingMailer, Row, Sequence, Step
 from sequencer.core.enrollment import Resource
 from sequencer.core.sequence import Template
-from sequencer.core.signals import Due, EmailFailed, EmailPending, EmailSent, Finish, Reassign, Withdraw
+from sequencer.core.signals import Due, EmailFailed, EmailPending, EmailSent, Finish, Reassign, Resume, Withdraw
 from sequencer.stores import postgres, sqlite
 from sequencer.stores.memory import MemoryStore
 from sequencer.stores.postgres import PostgresStore
@@ -147,6 +147,56 @@ def test_e5_a_new_actor_gets_what_waits(store):
 
     told(store, enrollment, Reassign(None))
     assert (len(left(store)), expected(store, 8)) == (1, [])
+
+
+def lost(enrollment: Any) -> Any:
+    return EmailFailed(effect_key=key(enrollment), permanent=False, known=False)
+
+
+def test_e5_a_repeat_in_another_name_counts_for_both(store):
+    """What may have left stays with each actor in whose name it may have, however often it is reassigned (E5)."""
+    enrollment = told(store, begun(store), DUE)
+    enrollment = told(store, enrollment, lost(enrollment), Reassign(8))
+    assert (len(left(store)), len(left(store, 8))) == (1, 0)
+
+    enrollment = told(store, enrollment, DUE, now=later(hours=1))
+    assert left(store) == [(1, -1, "sent", NOW)]
+    assert left(store, 8) == [(1, 0, "out", later(hours=1))]
+
+    enrollment = told(store, enrollment, lost(enrollment), Reassign(9), now=later(hours=1))
+    enrollment = told(store, enrollment, DUE, now=later(hours=2))
+    found = [left(store, actor) for actor in (7, 8, 9)]
+    assert found == [
+        [(1, -1, "sent", NOW)], [(1, -2, "sent", later(hours=1))], [(1, 0, "out", later(hours=2))]
+    ]  # fmt: skip
+
+    told(store, enrollment, EmailFailed(effect_key=key(enrollment)), now=later(hours=3))
+    assert [len(left(store, actor)) for actor in (7, 8, 9)] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("actor", [8, None])
+def test_e5_what_has_not_begun_goes_back_with_its_actor(store, actor):
+    """Without a start mark a mail is withdrawn when it is reassigned: it is out in nobody's name then (E3, E5)."""
+    enrollment = told(store, begun(store), Due())
+    assert left(store) == [(1, 0, "out", NOW)]
+    enrollment = told(store, enrollment, Reassign(actor))
+    assert (left(store), left(store, 8), enrollment.current.status) == ([], [], "pending")
+
+    told(store, enrollment, Due())
+    assert len(left(store, 8)) == (actor is not None)
+
+
+def test_e5_under_a_new_key_it_is_another_mail(store):
+    """An attempt that may have left counts on when a person repeats a mail that was refused after it (E2, E5)."""
+    enrollment = told(store, begun(store), DUE)
+    enrollment = told(store, enrollment, lost(enrollment))
+    enrollment = told(store, enrollment, DUE, now=later(hours=1))
+    enrollment = told(store, enrollment, EmailFailed(effect_key=key(enrollment)), now=later(hours=1))
+    assert left(store) == [(1, 0, "sent", NOW)]
+
+    enrollment = told(store, enrollment, Resume(), DUE, now=later(hours=2))
+    assert enrollment.current.generation == 1
+    assert sorted(left(store)) == [(1, -1, "sent", NOW), (1, 0, "out", later(hours=2))]
 
 
 def test_e5_a_clock_that_was_ahead(store):
