@@ -136,7 +136,7 @@ def test_working_days_from_a_weekend(run, inbound, start):
 )  # fmt: skip
 def test_bundled_definitions_are_valid(run, name):
     """Every bundled definition passes the check and can be planned."""
-    assert run("check", path(name)).status == 0
+    assert run("check", path(name), "--since", "2026-03-02").status == 0
     assert run("plan", path(name), "--start", "2026-01-01T00:00Z").status == 0
 
 
