@@ -40,6 +40,7 @@ __all__ = [
     "plan",
     "projected",
     "seen_at",
+    "skipped_after",
     "skipped_at",
 ]
 
@@ -192,12 +193,10 @@ def plan(
             if done_then < at:
                 message = f"{to_iso(done_then)} is before the task is there, at {to_iso(at)}"
                 raise InvalidInput(message, path=f"done[{position}]", code="out_of_order")
-            action = step.action
-            if isinstance(action, Task) and action.skip_after is not None:
-                skipped = calendar.after(at, action.skip_after)
-                if done_then > skipped:
-                    message = f"{to_iso(done_then)} is after the task is skipped by itself, at {to_iso(skipped)}"
-                    raise InvalidInput(message, path=f"done[{position}]", code="out_of_order")
+            skipped = skipped_after(calendar, step, at)
+            if skipped is not None and done_then > skipped:
+                message = f"{to_iso(done_then)} is after the task is skipped by itself, at {to_iso(skipped)}"
+                raise InvalidInput(message, path=f"done[{position}]", code="out_of_order")
             base = done_then
         planned.append(PlannedStep(position, step, at, calendar.timezone, tuple(why or ()), done_then))
     return Timeline(sequence.name, calendar.timezone, started_at, tuple(planned))
@@ -324,10 +323,14 @@ def opens_at(enrollment: Enrollment, now: DateTime) -> DateTime:
 def skipped_at(enrollment: Enrollment) -> DateTime | None:
     """When the current task is passed over by itself (L4); None where nobody asked for that."""
     current = enrollment.steps[enrollment.position]
-    action = current.step.action
-    if not isinstance(action, Task) or action.skip_after is None or current.estimated_execute_at is None:
-        return None
-    return enrollment.calendar.after(current.estimated_execute_at, action.skip_after)
+    at = current.estimated_execute_at
+    return None if at is None else skipped_after(enrollment.calendar, current.step, at)
+
+
+def skipped_after(calendar: Calendar, step: Step, at: DateTime) -> DateTime | None:
+    """When a step that comes at an instant is passed over by itself (L4); None where nobody asked for that."""
+    action = step.action
+    return calendar.after(at, action.skip_after) if isinstance(action, Task) and action.skip_after is not None else None
 
 
 def is_due(enrollment: Enrollment, now: DateTime) -> bool:

@@ -24,6 +24,7 @@ from sequencer.design.deciding.courses import Courses
 from sequencer.design.deciding.ground import DAY, HOUR, MINUTE, Ground, day_number
 from sequencer.design.deciding.pieces import Piece, pieces
 from sequencer.design.deciding.scope import WEEK, Scope, Spans, weeks
+from sequencer.design.deciding.sweeping import is_ordinary
 
 __all__ = ["shifted"]
 
@@ -129,12 +130,8 @@ class _Pair:
             for piece in pieces(sequence, courses, low, high)
         )
         first, last = begin - DAY, max(ends) + WEEK
-        for ground in (self.old, self.new):
-            low, high = ground.wall(first) // DAY - 1, ground.wall(last) // DAY
-            if ground.clock.between(first - DAY, last):
-                return None
-            if bisect_left(self._holidays, low) < bisect_right(self._holidays, high):
-                return None
+        if not all(is_ordinary(ground, self._holidays, first, last) for ground in (self.old, self.new)):
+            return None
         walls = (self.old.wall(begin) % WEEK, self.new.wall(begin) % WEEK)
         return (*walls, *((low - begin, high - begin) for low, high in spans))
 

@@ -22,7 +22,7 @@ from sequencer.design.deciding.pieces import Piece, cut, pieces
 from sequencer.design.deciding.requirements import Requirement, duration
 from sequencer.design.deciding.scope import WEEK, Scope, weeks
 
-__all__ = ["Late", "Search", "horizon", "sweep"]
+__all__ = ["Late", "Search", "horizon", "is_ordinary", "sweep"]
 
 _LEVELS = (HOUR, HOUR // 2, HOUR // 4, 5 * MINUTE, MINUTE, SECOND, 1)
 Late = tuple[Delay | None, ...]
@@ -63,7 +63,7 @@ def sweep(
         # What must be over by a date tells the weeks before it from those after it, however ordinary they are.
         past = tuple(wall // DAY > limit for limit in limits)
         kind = (wall % WEEK, past, *((first - begin, end - begin) for first, end in spans))
-        if kind in reaches and _is_ordinary(ground, days, begin - DAY, begin + reaches[kind]):
+        if kind in reaches and is_ordinary(ground, days, begin - DAY, begin + reaches[kind]):
             continue
         # Not only that of the last start: one before it may be over later, and by weeks (T8).
         over_at = begin
@@ -72,7 +72,7 @@ def sweep(
                 _look(ground, piece, asked)
                 over_at = max(over_at, piece.over_at)
         reach = _longest(ground, over_at, searches) + WEEK - begin
-        if _is_ordinary(ground, days, begin - DAY, begin + reach):
+        if is_ordinary(ground, days, begin - DAY, begin + reach):
             reaches[kind] = reach
 
 
@@ -114,7 +114,7 @@ def _limits(searches: Several[Search]) -> list[int]:
     return [day_number(date.fromisoformat(each.expect["ends_by"])) for each in searches if "ends_by" in each.expect]
 
 
-def _is_ordinary(ground: Ground, days: list[int], first: int, last: int) -> bool:
+def is_ordinary(ground: Ground, days: list[int], first: int, last: int) -> bool:
     """Whether no clock changes, and no odd date comes, from one instant to another (T8)."""
     last_day = ground.wall(last) // DAY
     if ground.clock.between(first - DAY, last):
