@@ -10,12 +10,11 @@ import attrs
 
 from sequencer.core.pacing import Cap
 from sequencer.core.sequence import Sequence
-from sequencer.design.deciding.scope import Scope, to_scope
+from sequencer.design.deciding.scope import Scope, to_scope, today
 from sequencer.design.deciding.searching import decide_all
 from sequencer.design.deciding.verdict import Verdict
 from sequencer.design.findings.finding import Finding
 from sequencer.design.findings.looking import find
-from sequencer.engine.clock import SystemClock
 
 __all__ = ["Checked", "check"]
 
@@ -73,7 +72,7 @@ def check(
     an unknown profile or zone, and for timelines that leave the years 1970 to 9000 (T11).
     """
     if since is None:
-        since = sequence.calendar.local(SystemClock().now()).date()
+        since = today(sequence)
     scope = to_scope(sequence, profile=profile, since=since, timezones=timezones)
     findings = find(sequence, profile=profile, since=since, timezones=timezones, fields=fields, cap=cap)
     return Checked(sequence, scope, decide_all(sequence, sequence.expect, scope), findings)

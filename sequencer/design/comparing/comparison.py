@@ -19,10 +19,9 @@ from sequencer.design.comparing.changes import changes, paired
 from sequencer.design.comparing.moves import Moves
 from sequencer.design.comparing.shifting import shifted
 from sequencer.design.comparing.wording import IDENTITY, TEXTS, TIMELINES, Change
-from sequencer.design.deciding.scope import Scope, to_scope
+from sequencer.design.deciding.scope import Scope, to_scope, today
 from sequencer.design.deciding.searching import decide_all
 from sequencer.design.deciding.verdict import Verdict, shown
-from sequencer.engine.clock import SystemClock
 
 __all__ = ["Comparison", "VerdictChange", "compare"]
 
@@ -180,7 +179,7 @@ def compare(
     years 1970 to 9000 (T11).
     """
     if since is None:
-        since = new.calendar.local(SystemClock().now()).date()
+        since = today(new)
     scopes = [to_scope(each, profile=profile, since=since, timezones=timezones) for each in (old, new)]
     moves = shifted(old, new, *scopes)
     differ, unchanged = _verdicts(

@@ -23,7 +23,7 @@ from sequencer.design.deciding.ground import DAY, clock_reading, day_number
 from sequencer.engine.clock import SystemClock
 from sequencer.simulation.clock_changes import ClockChanges
 
-__all__ = ["PROFILES", "WEEK", "Profile", "Scope", "Spans", "alike", "to_scope", "weeks"]
+__all__ = ["PROFILES", "WEEK", "Profile", "Scope", "Spans", "alike", "to_scope", "today", "weeks"]
 
 WEEK = 7 * DAY
 _YEAR = 53
@@ -78,6 +78,11 @@ class Scope:
         return f"every start from {self.since} to {self.until} in {where}"
 
 
+def today(sequence: Sequence) -> date:
+    """The local date in a sequence's own zone, by the system clock."""
+    return sequence.calendar.local(SystemClock().now()).date()
+
+
 def to_scope(
     sequence: Sequence,
     *,
@@ -90,7 +95,7 @@ def to_scope(
         raise InvalidInput(f"must be quick or thorough, got {profile!r}", path="profile", code="invalid_value")
     found = PROFILES[profile]
     if since is None:
-        since = sequence.calendar.local(SystemClock().now()).date()
+        since = today(sequence)
     since = to_date(since, "since")
     enrolled = sequence.assume.get("enrolled", {})
     if "since" in enrolled:

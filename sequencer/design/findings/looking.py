@@ -13,11 +13,10 @@ from sequencer.core.instants import FIRST, LAST, to_date
 from sequencer.core.pacing import Cap
 from sequencer.core.problems import item
 from sequencer.core.sequence import Sequence
-from sequencer.design.deciding.scope import to_scope
+from sequencer.design.deciding.scope import to_scope, today
 from sequencer.design.findings.finding import KINDS, SEVERITIES, Finding, found
 from sequencer.design.findings.static import static_findings
 from sequencer.design.findings.timed import timed_findings
-from sequencer.engine.clock import SystemClock
 
 __all__ = ["find"]
 
@@ -46,7 +45,7 @@ def find(
     out of range, and for timelines that leave the years 1970 to 9000 (T11).
     """
     scope = to_scope(sequence, profile=profile, since=since, timezones=timezones)
-    day = sequence.calendar.local(SystemClock().now()).date() if since is None else to_date(since, "since")
+    day = today(sequence) if since is None else to_date(since, "since")
     if not FIRST.year < day.year < LAST.year:
         message = f"must be after {FIRST.year} and before {LAST.year}, got {day}"
         raise InvalidInput(message, path="since", code="out_of_range")
