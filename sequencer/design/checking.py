@@ -44,12 +44,7 @@ class Checked:
             "valid": True,
             "findings": [finding.to_dict() for finding in self.findings],
             "expectations": [verdict.to_dict(file) for verdict in self.verdicts],
-            "searched": {
-                "profile": self.scope.profile.name,
-                "since": self.scope.since.isoformat(),
-                "until": self.scope.until.isoformat(),
-                "timezones": list(self.scope.timezones),
-            },
+            "searched": self.scope.to_dict(),
         }
 
     def __str__(self) -> str:

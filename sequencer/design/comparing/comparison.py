@@ -138,12 +138,7 @@ class Comparison:
             "moves": self.moves.to_dict(),
             "verdicts": [each.to_dict(old_file, new_file) for each in self.verdicts],
             "unchanged_verdicts": self.unchanged,
-            "searched": {
-                "profile": self.scope.profile.name,
-                "since": self.scope.since.isoformat(),
-                "until": self.scope.until.isoformat(),
-                "timezones": list(self.scope.timezones),
-            },
+            "searched": self.scope.to_dict(),
         }
 
     def __str__(self) -> str:

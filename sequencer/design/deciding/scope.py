@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import date, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import available_timezones
 
 import attrs
@@ -71,6 +72,15 @@ class Scope:
     def until(self) -> date:
         """The last local date of starts."""
         return min(self.since + timedelta(days=7 * self.weeks - 1), self.last)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, as in `check --json`."""
+        return {
+            "profile": self.profile.name,
+            "since": self.since.isoformat(),
+            "until": self.until.isoformat(),
+            "timezones": list(self.timezones),
+        }
 
     def __str__(self) -> str:
         zones = len(self.timezones)
