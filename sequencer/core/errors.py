@@ -1,8 +1,9 @@
 """Every error that the package raises on purpose, under one root, filed by whose fault it is.
 
-- The caller's: `InvalidInput`, `NotFound`, `AlreadyEnrolled`, `Suppressed`, `IllegalTransition`.
+- The caller's: `InvalidInput`, `NotFound`, `AlreadyEnrolled`, `SequenceExists`, `Suppressed`, `IllegalTransition`.
 - The author's (of a definition): `DefinitionError`, which carries every problem at once.
-- Somebody was faster: `Conflict`; the key was used before for something else: `KeyReused`, a kind of it.
+- Somebody was faster: `Conflict`, and two kinds of it: the enrollment is not what the caller has seen (`Outdated`), the
+  key was used before for something else (`KeyReused`).
 - The outside world: `StoreError` and, below it, `SchemaMismatch`.
 
 An error carries facts as attributes, and its message names the remedy.
@@ -30,8 +31,10 @@ __all__ = [
     "KeyReused",
     "MissingMergeData",
     "NotFound",
+    "Outdated",
     "Problem",
     "SchemaMismatch",
+    "SequenceExists",
     "SequencerError",
     "StoreError",
     "Suppressed",
@@ -111,6 +114,15 @@ class AlreadyEnrolled(SequencerError):
         self.again_at = again_at
 
 
+class SequenceExists(SequencerError):
+    """There is a sequence under this key already, so none was made; `existing_id` is its id (law L9)."""
+
+    def __init__(self, existing_id: int, key: str) -> None:
+        super().__init__(f"there is a sequence {key!r} already: replace it, or give the new one another key")
+        self.existing_id = existing_id
+        self.key = key
+
+
 class Suppressed(SequencerError):
     """The address has opted out; it gets no mail until `unsuppress` (law L8)."""
 
@@ -129,6 +141,15 @@ class IllegalTransition(SequencerError):
 
 class Conflict(SequencerError):
     """Somebody was faster, or the same key came with other content: read again and decide anew."""
+
+
+class Outdated(Conflict):
+    """The enrollment is not at the `revision` that the caller saw, but at the `current` one; nothing was changed."""
+
+    def __init__(self, revision: int, current: int) -> None:
+        super().__init__(f"the enrollment has changed: it was at revision {revision} and is at {current}; look again")
+        self.revision = revision
+        self.current = current
 
 
 class KeyReused(Conflict):

@@ -18,12 +18,14 @@ from pendulum import DateTime
 
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours
+from sequencer.core.document import to_document
 from sequencer.core.enrollment import Enrollment, Resource, fold_address, to_address
 from sequencer.core.errors import (
     Conflict,
     IllegalTransition,
     InvalidInput,
     NotFound,
+    Outdated,
 )
 from sequencer.core.events import Event, subject_of
 from sequencer.core.instants import later_by, to_instant
@@ -44,6 +46,7 @@ from sequencer.engine.explanation import explained
 from sequencer.engine.feeding import Feed, Listener
 from sequencer.engine.handover import HandOvers
 from sequencer.engine.migrating import MigrationPlan, MigrationResult, carried_out, planned
+from sequencer.engine.once import once
 from sequencer.engine.pacing import CapRule, Pacing
 from sequencer.engine.ports import Clock, Mailer, People, TaskBoard, TaskId
 from sequencer.engine.reports import handle, is_own
@@ -53,13 +56,23 @@ from sequencer.engine.results import (
     Explanation,
     Handled,
     Outcome,
+    Overdue,
     Refused,
     Row,
     Statistics,
     TickReport,
 )
 from sequencer.engine.running import run, run_until
-from sequencer.engine.storage import ALL_ACCOUNTS, AmbientStore, BoardTask, Held, Store, Suppression, Transaction
+from sequencer.engine.storage import (
+    ALL_ACCOUNTS,
+    AmbientStore,
+    BoardTask,
+    Held,
+    Store,
+    StoredSequence,
+    Suppression,
+    Transaction,
+)
 from sequencer.engine.worker import Worker
 
 __all__ = ["Engine"]
@@ -158,36 +171,123 @@ class Engine:
             with own.transaction() as transaction:
                 self._feed.begin(transaction)
 
-    def account(self, account: Identifier) -> Engine:
-        """The same verbs for one tenant: it sees, changes and ticks only what belongs to it (S7)."""
+    def account(self, account: Identifier | None) -> Engine:
+        """The same verbs for one tenant: it sees, changes and ticks only what belongs to it (S7).
+
+        None is the default account, whose verbs an engine has anyway; bound to it, it also ticks, counts and shows the
+        events of no other.
+        """
         other: Engine = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other._account = to_identifier(account, "account")
+        other._account = None if account is None else to_identifier(account, "account")
         other._scope = other._account
         return other
 
     # -- definitions -------------------------------------------------------------------------------------------
 
-    def save(self, sequence: Sequence, *, connection: Any = None) -> SequenceVersion:
-        """Store a sequence: as a new version of its key if its content is new (L1, L9). Templates are replaced."""
+    def save(
+        self, sequence: Sequence, *, creator_id: Identifier | None = None, connection: Any = None
+    ) -> SequenceVersion:
+        """Store a sequence: as a new version of its key if its content is new (L1, L9). Templates are replaced.
+
+        `creator_id` is the user who makes it; one that is known already stays.
+        """
         _must_be_sequence(sequence)
+        creator_id = None if creator_id is None else to_identifier(creator_id, "creator_id")
         now = self._now()
         with self._transaction(connection) as transaction:
-            return transaction.save_version(self._account, sequence, now)
+            return transaction.save_version(self._account, sequence, now, creator_id=creator_id)
 
     def sequences(self, *, connection: Any = None) -> tuple[SequenceVersion, ...]:
-        """The current version of every sequence."""
+        """The current version of every sequence, by key."""
         with self._reading(connection) as transaction:
             return tuple(transaction.sequences(self._account))
 
-    def delete_sequence(
-        self, sequence: Sequence | str, *, actor_id: Identifier | None = None, connection: Any = None
-    ) -> tuple[Outcome, ...]:
-        """Finish every ongoing enrollment of a sequence as `sequence_deleted` (L7). Versions stay for the history."""
-        actor_id = None if actor_id is None else to_identifier(actor_id, "actor_id")
+    def stored_sequence(self, sequence: Sequence | str | int, *, connection: Any = None) -> StoredSequence:
+        """A sequence by its id, its key, or a definition with that key. Raises `NotFound`, also for a deleted one."""
+        with self._reading(connection) as transaction:
+            return self._listed(transaction, sequence)
+
+    def stored_sequences(
+        self,
+        *,
+        ids: Iterable[int] | None = None,
+        name: str | None = None,
+        deleted: bool = False,
+        offset: int = 0,
+        limit: int = 100,
+        connection: Any = None,
+    ) -> tuple[StoredSequence, ...]:
+        """Sequences by id, after the first `offset`, at most `limit` (1 to 10 000): all, or those of a name.
+
+        Or those with these `ids`, with `deleted` also the deleted ones among them; who has none of them is left out.
+        """
+        to_whole(limit, "limit", least=1, most=10_000)
+        to_whole(offset, "offset", least=0, most=2**63 - 1)
+        with self._reading(connection) as transaction:
+            if ids is None:
+                return tuple(transaction.listed_sequences(self._account, name=name, offset=offset, limit=limit))
+            found = transaction.stored_sequences(self._account, _ids(ids, "ids"))
+        found = [
+            each
+            for each in found
+            if (deleted or each.deleted_at is None) and name in (None, each.version.sequence.name)
+        ]
+        return tuple(found[offset : offset + limit])
+
+    def create_sequence(
+        self,
+        sequence: Sequence,
+        *,
+        creator_id: Identifier | None = None,
+        idempotency_key: str | None = None,
+        connection: Any = None,
+    ) -> StoredSequence:
+        """Store a sequence that is not there yet. Raises `SequenceExists` (with `existing_id`) for a known key.
+
+        The same `idempotency_key` again returns the sequence that it made, and with another definition it is
+        `KeyReused`.
+        """
+        _must_be_sequence(sequence)
+        creator_id = None if creator_id is None else to_identifier(creator_id, "creator_id")
+        now = self._now()
         with self._transaction(connection) as transaction:
-            version = self._version(transaction, sequence)
-            found = transaction.ongoing(self._account, sequence_id=version.sequence_id)
+
+            def create() -> tuple[int, ...]:
+                version = transaction.save_version(self._account, sequence, now, creator_id=creator_id, only_new=True)
+                return (version.sequence_id,)
+
+            content = [to_document(sequence), creator_id]
+            (id,), _ = once(transaction, self._account, "create_sequence", idempotency_key, content, now, create)
+            (stored,) = transaction.stored_sequences(self._account, [id])
+            return stored
+
+    def replace_sequence(self, id: int, sequence: Sequence, *, connection: Any = None) -> StoredSequence:
+        """Make this the content of the sequence with that id, as a new version (L1); its key stays what it is (L9).
+
+        Who is enrolled goes on in the version that they are in. Raises `NotFound`.
+        """
+        _must_be_sequence(sequence)
+        now = self._now()
+        with self._transaction(connection) as transaction:
+            key = self._listed(transaction, to_whole(id, "id", least=1, most=2**63 - 1)).key
+            version = transaction.save_version(self._account, attrs.evolve(sequence, key=key), now)
+            return self._listed(transaction, version.sequence_id)
+
+    def delete_sequence(
+        self, sequence: Sequence | str | int, *, actor_id: Identifier | None = None, connection: Any = None
+    ) -> tuple[Outcome, ...]:
+        """Finish every ongoing enrollment of a sequence as `sequence_deleted`, and list it no more (L7).
+
+        Versions stay, for the history, and what was enrolled is still found and counted. Nobody can be enrolled by its
+        key or id; saving the sequence again, which enrolling with the definition itself does, too, brings it back.
+        """
+        actor_id = None if actor_id is None else to_identifier(actor_id, "actor_id")
+        now = self._now()
+        with self._transaction(connection) as transaction:
+            sequence_id = self._sequence_id(transaction, sequence)
+            transaction.delete_sequence(sequence_id, now)
+            found = transaction.ongoing(self._account, sequence_id=sequence_id)
             finish = Finish("sequence_deleted", actor_id)
             return tuple(self._request(transaction, held, finish) for held in found)
 
@@ -195,7 +295,7 @@ class Engine:
 
     def enroll(
         self,
-        sequence: Sequence | SequenceVersion | str,
+        sequence: Sequence | SequenceVersion | str | int,
         resource: Resource,
         *,
         actor_id: Identifier | None = None,
@@ -206,6 +306,7 @@ class Engine:
     ) -> Enrollment:
         """Start a sequence for a resource, now or at a later `start_at`; when this returns, it is stored (S1).
 
+        The sequence is a definition, which is saved if it is new, or the key or id of one that is stored.
         The zone is `timezone`, else the resource's own, else the sequence's. The same `idempotency_key` again returns
         the enrollment that it made. Raises `AlreadyEnrolled` (with `existing_id`), `Suppressed`, `InvalidInput`, and
         `KeyReused` when the idempotency key was used for something else (L8, L9).
@@ -218,7 +319,7 @@ class Engine:
 
     def enroll_many(
         self,
-        sequence: Sequence | SequenceVersion | str,
+        sequence: Sequence | SequenceVersion | str | int,
         rows: Iterable[Row | Resource],
         *,
         spread_over: Hours | timedelta | None = None,
@@ -266,10 +367,16 @@ class Engine:
                     return self._request(transaction, held, CompleteTask(step.position))
             raise NotFound("task", task_id)
 
-    def skip(self, id: int, *, position: int | None = None, connection: Any = None) -> Outcome:
-        """Pass over the current step (L4). With `position`, a second call for the same step is "already so"."""
+    def skip(
+        self, id: int, *, position: int | None = None, revision: int | None = None, connection: Any = None
+    ) -> Outcome:
+        """Pass over the current step (L4). With `position`, a second call for the same step is "already so".
+
+        `revision` is for who acts on what was seen, here as in `block`, `resume` and `finish`: an enrollment that is at
+        another one by now is left as it is, and it is `Outdated`.
+        """
         with self._transaction(connection) as transaction:
-            held = self._held(transaction, id)
+            held = self._held(transaction, id, revision)
             if position is not None:
                 steps = held.enrollment.steps
                 to_whole(position, "position", least=0, most=len(steps) - 1)
@@ -282,20 +389,34 @@ class Engine:
             return self._request(transaction, held, Skip())
 
     def block(
-        self, id: int, *, reason: str = "paused", until: datetime | None = None, connection: Any = None
+        self,
+        id: int,
+        *,
+        reason: str = "paused",
+        until: datetime | None = None,
+        revision: int | None = None,
+        connection: Any = None,
     ) -> Outcome:
         """Hold an enrollment until it is resumed, or until an instant (L5)."""
-        return self._verb(id, Block(reason, until), connection)
+        return self._verb(id, Block(reason, until), connection, revision)
 
-    def resume(self, id: int, *, timeline: str = "shift", skip: bool = False, connection: Any = None) -> Outcome:
+    def resume(
+        self,
+        id: int,
+        *,
+        timeline: str = "shift",
+        skip: bool = False,
+        revision: int | None = None,
+        connection: Any = None,
+    ) -> Outcome:
         """Go on with a blocked enrollment: `shift`, `keep` or `restart` its timeline, or `skip` the step (L6)."""
-        return self._verb(id, Resume(timeline, skip), connection)
+        return self._verb(id, Resume(timeline, skip), connection, revision)
 
     def resume_blocked(
         self,
         reason: str,
         *,
-        sequence: Sequence | str | None = None,
+        sequence: Sequence | str | int | None = None,
         timeline: str = "shift",
         skip: bool = False,
         after: int | None = None,
@@ -313,7 +434,7 @@ class Engine:
         to_whole(limit, "limit", least=1, most=10_000)
         request, outcomes = Resume(timeline, skip), list[Outcome]()
         with self._transaction(connection) as transaction:
-            sequence_id = None if sequence is None else self._version(transaction, sequence).sequence_id
+            sequence_id = None if sequence is None else self._sequence_id(transaction, sequence)
             while len(outcomes) < limit:
                 wanted = limit - len(outcomes)
                 found = transaction.blocked(self._account, reason, sequence_id=sequence_id, after=after, limit=wanted)
@@ -327,30 +448,55 @@ class Engine:
         return tuple(outcomes)
 
     def finish(
-        self, id: int, *, actor_id: Identifier | None = None, reason: str = "manual", connection: Any = None
+        self,
+        id: int,
+        *,
+        actor_id: Identifier | None = None,
+        reason: str = "manual",
+        revision: int | None = None,
+        connection: Any = None,
     ) -> Outcome:
         """End an enrollment; the outcome says what is still out (L7)."""
         actor_id = None if actor_id is None else to_identifier(actor_id, "actor_id")
         reason = to_line(reason, "reason", longest=64)
         if reason == "completed":
             raise InvalidInput("an enrollment completes by itself, with its last step", path="reason")
-        return self._verb(id, Finish(reason, actor_id), connection)
+        return self._verb(id, Finish(reason, actor_id), connection, revision)
 
     def finish_ongoing(
         self,
         resource: Resource,
         *,
-        sequences: Iterable[Sequence | str] | None = None,
+        sequences: Iterable[Sequence | str | int] | None = None,
         actor_id: Identifier | None = None,
+        idempotency_key: str | None = None,
         connection: Any = None,
     ) -> tuple[Outcome, ...]:
-        """End every ongoing enrollment of a resource, or those in some sequences (keys or definitions)."""
+        """End every ongoing enrollment of a resource, or those in some sequences (definitions, keys or ids).
+
+        The same `idempotency_key` again ends nothing, and returns those that it ended, as they are now.
+        """
         actor_id = None if actor_id is None else to_identifier(actor_id, "actor_id")
-        keys = None if sequences is None else {_key_of(each) for each in sequences}
+        named = None if sequences is None else {_name_of(each) for each in sequences}
+        _must_be_resource(resource)
+        now = self._now()
         with self._transaction(connection) as transaction:
-            found = transaction.ongoing(self._account, resource=_must_be_resource(resource))
-            wanted = [held for held in found if keys is None or held.enrollment.version.key in keys]
-            return tuple(self._request(transaction, held, Finish("manual", actor_id)) for held in wanted)
+            outcomes: list[Outcome] = []
+
+            def finish() -> tuple[int, ...]:
+                for held in transaction.ongoing(self._account, resource=resource):
+                    version = held.enrollment.version
+                    if named is None or version.key in named or version.sequence_id in named:
+                        outcomes.append(self._request(transaction, held, Finish("manual", actor_id)))
+                return tuple(outcome.enrollment.id for outcome in outcomes)
+
+            content = [resource.type, resource.id, None if named is None else sorted(named, key=str), actor_id]
+            ids, done = once(transaction, self._account, "finish_ongoing", idempotency_key, content, now, finish)
+            if done:
+                return tuple(outcomes)
+            return tuple(
+                Outcome(self._seen(each), changed=False) for each in transaction.enrollments(self._account, ids=ids)
+            )
 
     def reassign(
         self, resource: Resource, *, actor_id: Identifier | None, connection: Any = None
@@ -481,28 +627,73 @@ class Engine:
         resource: Resource | None = None,
         state: str | None = None,
         *,
-        sequence: Sequence | str | None = None,
+        sequence: Sequence | str | int | None = None,
+        resource_type: str | None = None,
+        resource_ids: Iterable[Identifier] | None = None,
+        ids: Iterable[int] | None = None,
+        address: str | None = None,
         after: int | None = None,
+        offset: int = 0,
         limit: int = 100,
         connection: Any = None,
     ) -> tuple[Enrollment, ...]:
-        """Enrollments by id, as of now, from the one after `after`, at most `limit` (1 to 10 000)."""
+        """Enrollments by id, as of now, from the one after `after`, at most `limit` (1 to 10 000).
+
+        All of what is given has to hold. `resource_ids` without a `resource_type` are those of leads and contacts. An
+        `offset` passes over the first of them; it costs what it passes over, `after` does not.
+        """
         to_whole(limit, "limit", least=1, most=10_000)
+        to_whole(offset, "offset", least=0, most=2**63 - 1)
         if state is not None and str(getattr(state, "value", state)) not in ("active", "blocked", "finished"):
             raise InvalidInput(f"must be active, blocked or finished, got {state!r}", path="state")
         resource = None if resource is None else _must_be_resource(resource)
         after = None if after is None else to_whole(after, "after", least=0, most=2**63 - 1)
         with self._reading(connection) as transaction:
-            sequence_id = None if sequence is None else self._version(transaction, sequence).sequence_id
             found = transaction.enrollments(
                 self._account,
                 resource=resource,
                 state=None if state is None else str(getattr(state, "value", state)),
-                sequence_id=sequence_id,
+                sequence_id=None if sequence is None else self._sequence_id(transaction, sequence),
+                resource_type=resource_type,
+                resource_ids=None
+                if resource_ids is None
+                else [to_identifier(id, "resource_ids") for id in resource_ids],
+                ids=None if ids is None else _ids(ids, "ids"),
+                address=None if address is None else _must_be_address(address),
                 after=after,
+                offset=offset,
                 limit=limit,
             )
-            return tuple(map(self._seen, found))
+        return self._all_seen(found)
+
+    def due(self, *, offset: int = 0, limit: int = 100, connection: Any = None) -> tuple[Enrollment, ...]:
+        """The active enrollments that wait for a worker now, the longest first, at most `limit` (1 to 10 000)."""
+        to_whole(limit, "limit", least=1, most=10_000)
+        to_whole(offset, "offset", least=0, most=2**63 - 1)
+        with self._reading(connection) as transaction:
+            return self._all_seen(transaction.due(self._account, self._now(), offset=offset, limit=limit))
+
+    def overdue(self, *, after: int | None = None, limit: int = 1000, connection: Any = None) -> Overdue:
+        """Which ongoing enrollments are overdue now (T9), by id.
+
+        That is derived, so it is not looked up but looked for: among `limit` (1 to 10 000) ongoing enrollments, from
+        the one after `after`. A page may have few of them, or none, and more follow.
+        """
+        to_whole(limit, "limit", least=1, most=10_000)
+        after = None if after is None else to_whole(after, "after", least=0, most=2**63 - 1)
+        with self._reading(connection) as transaction:
+            found = [
+                each
+                for state in ("active", "blocked")
+                for each in transaction.enrollments(self._account, state=state, after=after, limit=limit)
+            ]
+        looked_at = sorted(found, key=lambda each: each.id)[:limit]
+        seen = self._all_seen(looked_at)
+        return Overdue(
+            tuple(each for each in seen if any(step.overdue for step in each.steps)),
+            after=looked_at[-1].id if looked_at else after or 0,
+            more=len(looked_at) == limit,
+        )
 
     def history(self, id: int, *, connection: Any = None) -> tuple[Event, ...]:
         """Everything that has happened to an enrollment, in order; `replay` makes the same enrollment of it."""
@@ -534,11 +725,10 @@ class Engine:
         with self._reading(connection) as transaction:
             return explained(self._held(transaction, id).enrollment, now)
 
-    def statistics(self, sequence: Sequence | str, *, connection: Any = None) -> Statistics:
+    def statistics(self, sequence: Sequence | str | int, *, connection: Any = None) -> Statistics:
         """How the enrollments of a sequence stand, over all its versions."""
         with self._reading(connection) as transaction:
-            version = self._version(transaction, sequence)
-            counts = transaction.statistics(self._account, version.sequence_id)
+            counts = transaction.statistics(self._account, self._sequence_id(transaction, sequence))
         by_state: dict[str, dict[str, int]] = {"active": {}, "blocked": {}, "finished": {}}
         for (state, reason), count in sorted(counts.items(), key=str):
             by_state[state][reason or ""] = by_state[state].get(reason or "", 0) + count
@@ -644,20 +834,26 @@ class Engine:
     def _reading(self, connection: Any) -> AbstractContextManager[Transaction]:
         return self.store.transaction(connection, write=False)
 
-    def _held(self, transaction: Transaction, id: int) -> Held:
+    def _held(self, transaction: Transaction, id: int, revision: int | None = None) -> Held:
         if isinstance(id, bool) or not isinstance(id, int):
             raise InvalidInput(f"needs the whole number that `enroll` gave, got {id!r}", path="id", code="invalid_type")
         held = transaction.get(id) if 0 < id < 2**63 else None
         if held is None or not is_own(held.enrollment, self._account):
             raise NotFound("enrollment", id)
+        if revision is not None and held.enrollment.revision != to_whole(revision, "revision", least=0, most=2**63 - 1):
+            raise Outdated(revision, held.enrollment.revision)
         return held
+
+    def _all_seen(self, found: Iterable[Enrollment]) -> tuple[Enrollment, ...]:
+        now = self._now()
+        return tuple(seen_at(each, now) for each in found)
 
     def _seen(self, enrollment: Enrollment) -> Enrollment:
         return seen_at(enrollment, self._now())
 
-    def _verb(self, id: int, request: Request, connection: Any) -> Outcome:
+    def _verb(self, id: int, request: Request, connection: Any, revision: int | None = None) -> Outcome:
         with self._transaction(connection) as transaction:
-            return self._request(transaction, self._held(transaction, id), request)
+            return self._request(transaction, self._held(transaction, id, revision), request)
 
     def _request(self, transaction: Transaction, held: Held, request: Request) -> Outcome:
         now = self._now()
@@ -667,22 +863,37 @@ class Engine:
         return Outcome(seen_at(decision.enrollment, now), decision.changed)
 
     def _saved(
-        self, transaction: Transaction, sequence: Sequence | SequenceVersion | str, now: DateTime
+        self, transaction: Transaction, sequence: Sequence | SequenceVersion | str | int, now: DateTime
     ) -> SequenceVersion:
         if isinstance(sequence, SequenceVersion):
             if transaction.current_version(self._account, sequence.key) == sequence:
                 return sequence  # saving it again would replace its templates, which a version does not hold
             sequence = sequence.sequence
-        if isinstance(sequence, str):
+        if isinstance(sequence, (str, int)):
             return self._version(transaction, sequence)
         return transaction.save_version(self._account, _must_be_sequence(sequence), now)
 
-    def _version(self, transaction: Transaction, sequence: Sequence | str) -> SequenceVersion:
-        key = _key_of(sequence)
-        version = transaction.current_version(self._account, key)
+    def _version(self, transaction: Transaction, sequence: str | int) -> SequenceVersion:
+        if not isinstance(sequence, str):
+            return self._listed(transaction, sequence).version
+        version = transaction.current_version(self._account, sequence)
         if version is None:
-            raise NotFound("sequence", key)
+            raise NotFound("sequence", sequence)
         return version
+
+    def _listed(self, transaction: Transaction, sequence: Sequence | str | int) -> StoredSequence:
+        found = transaction.stored_sequences(self._account, [self._sequence_id(transaction, sequence)])
+        if not found or found[0].deleted_at is not None:
+            raise NotFound("sequence", _name_of(sequence))
+        return found[0]
+
+    def _sequence_id(self, transaction: Transaction, sequence: Sequence | SequenceVersion | str | int) -> int:
+        """The id of a sequence of this account, deleted or not."""
+        name = _name_of(sequence)
+        id = transaction.sequence_id(self._account, name)
+        if id is None:
+            raise NotFound("sequence", name)
+        return id
 
     def _row(self, row: Row, path: str) -> Row:
         """A row with everything in it validated, so that nothing is half stored."""
@@ -732,12 +943,23 @@ def _must_be_address(value: Any) -> str:
     return folded
 
 
-def _key_of(sequence: Sequence | SequenceVersion | str) -> str:
+def _key_of(sequence: Sequence | SequenceVersion | str | int) -> str:
     if isinstance(sequence, str):
         return sequence
     if isinstance(sequence, (Sequence, SequenceVersion)):
         return sequence.key
     raise InvalidInput(f"needs a Sequence or its key, got {sequence!r}", path="sequence", code="invalid_type")
+
+
+def _name_of(sequence: Sequence | SequenceVersion | str | int) -> str | int:
+    """By what a sequence is named: its key, or its id."""
+    if isinstance(sequence, int) and not isinstance(sequence, bool):
+        return sequence
+    return _key_of(sequence)
+
+
+def _ids(ids: Iterable[int], path: str) -> list[int]:
+    return [to_whole(id, f"{path}[{i}]", least=-(2**63), most=2**63 - 1) for i, id in enumerate(ids)]
 
 
 def _spread(rows: list[Row], span: Hours | timedelta, now: DateTime) -> list[Row]:

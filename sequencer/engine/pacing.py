@@ -95,15 +95,13 @@ class Pacing:
         # Whoever is due and not claimed was to be looked at later than the last of these.
         last = max((each.enrollment.wake_at for each in claimed if each.enrollment.wake_at), default=now)
         counted = transaction.mails_counted(since, now, ahead=ahead, expected_since=last if full else None)
-        if counted is None:
-            return Turns(deferred, frozenset(held_up))
         # Most are far from their caps, all counted together: only of the others it matters which mails there are.
         near = {
             actor: since[actor]
             for actor, cap in caps.items()
             if cap.gap or cap.jitter or counted[actor] + len(by_actor[actor]) > cap.emails
         }
-        left = (transaction.mails_left(near, now, ahead=ahead) if near else None) or {}
+        left = transaction.mails_left(near, now, ahead=ahead) if near else {}
         expected = transaction.mails_expected(near, last) if near and full else {}
         for actor, found in left.items():
             mails = by_actor[actor]

@@ -20,6 +20,7 @@ __all__ = [
     "Explanation",
     "Handled",
     "Outcome",
+    "Overdue",
     "Refused",
     "Row",
     "Statistics",
@@ -86,6 +87,18 @@ class EventPage:
 
     events: tuple[Event, ...]
     cursor: int
+    more: bool
+
+
+@attrs.frozen
+class Overdue:
+    """Those who are overdue among the ongoing enrollments that were looked at (T9).
+
+    To go on, pass `after` again for as long as there are `more`.
+    """
+
+    enrollments: tuple[Enrollment, ...]
+    after: int
     more: bool
 
 

@@ -21,6 +21,8 @@ from sequencer.core.events import Event
 from sequencer.core.sequence import Sequence as Definition
 from sequencer.core.sequence import SequenceVersion, Template
 from sequencer.core.values import Identifier
+from sequencer.engine.tokens import TokenTransaction
+from sequencer.engine.webhooks import WebhookTransaction
 
 __all__ = [
     "ALL_ACCOUNTS",
@@ -33,6 +35,7 @@ __all__ = [
     "Looks",
     "Store",
     "StoredReport",
+    "StoredSequence",
     "Suppression",
     "Transaction",
     "Who",
@@ -61,6 +64,33 @@ class Held:
     enrollment: Enrollment
     fence: int = 0
     lease_until: DateTime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class StoredSequence:
+    """A sequence as it is listed: its current version, and what is known of it besides. Instants are in UTC.
+
+    `id` is the store's id of the sequence, the same over all its versions. `creator_id` is the user who made it, where
+    that was said. `updated_at` is when its content or its templates were last replaced. One that was deleted says when,
+    and shows its newest version.
+    """
+
+    id: int
+    version: SequenceVersion
+    created_at: DateTime
+    updated_at: DateTime
+    creator_id: Identifier | None = None
+    deleted_at: DateTime | None = None
+
+    @property
+    def key(self) -> str:
+        """Its identity in its account."""
+        return self.version.key
+
+    @property
+    def sequence(self) -> Definition:
+        """The definition, without its templates."""
+        return self.version.sequence
 
 
 @attrs.frozen
@@ -134,21 +164,51 @@ class ActorMail:
     follow_up: bool = False
 
 
-class Transaction(Protocol):
+class Transaction(TokenTransaction, WebhookTransaction, Protocol):
     """What can be done inside one transaction."""
 
     # -- sequences ---------------------------------------------------------------------------------------------
 
-    def save_version(self, account: Account, sequence: Definition, now: DateTime) -> SequenceVersion:
+    def save_version(
+        self,
+        account: Account,
+        sequence: Definition,
+        now: DateTime,
+        *,
+        creator_id: Identifier | None = None,
+        only_new: bool = False,
+    ) -> SequenceVersion:
         """The version with this content under the sequence's key: the stored one, or a new one (L1, L9).
 
         Content is compared by its canonical document without templates, assume and expect. It becomes the current
-        version of its sequence, and the sequence's templates are replaced.
+        version of its sequence, and the sequence's templates are replaced. A sequence that was deleted is back then. A
+        `creator_id` is noted unless there is one. With `only_new` it is `SequenceExists` where there is one already.
         """
         ...
 
     def current_version(self, account: Account, key: str) -> SequenceVersion | None:
-        """The current version of a sequence; None for an unknown key."""
+        """The current version of a sequence; None for an unknown key, and for a sequence that was deleted."""
+        ...
+
+    def sequence_id(self, account: Account, which: str | int) -> int | None:
+        """The id of a sequence, by its key or itself, deleted or not; None where the account has none such."""
+        ...
+
+    def delete_sequence(self, sequence_id: int, now: DateTime) -> None:
+        """List a sequence no more, until it is saved again; versions stay, for those who are enrolled in them.
+
+        Whoever is enrolling in it at this moment comes before, and is found after this, or comes after, and is refused.
+        """
+        ...
+
+    def stored_sequences(self, account: Account, ids: Collection[int]) -> list[StoredSequence]:
+        """The account's sequences with these ids, deleted or not, by id."""
+        ...
+
+    def listed_sequences(
+        self, account: Account, *, name: str | None = None, offset: int = 0, limit: int = 100
+    ) -> list[StoredSequence]:
+        """The account's sequences that are not deleted, by id; only those of a name, where one is given."""
         ...
 
     def find_version(self, account: Account, sequence: Definition) -> SequenceVersion | None:
@@ -285,10 +345,23 @@ class Transaction(Protocol):
         resource: Resource | None = None,
         state: str | None = None,
         sequence_id: int | None = None,
+        resource_type: str | None = None,
+        resource_ids: Collection[Identifier] | None = None,
+        ids: Collection[int] | None = None,
+        address: str | None = None,
         after: int | None = None,
+        offset: int = 0,
         limit: int = 100,
     ) -> list[Enrollment]:
-        """Enrollments in the order of their ids, from the one after `after`."""
+        """Enrollments in the order of their ids: from the one after `after`, and of those not the first `offset`.
+
+        Whatever is given has to hold. `resource_ids` are of the types of leads and contacts where there is no
+        `resource_type`; an `address` is in comparable form.
+        """
+        ...
+
+    def due(self, account: Account, now: DateTime, *, offset: int = 0, limit: int = 100) -> list[Enrollment]:
+        """The active enrollments that wait for a worker, the longest first; looked at, not claimed."""
         ...
 
     def blocked(
@@ -322,23 +395,22 @@ class Transaction(Protocol):
 
     def mails_counted(
         self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime, expected_since: DateTime | None
-    ) -> dict[Actor, int] | None:
+    ) -> dict[Actor, int]:
         """For each of these actors how many mails `mails_left` finds, and `mails_expected` since an instant (E5).
 
-        It is asked before those, and for most actors instead of them: who is far from a cap needs no more. None where
-        the store cannot count; for the rest see `mails_left`.
+        It is asked before those, and for most actors instead of them: who is far from a cap needs no more. For the rest
+        see `mails_left`.
         """
         ...
 
     def mails_left(
         self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime | None
-    ) -> dict[Actor, list[ActorMail]] | None:
+    ) -> dict[Actor, list[ActorMail]]:
         """For each of these actors, with an instant: the mails in their name that are out, or left after it (E5).
 
         That is what `insert` and `save` made of them. Until the transaction ends, no other counts the mails of these
         actors, so one transaction asks for all of them at once. What left later than `ahead`, by a clock that was
         wrong, left `now`. With `ahead=None` they are only looked at: nothing is locked, corrected or forgotten.
-        None where the store cannot count: its schema is one before the table.
         """
         ...
 

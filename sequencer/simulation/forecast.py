@@ -160,7 +160,7 @@ def _left(transaction: Transaction, enrollments: list[Enrollment], now: DateTime
     several = list(actors)
     for first in range(0, len(several), _PAGE):
         asked = dict.fromkeys(several[first : first + _PAGE], since)
-        for actor, mails in (transaction.mails_left(asked, now, ahead=None) or {}).items():
+        for actor, mails in transaction.mails_left(asked, now, ahead=None).items():
             for each in mails:
                 if each.standing == "sent":
                     yield actor, attrs.evolve(each, at=min(each.at, now))

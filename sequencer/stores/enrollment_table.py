@@ -227,16 +227,45 @@ class EnrollmentTable(Journal):
             if row[ACCOUNT] == account and (state is None or row[STATE] == state):
                 yield row
 
-    def page(self, account: str, after: int, limit: int, state: str | None, sequence_id: int | None) -> Rows:
-        return list(itertools.islice(self._listed(account, after, state, sequence_id), limit))
-
-    page_of_ongoing = page
-
-    def page_of_resource(
-        self, account: str, after: int, limit: int, state: str | None, sequence_id: int | None, type: str, id: str
+    def page(
+        self,
+        account: str,
+        after: int,
+        limit: int,
+        state: str | None,
+        sequence_id: int | None,
+        offset: int,
+        type: str | None,
     ) -> Rows:
-        found = self._found(self._by_resource.get((account, type, id), _NONE), sequence_id)
+        found = (row for row in self._listed(account, after, state, sequence_id) if type in (None, row[TYPE]))
+        return _sliced(found, offset, limit)
+
+    page_of_ongoing = page_before = page
+
+    def page_of_resources(
+        self,
+        several: Iterable[str],
+        account: str,
+        after: int,
+        limit: int,
+        state: str | None,
+        sequence_id: int | None,
+        type: str,
+    ) -> Rows:
+        ids = {id for each in several for id in self._by_resource.get((account, type, each), _NONE)}
+        found = self._found(sorted(ids), sequence_id)
         return [row for row in found if row[ID] > after and (state is None or row[STATE] == state)][:limit]
+
+    def of_address(self, account: str, address: str) -> Rows:
+        return list(self._found(self._by_address.get((account, address), _NONE), None))
+
+    def of_ids(self, several: Iterable[int], account: str) -> Rows:
+        found = (self._rows[id] for id in sorted(set(several)) if id in self._rows)
+        return [row for row in found if row[ACCOUNT] == account]
+
+    def look_waiting(self, at: int, limit: int, account: str, offset: int) -> Rows:
+        found = (self._rows[id] for _, id in self._waiting.first(len(self._rows), up_to=at, where=self._of(account)))
+        return _sliced((row for row in found if row[STATE] == "active"), offset, limit)
 
     def blocked(self, account: str, reason: str, after: int, limit: int, sequence_id: int | None = None) -> Rows:
         found = self._listed(account, after, "blocked", sequence_id)
@@ -287,6 +316,11 @@ class EnrollmentTable(Journal):
     def purge(self, id: int) -> int:
         self._write(id, None)
         return 1
+
+
+def _sliced(rows: Iterable[Row], offset: int, limit: int) -> Rows:
+    """So many after the first of them; a slice of a list takes any numbers, `islice` does not."""
+    return list(rows)[offset : offset + limit] if offset else list(itertools.islice(rows, limit))
 
 
 def _negative(number: int | None) -> int | None:

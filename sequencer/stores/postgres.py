@@ -104,7 +104,8 @@ def _statements(schema: str) -> tuple[dict[str, str], dict[str, str]]:
             "postgres.sql", schema="{schema}", row=", ".join(COLUMNS), task=", ".join(TASK_COLUMNS)
         ).items()
     }
-    return named, {**named, **{name: f"{named[name]}\nFOR UPDATE" for name in _LOCKING}}
+    locking = {**dict.fromkeys(_LOCKING, "UPDATE"), "find_sequence": "KEY SHARE"}
+    return named, {**named, **{name: f"{named[name]}\nFOR {lock}" for name, lock in locking.items()}}
 
 
 class _Cursor(psycopg.RawCursor[Row]):
@@ -171,7 +172,7 @@ class PostgresDatabase:
             found.append(self.cursor.fetchall())
         return found
 
-    def rows_about(self, name: str, several: Several[str], *values: Any) -> list[Row]:
+    def rows_about(self, name: str, several: Several[str] | Several[int], *values: Any) -> list[Row]:
         """All rows of a query about several things at once."""
         return self.rows(name, _array(several), *values)
 

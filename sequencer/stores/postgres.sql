@@ -8,6 +8,10 @@
 -- The sequence of that key: its id, its current version, and the digest of its templates.
 SELECT id, version_id, templates_digest FROM {schema}.sequencer_sequences WHERE account = $1 AND key = $2
 
+-- find_sequence_of_id --
+-- The sequence with that id, if it is the account's.
+SELECT id FROM {schema}.sequencer_sequences WHERE id = $2 AND account = $1
+
 -- add_sequence --
 -- A new sequence, without a version yet.
 INSERT INTO {schema}.sequencer_sequences (account, key, version_id, templates_digest) VALUES ($1, $2, 0, '')
@@ -17,9 +21,41 @@ RETURNING id
 -- The current version of a sequence, and the digest of its templates.
 UPDATE {schema}.sequencer_sequences SET version_id = $2, templates_digest = $3 WHERE id = $1
 
+-- list_sequence --
+-- A sequence as it is listed, now that it was saved under this name; whoever made it stays its creator.
+UPDATE {schema}.sequencer_sequences SET
+    name = $2, created_at = coalesce(created_at, $3), updated_at = $3, creator_id = coalesce(creator_id, $4::text),
+    deleted_at = NULL
+WHERE id = $1
+
+-- lock_sequence --
+-- Let nobody enroll in a sequence meanwhile: whoever does holds FOR KEY SHARE, which goes with all but this.
+SELECT id FROM {schema}.sequencer_sequences WHERE id = $1 FOR UPDATE
+
+-- unlist_sequence --
+-- A sequence is deleted: it has no current version.
+UPDATE {schema}.sequencer_sequences SET version_id = 0, updated_at = $2, deleted_at = $2 WHERE id = $1 AND version_id <> 0
+
 -- list_sequences --
 -- The current version of every sequence of an account.
-SELECT version_id FROM {schema}.sequencer_sequences WHERE account = $1 ORDER BY key
+SELECT version_id FROM {schema}.sequencer_sequences WHERE account = $1 AND version_id <> 0 ORDER BY key
+
+-- listed_of_ids --
+-- An account's sequences with these ids, as they are listed; the version of one that was deleted is its newest.
+SELECT id,
+    CASE version_id WHEN 0 THEN (SELECT max(v.id) FROM {schema}.sequencer_versions v WHERE v.sequence_id = s.id)
+    ELSE version_id END,
+    creator_id, created_at, updated_at, deleted_at
+FROM {schema}.sequencer_sequences s
+WHERE id = ANY ($1::bigint[]) AND account = $2
+ORDER BY id
+
+-- listed_sequences --
+-- A page of an account's sequences by id, perhaps of one name only; without those that were deleted.
+SELECT id, version_id, creator_id, created_at, updated_at, deleted_at
+FROM {schema}.sequencer_sequences
+WHERE account = $1 AND version_id <> 0 AND ($2::text IS NULL OR name = $2)
+ORDER BY id LIMIT $3 OFFSET $4
 
 -- find_version --
 -- The version of a sequence that has this content.
@@ -276,24 +312,51 @@ SELECT DISTINCT address FROM {schema}.sequencer_enrollments
 WHERE account = $1 AND resource_type = $2 AND resource_id = $3 AND address IS NOT NULL
 ORDER BY address
 
--- page_of_resource --
--- A page of the enrollments of a resource.
-SELECT {row} FROM {schema}.sequencer_enrollments
-WHERE account = $1 AND resource_type = $6 AND resource_id = $7 AND id > $2
-    AND ($4::text IS NULL OR state = $4) AND ($5::bigint IS NULL OR sequence_id = $5)
-ORDER BY id LIMIT $3
-
 -- page_of_ongoing --
 -- A page of the enrollments in a state that is not final.
 SELECT {row} FROM {schema}.sequencer_enrollments
 WHERE account = $1 AND state = $4 AND id > $2 AND ($5::bigint IS NULL OR sequence_id = $5)
-ORDER BY id LIMIT $3
+    AND ($7::text IS NULL OR resource_type = $7)
+ORDER BY id LIMIT $3 OFFSET $6
 
 -- page --
 -- A page of all enrollments.
 SELECT {row} FROM {schema}.sequencer_enrollments
 WHERE account = $1 AND id > $2 AND ($4::text IS NULL OR state = $4) AND ($5::bigint IS NULL OR sequence_id = $5)
-ORDER BY id LIMIT $3
+    AND ($7::text IS NULL OR resource_type = $7)
+ORDER BY id LIMIT $3 OFFSET $6
+
+-- page_before --
+-- As `page`, on the schema before its index.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE account = $1 AND id > $2 AND ($4::text IS NULL OR state = $4) AND ($5::bigint IS NULL OR sequence_id = $5)
+    AND ($7::text IS NULL OR resource_type = $7)
+ORDER BY id LIMIT $3 OFFSET $6
+
+-- page_of_resources --
+-- A page of the enrollments of several resources of a type, from the first.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE account = $2 AND resource_type = $7 AND resource_id = ANY ($1::text[]) AND id > $3
+    AND ($5::text IS NULL OR state = $5) AND ($6::bigint IS NULL OR sequence_id = $6)
+ORDER BY id LIMIT $4
+
+-- of_address --
+-- All enrollments of an address.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE account = $1 AND address = $2
+ORDER BY id
+
+-- of_ids --
+-- An account's enrollments with these ids.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE id = ANY ($1::bigint[]) AND account = $2
+ORDER BY id
+
+-- look_waiting --
+-- As `due_waiting`, of one account and only to be looked at; its active ones.
+SELECT {row} FROM {schema}.sequencer_enrollments
+WHERE lease_until IS NULL AND wake_at <= $1 AND account = $3 AND state = 'active'
+ORDER BY wake_at, id LIMIT $2 OFFSET $4
 
 -- blocked --
 -- A page of those that are blocked for a reason.
@@ -712,3 +775,77 @@ SELECT pg_advisory_xact_lock(number) FROM unnest($1::bigint[]) AS number
 -- lock_within --
 -- Let nobody hold the whole to which the names belong that are locked next.
 SELECT pg_advisory_xact_lock_shared(number) FROM unnest($1::bigint[]) AS number
+
+-- -- tokens -----------------------------------------------------------------------------------------------------------
+
+-- add_token --
+-- A token, by its hash.
+INSERT INTO {schema}.sequencer_tokens (account, digest, scope, actor_id, name, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+RETURNING id
+
+-- token_of_digest --
+-- The token with this hash.
+SELECT id, account, scope, actor_id, name, created_at, revoked_at, digest FROM {schema}.sequencer_tokens WHERE digest = $1
+
+-- list_tokens --
+-- The tokens of an account, or of all, oldest first.
+SELECT id, account, scope, actor_id, name, created_at, revoked_at FROM {schema}.sequencer_tokens WHERE ($1::text IS NULL OR account = $1) ORDER BY id
+
+-- revoke_token --
+-- A token is not in force any more.
+UPDATE {schema}.sequencer_tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL AND ($3::text IS NULL OR account = $3)
+
+-- -- webhooks ---------------------------------------------------------------------------------------------------------
+
+-- add_webhook --
+-- Where events are sent.
+INSERT INTO {schema}.sequencer_webhooks (account, url, secret, types, created_at) VALUES ($1, $2, $3, $4, $5)
+RETURNING id
+
+-- list_webhooks --
+-- The webhooks of an account, or of all, oldest first.
+SELECT id, account, url, secret, types, created_at FROM {schema}.sequencer_webhooks WHERE ($1::text IS NULL OR account = $1) ORDER BY id
+
+-- remove_webhook --
+-- Nothing is sent there any more.
+DELETE FROM {schema}.sequencer_webhooks WHERE id = $1 AND ($2::text IS NULL OR account = $2)
+
+-- remove_deliveries --
+-- What was on its way to a webhook, or given up.
+DELETE FROM {schema}.sequencer_deliveries WHERE webhook_id = $1
+
+-- add_delivery --
+-- An event that has to arrive at a webhook.
+INSERT INTO {schema}.sequencer_deliveries (webhook_id, enrollment_id, event_id, body, state, attempts, due_at, error)
+VALUES ($1, $2, $3, $4, 'waiting', 0, $5, '')
+
+-- due_deliveries --
+-- What is due at a webhook, of each enrollment only the first that has not arrived; soonest first.
+SELECT id, webhook_id, enrollment_id, event_id, body, state, attempts, due_at, error
+FROM {schema}.sequencer_deliveries d
+WHERE webhook_id = $1 AND state = 'waiting' AND due_at <= $2 AND NOT EXISTS (
+    SELECT 1 FROM {schema}.sequencer_deliveries e
+    WHERE e.webhook_id = d.webhook_id AND e.enrollment_id = d.enrollment_id AND e.state = 'waiting' AND e.id < d.id
+)
+ORDER BY due_at, id LIMIT $3
+
+-- next_delivery --
+-- When something is due at any webhook next.
+SELECT min(d.due_at) FROM {schema}.sequencer_deliveries d JOIN {schema}.sequencer_webhooks w ON w.id = d.webhook_id
+WHERE d.state = 'waiting'
+
+-- drop_delivery --
+-- It has arrived.
+DELETE FROM {schema}.sequencer_deliveries WHERE id = $1
+
+-- set_delivery --
+-- How a delivery stands after an attempt, or when it is to be sent again.
+UPDATE {schema}.sequencer_deliveries SET state = $2, attempts = $3, due_at = $4, error = $5 WHERE id = $1
+
+-- list_deliveries --
+-- A page of the deliveries in a state, of an account's webhooks or of all, perhaps of one webhook only.
+SELECT d.id, d.webhook_id, d.enrollment_id, d.event_id, d.body, d.state, d.attempts, d.due_at, d.error
+FROM {schema}.sequencer_deliveries d JOIN {schema}.sequencer_webhooks w ON w.id = d.webhook_id
+WHERE d.state = $1 AND d.id > $2 AND ($4::text IS NULL OR account = $4) AND ($5::bigint IS NULL OR webhook_id = $5)
+ORDER BY d.id LIMIT $3

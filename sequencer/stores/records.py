@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Sequence as Several
 from typing import Any, Protocol
@@ -24,8 +23,6 @@ from sequencer.stores.mails import MAIL_STATEMENTS, mail_changes
 from sequencer.stores.records_codec import decode_event, decode_task, encode_event, encode_task, references
 
 __all__ = ["MOST", "Database", "Known", "OneWriter", "Records", "fits"]
-
-logger = logging.getLogger("sequencer.store")
 
 MOST = 2**63 - 1
 # So many actors are locked one by one; for more, all are, since a server has room for some thousand locks in all.
@@ -57,7 +54,7 @@ class Database(Protocol):
         """The rows of a query for each of many values."""
         ...
 
-    def rows_about(self, name: str, several: Several[str], *values: Any) -> list[Row]:
+    def rows_about(self, name: str, several: Several[str] | Several[int], *values: Any) -> list[Row]:
         """All rows of a query about several things at once, which are its first value."""
         ...
 
@@ -120,13 +117,12 @@ class Known:
     """What a store remembers across transactions: its origin and secret, committed versions, contents by digest.
 
     A content is what its digest says, so it may be remembered at once; the id of a version means something only once
-    it is committed. `counts_mails` says whether there is a table for what caps count.
+    it is committed. `is_current` says whether the tables are this release's, and not those of the one before it.
     """
 
     origin: str
     secret: bytes
-    counts_mails: bool = True
-    warned: bool = False
+    is_current: bool = True
     versions: dict[int, SequenceVersion] = attrs.Factory(dict)
     contents: dict[str, Sequence] = attrs.Factory(dict)
 
@@ -207,8 +203,6 @@ class Records:
     # -- mails in actors' names --------------------------------------------------------------------------------
 
     def _count(self, enrollment: Enrollment, events: Iterable[Event]) -> None:
-        if not self._known.counts_mails:
-            return
         if enrollment.id in self._counted:
             self.write()  # what is written in bulk keeps no order between two decisions
         for name, values in mail_changes(enrollment, events):
@@ -217,11 +211,9 @@ class Records:
 
     def mails_counted(
         self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime, expected_since: DateTime | None
-    ) -> dict[Actor, int] | None:
+    ) -> dict[Actor, int]:
         """For each of these actors how many mails `mails_left` finds, and `mails_expected` since an instant."""
         database = self._counting(actors)
-        if database is None:
-            return None
         since = MOST if expected_since is None else to_microseconds(expected_since)
         asked = [(*_whose(each), to_microseconds(at), since) for each, at in actors.items()]
         found = [rows[0] for rows in database.each("count_mails", asked)]
@@ -235,14 +227,8 @@ class Records:
         database.many("forget_mails", [(*each[:2], long_ago) for each in asked])
         return {actor: count for actor, (count, *_) in zip(actors, found, strict=True)}
 
-    def _counting(self, actors: Collection[Actor], *, alone: bool = True) -> Database | None:
-        """What to count the mails of these actors with, `alone` while nobody else does; None without a table."""
-        known = self._known
-        if not known.counts_mails:
-            if not known.warned:
-                known.warned = True
-                logger.warning("this store's schema is older than caps on mails, so there are none: run `migrate`")
-            return None
+    def _counting(self, actors: Collection[Actor], *, alone: bool = True) -> Database:
+        """What to count the mails of these actors with, `alone` while nobody else does."""
         if alone:
             few = actors if len(actors) <= _FEW_ACTORS else ()
             self.lock(*[("mails", *_whose(each)) for each in few], within=("mails",))
@@ -251,11 +237,9 @@ class Records:
 
     def mails_left(
         self, actors: Mapping[Actor, DateTime], now: DateTime, *, ahead: DateTime | None
-    ) -> dict[Actor, list[ActorMail]] | None:
+    ) -> dict[Actor, list[ActorMail]]:
         """For each of these actors the mails in their name that are out, or left since the instant given with them."""
         database = self._counting(actors, alone=ahead is not None)
-        if database is None:
-            return None
         whose = list(map(_whose, actors))
         asked = [(*each, to_microseconds(since)) for each, since in zip(whose, actors.values(), strict=True)]
         found = database.each("mails_left", asked)
@@ -438,9 +422,8 @@ class Records:
         rows = database.rows("to_purge", owner, to_microseconds(finished_before), min(max(limit, 0), MOST))
         for (id,) in rows:
             self._forget_references(owner, id, "task", "message", "provider", "idempotency")
-        if self._known.counts_mails:
-            kept = MOST if mails_since is None else to_microseconds(mails_since)
-            database.many("purge_mails", [(id, kept) for (id,) in rows])
+        kept = MOST if mails_since is None else to_microseconds(mails_since)
+        database.many("purge_mails", [(id, kept) for (id,) in rows])
         for name in ("purge_events", "purge_tasks", "purge"):
             database.many(name, rows)
         self.forgets = True

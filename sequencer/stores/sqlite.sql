@@ -8,6 +8,10 @@
 -- The sequence of that key: its id, its current version, and the digest of its templates.
 SELECT id, version_id, templates_digest FROM sequencer_sequences WHERE account = ?1 AND key = ?2
 
+-- find_sequence_of_id --
+-- The sequence with that id, if it is the account's.
+SELECT id FROM sequencer_sequences WHERE id = ?2 AND account = ?1
+
 -- add_sequence --
 -- A new sequence, without a version yet.
 INSERT INTO sequencer_sequences (account, key, version_id, templates_digest) VALUES (?1, ?2, 0, '')
@@ -16,9 +20,41 @@ INSERT INTO sequencer_sequences (account, key, version_id, templates_digest) VAL
 -- The current version of a sequence, and the digest of its templates.
 UPDATE sequencer_sequences SET version_id = ?2, templates_digest = ?3 WHERE id = ?1
 
+-- list_sequence --
+-- A sequence as it is listed, now that it was saved under this name; whoever made it stays its creator.
+UPDATE sequencer_sequences SET
+    name = ?2, created_at = coalesce(created_at, ?3), updated_at = ?3, creator_id = coalesce(creator_id, ?4),
+    deleted_at = NULL
+WHERE id = ?1
+
+-- lock_sequence --
+-- Let nobody enroll in a sequence meanwhile; here, where one writes at a time, nobody does.
+SELECT id FROM sequencer_sequences WHERE id = ?1
+
+-- unlist_sequence --
+-- A sequence is deleted: it has no current version.
+UPDATE sequencer_sequences SET version_id = 0, updated_at = ?2, deleted_at = ?2 WHERE id = ?1 AND version_id <> 0
+
 -- list_sequences --
 -- The current version of every sequence of an account.
-SELECT version_id FROM sequencer_sequences WHERE account = ?1 ORDER BY key
+SELECT version_id FROM sequencer_sequences WHERE account = ?1 AND version_id <> 0 ORDER BY key
+
+-- listed_of_ids --
+-- An account's sequences with these ids, as they are listed; the version of one that was deleted is its newest.
+SELECT id,
+    CASE version_id WHEN 0 THEN (SELECT max(v.id) FROM sequencer_versions v WHERE v.sequence_id = s.id)
+    ELSE version_id END,
+    creator_id, created_at, updated_at, deleted_at
+FROM sequencer_sequences s
+WHERE id IN (SELECT value FROM json_each(?1)) AND account = ?2
+ORDER BY id
+
+-- listed_sequences --
+-- A page of an account's sequences by id, perhaps of one name only; without those that were deleted.
+SELECT id, version_id, creator_id, created_at, updated_at, deleted_at
+FROM sequencer_sequences
+WHERE account = ?1 AND version_id <> 0 AND (?2 IS NULL OR name = ?2)
+ORDER BY id LIMIT ?3 OFFSET ?4
 
 -- find_version --
 -- The version of a sequence that has this content.
@@ -226,24 +262,51 @@ SELECT DISTINCT address FROM sequencer_enrollments
 WHERE account = ?1 AND resource_type = ?2 AND resource_id = ?3 AND address IS NOT NULL
 ORDER BY address
 
--- page_of_resource --
--- A page of the enrollments of a resource.
-SELECT {row} FROM sequencer_enrollments
-WHERE account = ?1 AND resource_type = ?6 AND resource_id = ?7 AND id > ?2
-    AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR sequence_id = ?5)
-ORDER BY id LIMIT ?3
-
 -- page_of_ongoing --
 -- A page of the enrollments in a state that is not final.
 SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_state
 WHERE account = ?1 AND state = ?4 AND finished_at IS NULL AND id > ?2 AND (?5 IS NULL OR sequence_id = ?5)
-ORDER BY id LIMIT ?3
+    AND (?7 IS NULL OR resource_type = ?7)
+ORDER BY id LIMIT ?3 OFFSET ?6
 
 -- page --
 -- A page of all enrollments.
+SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_listed
+WHERE account = ?1 AND id > ?2 AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR sequence_id = ?5)
+    AND (?7 IS NULL OR resource_type = ?7)
+ORDER BY id LIMIT ?3 OFFSET ?6
+
+-- page_before --
+-- As `page`, on the schema before its index.
 SELECT {row} FROM sequencer_enrollments NOT INDEXED
 WHERE account = ?1 AND id > ?2 AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR sequence_id = ?5)
-ORDER BY id LIMIT ?3
+    AND (?7 IS NULL OR resource_type = ?7)
+ORDER BY id LIMIT ?3 OFFSET ?6
+
+-- page_of_resources --
+-- A page of the enrollments of several resources of a type, from the first.
+SELECT {row} FROM sequencer_enrollments
+WHERE account = ?2 AND resource_type = ?7 AND resource_id IN (SELECT value FROM json_each(?1)) AND id > ?3
+    AND (?5 IS NULL OR state = ?5) AND (?6 IS NULL OR sequence_id = ?6)
+ORDER BY id LIMIT ?4
+
+-- of_address --
+-- All enrollments of an address.
+SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_address
+WHERE account = ?1 AND address = ?2
+ORDER BY id
+
+-- of_ids --
+-- An account's enrollments with these ids.
+SELECT {row} FROM sequencer_enrollments
+WHERE id IN (SELECT value FROM json_each(?1)) AND account = ?2
+ORDER BY id
+
+-- look_waiting --
+-- As `due_waiting`, of one account and only to be looked at; its active ones.
+SELECT {row} FROM sequencer_enrollments
+WHERE lease_until IS NULL AND wake_at <= ?1 AND account = ?3 AND state = 'active'
+ORDER BY wake_at, id LIMIT ?2 OFFSET ?4
 
 -- blocked --
 -- A page of those that are blocked for a reason.
@@ -569,3 +632,75 @@ SELECT coalesce(max(version), 0) FROM sequencer_migrations
 -- add_migration --
 -- A migration was applied, by this release.
 INSERT INTO sequencer_migrations (version, name, release) VALUES (?1, ?2, ?3)
+
+-- -- tokens -----------------------------------------------------------------------------------------------------------
+
+-- add_token --
+-- A token, by its hash.
+INSERT INTO sequencer_tokens (account, digest, scope, actor_id, name, created_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+
+-- token_of_digest --
+-- The token with this hash.
+SELECT id, account, scope, actor_id, name, created_at, revoked_at, digest FROM sequencer_tokens WHERE digest = ?1
+
+-- list_tokens --
+-- The tokens of an account, or of all, oldest first.
+SELECT id, account, scope, actor_id, name, created_at, revoked_at FROM sequencer_tokens WHERE (?1 IS NULL OR account = ?1) ORDER BY id
+
+-- revoke_token --
+-- A token is not in force any more.
+UPDATE sequencer_tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL AND (?3 IS NULL OR account = ?3)
+
+-- -- webhooks ---------------------------------------------------------------------------------------------------------
+
+-- add_webhook --
+-- Where events are sent.
+INSERT INTO sequencer_webhooks (account, url, secret, types, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
+
+-- list_webhooks --
+-- The webhooks of an account, or of all, oldest first.
+SELECT id, account, url, secret, types, created_at FROM sequencer_webhooks WHERE (?1 IS NULL OR account = ?1) ORDER BY id
+
+-- remove_webhook --
+-- Nothing is sent there any more.
+DELETE FROM sequencer_webhooks WHERE id = ?1 AND (?2 IS NULL OR account = ?2)
+
+-- remove_deliveries --
+-- What was on its way to a webhook, or given up.
+DELETE FROM sequencer_deliveries WHERE webhook_id = ?1
+
+-- add_delivery --
+-- An event that has to arrive at a webhook.
+INSERT INTO sequencer_deliveries (webhook_id, enrollment_id, event_id, body, state, attempts, due_at, error)
+VALUES (?1, ?2, ?3, ?4, 'waiting', 0, ?5, '')
+
+-- due_deliveries --
+-- What is due at a webhook, of each enrollment only the first that has not arrived; soonest first.
+SELECT id, webhook_id, enrollment_id, event_id, body, state, attempts, due_at, error
+FROM sequencer_deliveries d
+WHERE webhook_id = ?1 AND state = 'waiting' AND due_at <= ?2 AND NOT EXISTS (
+    SELECT 1 FROM sequencer_deliveries e
+    WHERE e.webhook_id = d.webhook_id AND e.enrollment_id = d.enrollment_id AND e.state = 'waiting' AND e.id < d.id
+)
+ORDER BY due_at, id LIMIT ?3
+
+-- next_delivery --
+-- When something is due at any webhook next.
+SELECT min(d.due_at) FROM sequencer_deliveries d JOIN sequencer_webhooks w ON w.id = d.webhook_id
+WHERE d.state = 'waiting'
+
+-- drop_delivery --
+-- It has arrived.
+DELETE FROM sequencer_deliveries WHERE id = ?1
+
+-- set_delivery --
+-- How a delivery stands after an attempt, or when it is to be sent again.
+UPDATE sequencer_deliveries SET state = ?2, attempts = ?3, due_at = ?4, error = ?5 WHERE id = ?1
+
+-- list_deliveries --
+-- A page of the deliveries in a state, of an account's webhooks or of all, perhaps of one webhook only.
+SELECT d.id, d.webhook_id, d.enrollment_id, d.event_id, d.body, d.state, d.attempts, d.due_at, d.error
+FROM sequencer_deliveries d JOIN sequencer_webhooks w ON w.id = d.webhook_id
+WHERE d.state = ?1 AND d.id > ?2 AND (?4 IS NULL OR account = ?4) AND (?5 IS NULL OR webhook_id = ?5)
+ORDER BY d.id LIMIT ?3

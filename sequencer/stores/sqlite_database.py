@@ -60,7 +60,7 @@ class SQLiteDatabase(OneWriter):
         rows = self.rows(name, *values)
         return rows[0] if rows else None
 
-    def rows_about(self, name: str, several: Several[str], *values: Any) -> list[Row]:
+    def rows_about(self, name: str, several: Several[str] | Several[int], *values: Any) -> list[Row]:
         """All rows of a query about several things at once."""
         return self.rows(name, json.dumps(several, ensure_ascii=False), *values)
 

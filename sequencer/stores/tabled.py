@@ -21,8 +21,6 @@ from sequencer.stores.transaction import StoreTransaction
 
 __all__ = ["TabledStore"]
 
-_COUNTS_MAILS = 2  # from this schema on there is a table for what caps count
-
 
 class _Rows(Protocol):
     def rows(self, name: str, *values: Any) -> list[Row]: ...
@@ -79,8 +77,8 @@ class TabledStore:
             raise
 
     def _knows(self) -> Known:
-        # A schema that caps are still missing in may have been migrated since, by another process.
-        if self._known is None or not self._known.counts_mails:
+        # One that is still the schema before may have been migrated since, by another process.
+        if self._known is None or not self._known.is_current:
             return self._prepare()
         return self._known
 
@@ -93,10 +91,11 @@ class TabledStore:
             if found not in self._supported():
                 raise SchemaMismatch(found, self._supported())
             ((origin,),), ((secret,),) = database.rows("get_meta", "origin"), database.rows("get_meta", "secret")
+            is_current = found == self._supported()[-1]
             if self._known is not None and self._known.origin == origin:
-                self._known.counts_mails = found >= _COUNTS_MAILS
+                self._known.is_current = is_current
             else:
-                self._known = Known(origin, bytes.fromhex(secret), counts_mails=found >= _COUNTS_MAILS)
+                self._known = Known(origin, bytes.fromhex(secret), is_current=is_current)
             return self._known
 
     def _schema(self, database: _Rows) -> int:
@@ -120,6 +119,6 @@ class TabledStore:
             except AnotherDatabase:
                 # Nothing is known yet; or what is behind a name of the host's has changed, as it does in its tests.
                 transaction = stack.enter_context(self._joined(connection, self._prepare(own), write=write))
-            if self._known is not None and not self._known.counts_mails:
+            if self._known is not None and not self._known.is_current:
                 self._prepare(own)  # it may have been migrated since, by another process
             yield transaction

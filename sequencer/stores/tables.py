@@ -14,6 +14,7 @@ from typing import Any
 
 from sequencer.core.errors import Conflict
 from sequencer.stores.codec import Row
+from sequencer.stores.door_table import DoorTable
 from sequencer.stores.enrollment_table import ACCOUNT, DOC, RESOURCE, TYPE, VERSION, EnrollmentTable, Rows
 from sequencer.stores.journal import MISSING
 from sequencer.stores.mail_table import MailTable
@@ -21,14 +22,15 @@ from sequencer.stores.mail_table import MailTable
 __all__ = ["Tables"]
 
 _NONE: tuple[int, ...] = ()
+_NUMBERED = ("sequences", "versions", "events", "suppressions", "tasks", "tokens", "webhooks", "deliveries")
 
 
-class Tables(EnrollmentTable, MailTable):
+class Tables(EnrollmentTable, MailTable, DoorTable):
     """All that a memory store holds."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._serials = {"sequences": 0, "versions": 0, "events": 0, "suppressions": 0, "tasks": 0}
+        self._serials = dict.fromkeys(_NUMBERED, 0)
         self._sequences: dict[Any, Row] = {}
         self._sequence_ids: dict[Any, Any] = {}
         self._versions: dict[Any, Row] = {}
@@ -53,21 +55,59 @@ class Tables(EnrollmentTable, MailTable):
 
     def find_sequence(self, account: str, key: str) -> Rows:
         id = self._sequence_ids.get((account, key))
-        return [] if id is None else [(id, *self._sequences[id][2:])]
+        return [] if id is None else [(id, *self._sequences[id][2:4])]
+
+    def find_sequence_of_id(self, account: str, id: int) -> Rows:
+        row = self._sequences.get(id)
+        return [] if row is None or row[0] != account else [(id,)]
 
     def add_sequence(self, account: str, key: str) -> int:
         id = self._serial("sequences")
         self._put(self._sequence_ids, (account, key), id)
-        self._put(self._sequences, id, (account, key, 0, ""))
+        self._put(self._sequences, id, (account, key, 0, "", None, None, None, None, None))
         return id
 
     def set_sequence(self, id: int, version_id: int, templates_digest: str) -> int:
-        self._put(self._sequences, id, (*self._sequences[id][:2], version_id, templates_digest))
+        row = self._sequences[id]
+        self._put(self._sequences, id, (*row[:2], version_id, templates_digest, *row[4:]))
+        return 1
+
+    def list_sequence(self, id: int, name: str, now: int, creator: str | None) -> int:
+        row = self._sequences[id]
+        _, creator_before, created_at, *_ = row[4:]
+        created_at = now if created_at is None else created_at
+        self._put(self._sequences, id, (*row[:4], name, creator_before or creator, created_at, now, None))
+        return 1
+
+    def lock_sequence(self, id: int) -> Rows:
+        return [(id,)]
+
+    def unlist_sequence(self, id: int, now: int) -> int:
+        row = self._sequences[id]
+        if row[2] == 0:
+            return 0
+        self._put(self._sequences, id, (*row[:2], 0, *row[3:7], now, now))
         return 1
 
     def list_sequences(self, account: str) -> Rows:
-        found = sorted(row[1:3] for row in self._sequences.values() if row[0] == account)
+        found = sorted(row[1:3] for row in self._sequences.values() if row[0] == account and row[2])
         return [(version_id,) for _, version_id in found]
+
+    def listed_of_ids(self, several: Iterable[int], account: str) -> Rows:
+        found = ((id, self._sequences.get(id)) for id in sorted(set(several)))
+        return [self._shown(id, row) for id, row in found if row is not None and row[0] == account]
+
+    def listed_sequences(self, account: str, name: str | None, limit: int, offset: int) -> Rows:
+        found = (
+            self._shown(id, row)
+            for id, row in sorted(self._sequences.items())
+            if row[0] == account and row[2] and name in (None, row[4])
+        )
+        return list(found)[offset : offset + limit]
+
+    def _shown(self, id: int, row: Row) -> Row:
+        newest = row[2] or max(each for each, version in self._versions.items() if version[1] == id)
+        return (id, newest, *row[5:])
 
     def find_version(self, sequence_id: int, digest: str) -> Rows:
         id = self._version_ids.get((sequence_id, digest))

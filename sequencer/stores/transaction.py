@@ -18,7 +18,7 @@ from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.errors import StoreError
 from sequencer.core.events import Event, Subject
 from sequencer.core.instants import from_microseconds, to_microseconds
-from sequencer.core.sequence import Sequence, SequenceVersion, Template
+from sequencer.core.sequence import SequenceVersion
 from sequencer.core.values import Identifier
 from sequencer.engine.storage import ALL_ACCOUNTS, Account, Counts, Held, Who
 from sequencer.stores.codec import (
@@ -31,10 +31,12 @@ from sequencer.stores.codec import (
     encode_personal,
     encode_progress,
 )
-from sequencer.stores.contents import content_of, keyed_hash, sequence_of
+from sequencer.stores.contents import keyed_hash
+from sequencer.stores.door_records import whose
 from sequencer.stores.mails import mail_changes
-from sequencer.stores.records import MOST, Database, Known, Records, fits
+from sequencer.stores.records import MOST, fits
 from sequencer.stores.records_codec import changes_state, decode_event, encode_event, references
+from sequencer.stores.sequence_records import SequenceRecords
 
 __all__ = ["StoreTransaction", "claim_key"]
 
@@ -47,8 +49,10 @@ def claim_key(row: Row) -> tuple[int, int]:
     return look_at, row[0]
 
 
-def _whose(account: Any) -> str | None:
-    return None if account is ALL_ACCOUNTS else encode_id(account)
+# The places of the columns in an enrollment's row.
+_SEQUENCE, _TYPE, _RESOURCE, _ADDRESS, _STATE = 2, 4, 5, 6, 7
+# Whose ids are meant where ids are given without a type.
+_SELL_TYPES = ("lead", "contact")
 
 
 def _decided(
@@ -69,86 +73,8 @@ def _decided(
     return "save", values
 
 
-class StoreTransaction(Records):
+class StoreTransaction(SequenceRecords):
     """One transaction; see `sequencer.engine.storage.Transaction` for what each method means."""
-
-    def __init__(self, database: Database, known: Known, *, behind: bool = False) -> None:
-        super().__init__(database, known, behind=behind)
-        # Versions that this transaction has read or made: nobody else may rely on them before the commit.
-        self.versions: dict[int, SequenceVersion] = {}
-
-    # -- sequences ---------------------------------------------------------------------------------------------
-
-    def save_version(self, account: Account, sequence: Sequence, now: DateTime) -> SequenceVersion:
-        """The version with this content under the sequence's key: the stored one, or a new one."""
-        database, owner = self._database, encode_id(account)
-        content = content_of(sequence)
-        found = database.row("find_sequence", owner, sequence.key)
-        stored = None if found is None else database.row("find_version", found[0], content.digest)
-        if found is None or stored is None or found[1:] != (stored[0], content.templates_digest):
-            # Something has to be written: by one at a time.
-            self.lock(("sequence", owner, sequence.key))
-            found = database.row("find_sequence", owner, sequence.key)
-            if found is None:
-                found = (database.add("add_sequence", owner, sequence.key), 0, "")
-            stored = database.row("find_version", found[0], content.digest)
-        sequence_id, current, templates_digest = found
-        if stored is None:
-            ((last,),) = database.rows("last_version", sequence_id)
-            number = last + 1
-            version_id = database.add(
-                "add_version", sequence_id, number, content.digest, content.text, to_microseconds(now)
-            )
-        else:
-            version_id, number = stored
-        if templates_digest != content.templates_digest:
-            database.run("drop_templates", sequence_id)
-            database.many(
-                "add_template",
-                [(sequence_id, encode_id(id), each.subject, each.body) for id, each in sequence.templates.items()],
-            )
-        if (version_id, content.templates_digest) != (current, templates_digest):
-            database.run("set_sequence", sequence_id, version_id, content.templates_digest)
-        return self._version(version_id)
-
-    def current_version(self, account: Account, key: str) -> SequenceVersion | None:
-        """The current version of a sequence; None for an unknown key."""
-        found = self._database.row("find_sequence", encode_id(account), key)
-        return None if found is None else self._version(found[1])
-
-    def find_version(self, account: Account, sequence: Sequence) -> SequenceVersion | None:
-        """The stored version with this content under the sequence's key."""
-        found = self._database.row("find_sequence", encode_id(account), sequence.key)
-        stored = None if found is None else self._database.row("find_version", found[0], content_of(sequence).digest)
-        return None if stored is None else self._version(stored[0])
-
-    def last_version(self, version: SequenceVersion) -> int:
-        """The number of the newest version of a version's sequence."""
-        ((last,),) = self._database.rows("last_version", version.sequence_id)
-        return int(last)
-
-    def sequences(self, account: Account) -> list[SequenceVersion]:
-        """The current version of every sequence, by key."""
-        return [self._version(id) for (id,) in self._database.rows("list_sequences", encode_id(account))]
-
-    def template(self, sequence_id: int, template_id: Identifier) -> Template | None:
-        """The text behind a template id of a sequence, as last saved."""
-        found = self._database.row("get_template", sequence_id, encode_id(template_id))
-        return None if found is None else Template(*found)
-
-    def _version(self, id: int) -> SequenceVersion:
-        version = self._known.versions.get(id) or self.versions.get(id)
-        if version is None:
-            found = self._database.row("get_version", id)
-            if found is None:
-                raise StoreError(f"the store does not hold version {id}, which it refers to")
-            id, key, number, sequence_id, digest, text = found
-            contents = self._known.contents
-            content = contents.get(digest)
-            if content is None:
-                content = contents.setdefault(digest, sequence_of(text))
-            version = self.versions[id] = SequenceVersion(id, key, number, content, sequence_id)
-        return version
 
     # -- enrollments -------------------------------------------------------------------------------------------
 
@@ -166,9 +92,8 @@ class StoreTransaction(Records):
                 for kind, value in references(event):
                     # An idempotency key belongs to whoever was first.
                     rows["refer_once"].append((encode_id(enrollment.account), kind, value, enrollment.id))
-            if self._known.counts_mails:
-                for name, values in mail_changes(enrollment, events):
-                    rows.setdefault(name, []).append(values)
+            for name, values in mail_changes(enrollment, events):
+                rows.setdefault(name, []).append(values)
         for name, each in rows.items():
             self._database.many(name, each)
 
@@ -227,7 +152,7 @@ class StoreTransaction(Records):
 
     def claim(self, now: DateTime, limit: int, lease_seconds: float, account: Any = ALL_ACCOUNTS) -> list[Held]:
         """Up to `limit` enrollments that have to be looked at, claimed until now + lease; soonest first."""
-        database, whose = self._database, _whose(account)
+        database, owner = self._database, whose(account)
         limit = min(max(limit, 0), MOST)
         at = to_microseconds(now)
         lease = round(lease_seconds * 1_000_000)
@@ -243,7 +168,7 @@ class StoreTransaction(Records):
                 ("leases_ahead", ahead),
                 ("decisions_ahead", until),
             )
-            for row in database.rows(name, bound, limit, whose)
+            for row in database.rows(name, bound, limit, owner)
         }
         rows = sorted(found.values(), key=claim_key)[:limit]
         claims = {row[0]: (until, row[11] + 1, row[12]) for row in rows}
@@ -283,8 +208,7 @@ class StoreTransaction(Records):
 
     def next_wake(self, account: Any = ALL_ACCOUNTS) -> DateTime | None:
         """The earliest instant at which any enrollment has to be looked at."""
-        whose = _whose(account)
-        found = [row[0] for name in ("next_lease", "next_waiting") for row in self._database.rows(name, whose)]
+        found = [row[0] for name in ("next_lease", "next_waiting") for row in self._database.rows(name, whose(account))]
         return from_microseconds(min(found)) if found else None
 
     def ongoing(
@@ -357,20 +281,65 @@ class StoreTransaction(Records):
         resource: Resource | None = None,
         state: str | None = None,
         sequence_id: int | None = None,
+        resource_type: str | None = None,
+        resource_ids: Collection[Identifier] | None = None,
+        ids: Collection[int] | None = None,
+        address: str | None = None,
         after: int | None = None,
+        offset: int = 0,
         limit: int = 100,
     ) -> list[Enrollment]:
-        """Enrollments in the order of their ids, from the one after `after`."""
+        """Enrollments in the order of their ids."""
         if not fits(after, sequence_id):
             return []
-        values = (encode_id(account), after or 0, min(max(limit, 0), MOST), state, sequence_id)
+        owner, offset, limit = encode_id(account), min(max(offset, 0), MOST), min(max(limit, 0), MOST)
+        after = after or 0
         if resource is not None:
-            rows = self._database.rows("page_of_resource", *values, resource.type, encode_id(resource.id))
-        elif state is not None and state != "finished":
-            rows = self._database.rows("page_of_ongoing", *values)
+            if resource_type not in (None, resource.type) or (
+                resource_ids is not None and resource.id not in resource_ids
+            ):
+                return []
+            resource_type, resource_ids = resource.type, [resource.id]
+        resources = None if resource_ids is None else list(map(encode_id, resource_ids))
+        database = self._database
+        if ids is not None or address is not None:
+            # They are few: what else has to hold of them is seen here.
+            if ids is None:
+                rows = database.rows("of_address", owner, address)
+            else:
+                several = [id for id in ids if fits(id)]
+                rows = database.rows_about("of_ids", several, owner) if several else []
+            wanted = {_TYPE: resource_type, _ADDRESS: address, _STATE: state, _SEQUENCE: sequence_id}
+            rows = [
+                row
+                for row in rows
+                if row[0] > after
+                and all(value in (None, row[at]) for at, value in wanted.items())
+                and (resources is None or row[_RESOURCE] in resources)
+            ][offset : offset + limit]
+        elif resources is not None:
+            types = _SELL_TYPES if resource_type is None else (resource_type,)
+            upto = min(offset + limit, MOST)
+            found = [
+                row
+                for type in types
+                for row in (
+                    database.rows_about("page_of_resources", resources, owner, after, upto, state, sequence_id, type)
+                    if resources
+                    else ()
+                )
+            ]
+            rows = sorted(found)[offset:upto]
         else:
-            rows = self._database.rows("page", *values)
+            name = "page" if self._known.is_current else "page_before"
+            name = "page_of_ongoing" if state not in (None, "finished") else name
+            rows = database.rows(name, owner, after, limit, state, sequence_id, offset, resource_type)
         return self._enrollments(rows)
+
+    def due(self, account: Account, now: DateTime, *, offset: int = 0, limit: int = 100) -> list[Enrollment]:
+        """The active enrollments that wait for a worker, the longest first; looked at, not claimed."""
+        page = (min(max(limit, 0), MOST), encode_id(account), min(max(offset, 0), MOST))
+        return self._enrollments(self._database.rows("look_waiting", to_microseconds(now), *page))
 
     def blocked(
         self, account: Account, reason: str, *, sequence_id: int | None = None, after: int | None = None, limit: int
@@ -401,15 +370,15 @@ class StoreTransaction(Records):
 
     def counts(self, now: DateTime, most: int, account: Any = ALL_ACCOUNTS) -> Counts:
         """How much waits, runs and stands still at `now`, each counted up to `most`."""
-        database, whose = self._database, _whose(account)
+        database, owner = self._database, whose(account)
         at, most = to_microseconds(now), min(max(most, 0), MOST)
 
         def count(name: str, *values: int) -> int:
-            ((found,),) = database.rows(name, *values, most, whose)
+            ((found,),) = database.rows(name, *values, most, owner)
             return int(found)
 
-        waiting, lease = (database.row(name, whose) for name in ("next_waiting", "next_lease"))
-        active, blocked = (database.rows("count_standing", state, most, whose) for state in ("active", "blocked"))
+        waiting, lease = (database.row(name, owner) for name in ("next_waiting", "next_lease"))
+        active, blocked = (database.rows("count_standing", state, most, owner) for state in ("active", "blocked"))
         return Counts(
             due=count("count_waiting", at),
             oldest_due_at=None if waiting is None or waiting[0] > at else from_microseconds(waiting[0]),

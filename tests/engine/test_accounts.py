@@ -46,13 +46,18 @@ def test_s7_ids_of_others_are_not_found(doors):
         lambda: theirs.statistics("mails"),
         lambda: theirs.enroll("mails", lead(2)),
         lambda: theirs.delete_sequence("mails"),
+        lambda: theirs.stored_sequence(mine.version.sequence_id),
+        lambda: theirs.replace_sequence(mine.version.sequence_id, mails()),
+        lambda: theirs.enroll(mine.version.sequence_id, lead(2)),
     )
     for attempt in doing:
         with pytest.raises(NotFound):
             attempt()
     assert ours.get(mine.id) == mine
     assert theirs.enrollments() == ()
-    assert theirs.sequences() == ()
+    assert theirs.enrollments(ids=[mine.id]) == theirs.enrollments(address="ada@example.com") == theirs.due() == ()
+    assert theirs.sequences() == theirs.stored_sequences() == ()
+    assert theirs.stored_sequences(ids=[mine.version.sequence_id], deleted=True) == ()
     assert theirs.finish_ongoing(lead()) == ()
     assert theirs.reassign(lead(), actor_id=5) == ()
     assert theirs.erase(lead()) == 0

@@ -49,11 +49,11 @@ def tables(crm):
 
 def test_sequencer_migrate(crm):
     """The tables are made once; before, it can be seen what will be done, as a count and as SQL."""
-    assert called("sequencer_migrate", "--dry-run") == "2 migration(s) to apply.\n"
+    assert called("sequencer_migrate", "--dry-run") == "3 migration(s) to apply.\n"
     assert "CREATE TABLE" in called("sequencer_migrate", "--sql")
     assert not tables(crm)
 
-    assert called("sequencer_migrate") == "2 migration(s) applied.\n"
+    assert called("sequencer_migrate") == "3 migration(s) applied.\n"
     assert tables(crm)
     assert called("sequencer_migrate") == "The tables are up to date.\n"
     assert called("sequencer_migrate", "--sql") == ""

@@ -57,7 +57,9 @@ VERBS: dict[str, Callable[..., Any]] = {
     "block": lambda engine, of, **given: engine.block(of.id, **given),
     "complete_task": lambda engine, of, **given: engine.complete_task(of.task_id, **given),
     "counters": lambda engine, of, **given: engine.counters(**given),
+    "create_sequence": lambda engine, of, **given: engine.create_sequence(sequence(f"new {of.verb}"), **given),
     "delete_sequence": lambda engine, of, **given: engine.delete_sequence(of.verb, **given),
+    "due": lambda engine, of, **given: engine.due(**given),
     "enroll": lambda engine, of, **given: engine.enroll(of.verb, Resource("lead", "new"), **given),
     "enroll_many": lambda engine, of, **given: engine.enroll_many(of.verb, [Resource("lead", "newer")], **given),
     "enrollments": lambda engine, of, **given: engine.enrollments(**given),
@@ -72,15 +74,21 @@ VERBS: dict[str, Callable[..., Any]] = {
     "migrate": lambda engine, of, **given: engine.migrate(
         engine.plan_migration(of.verb, sequence(of.verb, mails=2), **given), **given
     ),
+    "overdue": lambda engine, of, **given: engine.overdue(**given),
     "plan_migration": lambda engine, of, **given: engine.plan_migration(of.verb, sequence(of.verb, mails=2), **given),
     "purge": lambda engine, of, **given: engine.purge(finished_before=MONDAY.add(days=9), **given),
     "reassign": lambda engine, of, **given: engine.reassign(of.resource, actor_id=8, **given),
+    "replace_sequence": lambda engine, of, **given: engine.replace_sequence(
+        engine.stored_sequence(of.verb, **given).id, sequence(of.verb, mails=3), **given
+    ),
     "resume": lambda engine, of, **given: engine.resume(of.id, **given),
     "resume_blocked": lambda engine, of, **given: engine.resume_blocked("paused", sequence=of.verb, **given),
     "save": lambda engine, of, **given: engine.save(sequence(of.verb, mails=3), **given),
     "sequences": lambda engine, of, **given: engine.sequences(**given),
     "skip": lambda engine, of, **given: engine.skip(of.id, **given),
     "statistics": lambda engine, of, **given: engine.statistics(of.verb, **given),
+    "stored_sequence": lambda engine, of, **given: engine.stored_sequence(of.verb, **given),
+    "stored_sequences": lambda engine, of, **given: engine.stored_sequences(**given),
     "suppress": lambda engine, of, **given: engine.suppress("suppress@example.org", **given),
     "suppressed": lambda engine, of, **given: engine.suppressed(**given),
     "tasks": lambda engine, of, **given: engine.tasks(limit=1000, **given),
@@ -90,8 +98,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     ),
 }
 READS = {
-    "counters", "enrollments", "events", "explain", "get", "history", "plan_migration", "sequences", "statistics",
-    "suppressed", "tasks",
+    "counters", "due", "enrollments", "events", "explain", "get", "history", "overdue", "plan_migration", "sequences",
+    "statistics", "stored_sequence", "stored_sequences", "suppressed", "tasks",
 }  # fmt: skip
 
 

@@ -1,27 +1,15 @@
-"""What the stores count of the mails in actors' names, and the schema from before they did (laws E5, S5)."""
+"""What the stores count of the mails in actors' names (law E5)."""
 
 from __future__ import annotations
 
-import logging
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
-import attrs
 import pytest
 
-from sequencer import AutomatedEmail, Calendar, Cap, Engine, Hours, ManualClock, RecordingMailer, Row, Sequence, Step
-from sequencer.core.enrollment import Resource
-from sequencer.core.sequence import Template
 from sequencer.core.signals import Due, EmailFailed, EmailPending, EmailSent, Finish, Reassign, Resume, Withdraw
-from sequencer.stores import postgres, sqlite
 from sequencer.stores.memory import MemoryStore
-from sequencer.stores.postgres import PostgresStore
 from sequencer.stores.sqlite import SQLiteStore
-from sequencer.stores.statements import migrations
 from sequencer.testing.contracts.workbench import DUE, NOW, begun, do, later
 from tests import postgres as server
 
@@ -212,101 +200,3 @@ def test_e5_a_clock_that_was_ahead(store):
     assert left(store, ahead=later(minutes=4)) == [(1, 0, "sent", NOW)]
     assert left(store, ahead=later(minutes=4), now=later(days=31)) == [(1, 0, "sent", NOW)]
     assert left(store) == []
-
-
-# -- schema 1
-
-
-MAILS = Sequence(
-    "mails",
-    [Step(AutomatedEmail(1)), Step(AutomatedEmail(1), Hours(1))],
-    templates={1: Template("Hello", "There")},
-    calendar=Calendar("UTC"),
-)
-
-
-def tables_of_file(path: Any) -> set[str]:
-    with closing(sqlite3.connect(path)) as connection:
-        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-
-
-def tables_of_schema(schema: str) -> set[str]:
-    with server.connect() as connection:
-        named = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (schema,))
-        return {name for (name,) in named}
-
-
-@attrs.frozen
-class Old:
-    """A store as the release before this one made it: how to open it, and which tables it has."""
-
-    open: Callable[..., Any]
-    tables: Callable[[], set[str]]
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def old(request, tmp_path, monkeypatch):
-    module: Any
-    if request.param == "sqlite":
-        path = tmp_path / "old.db"
-        module, made = sqlite, Old(partial(SQLiteStore, path), partial(tables_of_file, path))
-    else:
-        schema = server.new_schema()
-        opened = partial(PostgresStore, server.server(), schema=schema)
-        module, made = postgres, Old(opened, partial(tables_of_schema, schema))
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "SCHEMA", 1)
-        patch.setattr(module, "migrations", lambda dialect: migrations(dialect)[:1])
-        made.open().close()
-    return made
-
-
-def begin(old: Old, **cap: Any) -> tuple[Engine, RecordingMailer, ManualClock]:
-    mailer, clock = RecordingMailer(), ManualClock(NOW)
-    engine = Engine(old.open(), mailer=mailer, clock=clock, cap=Cap(**cap))
-    return engine, mailer, clock
-
-
-def rows(start: int, count: int) -> list[Row]:
-    return [
-        Row(Resource("lead", n, email=f"{n}@example.com"), actor_id='a "b", c') for n in range(start, start + count)
-    ]
-
-
-def test_s5_this_release_runs_on_the_schema_before_it(old, caplog):
-    """On schema 1 everything works, without caps, which is said once; the schema stays as it is (S5)."""
-    engine, mailer, clock = begin(old, emails=1)
-    engine.enroll_many(MAILS, rows(0, 3))
-    with caplog.at_level(logging.WARNING, "sequencer"):
-        engine.run_until(clock.now() + timedelta(hours=3))
-    engine.finish_ongoing(Resource("lead", 0))
-    assert engine.purge(finished_before=clock.now() + timedelta(hours=1)) == 3
-
-    assert len(mailer.sent) == 6
-    assert [record.message for record in caplog.records if "run `migrate`" in record.message] == [
-        "this store's schema is older than caps on mails, so there are none: run `migrate`"
-    ]
-    assert "sequencer_mails" not in old.tables()
-    engine.store.close()
-
-
-def test_s5_migrating_takes_over_what_has_left(old):
-    """`migrate` loses nothing: histories stay, and what has left in an actor's name counts from then on (S5, E5)."""
-    engine, mailer, clock = begin(old, emails=3)
-    engine.enroll_many(MAILS, rows(0, 3))
-    engine.tick()
-    before = {each.id: (each, engine.history(each.id)) for each in engine.enrollments()}
-    migrating = old.open(check=False)
-    assert len(migrating.migrate()) == 1
-    migrating.close()
-
-    # The process that is running begins to count by itself: the window is full.
-    assert {each.id: (each, engine.history(each.id)) for each in engine.enrollments()} == before
-    clock.move(hours=1)
-    engine.tick()
-    assert len(mailer.sent) == 3
-    assert "at most 3 mails" in (engine.get(1).steps[1].not_before_reason or "")
-    clock.move(hours=24)
-    engine.tick()
-    assert len(mailer.sent) == 6
-    engine.store.close()

@@ -186,7 +186,7 @@ def _cut_inside(store, transaction, *, write):
 
 def test_a_connection_that_was_cut_on_the_schema_before(schema, monkeypatch):
     """A store on the schema before this one, which it asks for at each call, gets over a cut connection, too."""
-    _of_schema(1, schema, monkeypatch)
+    _of_schema(SCHEMA - 1, schema, monkeypatch)
     store = PostgresStore(postgres.server(), schema=schema)
     cut(store)
     with contextlib.suppress(StoreError):
@@ -367,7 +367,7 @@ def test_many_open_an_empty_schema_at_once(schema):
 
 def test_many_migrate_at_once(schema, monkeypatch):
     """Of threads that migrate at the same moment one does it, and the others find it done."""
-    _of_schema(1, schema, monkeypatch)
+    _of_schema(SCHEMA - 1, schema, monkeypatch)
     # Some of them know which store it is, and others do not yet.
     stores = [PostgresStore(postgres.server(), schema=schema, lock_timeout=60, check=n % 2 == 0) for n in range(4)]
     barrier, applied = threading.Barrier(4), []
@@ -534,6 +534,9 @@ INDEXES = {
     "mails_left": "sequencer_mails_actor",
     "mails_expected": "sequencer_mails_actor", "get": "sequencer_enrollments_pkey", "events": "sequencer_events_",
     "find": "sequencer_refs_pkey", "get_report": "sequencer_reports_pkey", "list_tasks": "sequencer_tasks_listed",
+    "page_of_resources": "sequencer_enrollments_resource",
+    "of_address": "sequencer_enrollments_address", "of_ids": "sequencer_enrollments_pkey", "look_waiting": _NEXT,
+    "token_of_digest": "sequencer_tokens_digest_key",
 }  # fmt: skip
 
 

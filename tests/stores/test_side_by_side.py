@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from sequencer.core.enrollment import Resource
-from sequencer.core.errors import Conflict, IllegalTransition
+from sequencer.core.errors import Conflict, IllegalTransition, SequenceExists
 from sequencer.core.lifecycle import advance, enroll
 from sequencer.core.sequence import Template
 from sequencer.core.signals import Block, Due, EmailSent, Finish, Handling, Migrate, Resume, Skip, TaskCreated
@@ -66,7 +66,7 @@ class SideBySide(RuleBasedStateMachine):
             with contextlib.suppress(Refusal), store.transaction() as transaction:
                 try:
                     answer = work(transaction)
-                except Conflict:
+                except (Conflict, SequenceExists):
                     answer = "conflict"
                     raise Refusal from None
                 if fails:
@@ -268,6 +268,35 @@ class SideBySide(RuleBasedStateMachine):
 
     @rule(
         account=ACCOUNTS,
+        limit=LIMITS,
+        offset=st.integers(0, 3),
+        narrowing=st.fixed_dictionaries(
+            {},
+            optional={
+                "resource_type": st.sampled_from(["lead", "contact"]),
+                "resource_ids": st.lists(st.sampled_from([1, "1", 2])),
+                "ids": st.lists(st.integers(0, 6)),
+                "address": ADDRESSES,
+                "state": st.sampled_from(["active", "blocked", "finished"]),
+            },
+        ),
+    )
+    def narrow(self, account, limit, offset, narrowing):
+        self.both(lambda transaction: transaction.enrollments(account, limit=limit, offset=offset, **narrowing))
+        self.both(lambda transaction: transaction.due(account, self.now, limit=limit, offset=offset))
+
+    @rule(account=ACCOUNTS, sequence_id=st.integers(1, 3), sequence=st.none() | SEQUENCES, fails=FAILS)
+    def delete_sequence(self, account, sequence_id, sequence, fails):
+        def work(transaction):
+            if transaction.sequence_id(account, sequence_id) is not None:
+                transaction.delete_sequence(sequence_id, self.now)
+            if sequence is not None:
+                transaction.save_version(account, sequence, self.now, creator_id=sequence_id, only_new=True)
+
+        self.both(work, fails=fails)
+
+    @rule(
+        account=ACCOUNTS,
         resource=st.none() | RESOURCES,
         address=st.none() | ADDRESSES,
         sequence_id=st.none() | st.integers(1, 3),
@@ -295,6 +324,8 @@ class SideBySide(RuleBasedStateMachine):
                         [transaction.get(each.id) for each in enrollments],
                         [transaction.events(each.id) for each in enrollments],
                         transaction.sequences(account),
+                        transaction.stored_sequences(account, range(5)),
+                        transaction.listed_sequences(account),
                         [transaction.statistics(account, n) for n in range(1, 4)],
                         transaction.suppressions(account),
                         transaction.tasks(account, status=None),

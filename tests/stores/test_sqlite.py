@@ -430,7 +430,7 @@ def test_what_was_erased_is_not_in_the_file(path):
 # These look at every row of what they are about, and say so: pages of a list, and what the schema is.
 _WALKS = {
     "our_tables", "schema_table", "schema_version", "last_event", "suppressions", "count_standing",
-    "count_everything", "count_states", "last_change", "accounts",
+    "count_everything", "count_states", "last_change", "accounts", "list_tokens", "list_webhooks",
 }  # fmt: skip
 
 

@@ -1,0 +1,127 @@
+"""Tokens, webhooks and deliveries, in the memory store.
+
+Each method is the counterpart of the SQL statement of the same name; see `sqlite.sql` for what it means.
+"""
+
+# ruff: noqa: D102 - what the methods mean is written once, beside the statements
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from sequencer.core.errors import Conflict
+from sequencer.stores.codec import Row
+from sequencer.stores.journal import MISSING, Journal
+
+__all__ = ["DoorTable"]
+
+_WEBHOOK, _ENROLLMENT, _EVENT, _BODY, _STATE, _ATTEMPTS, _DUE, _ERROR = range(1, 9)
+
+
+class DoorTable(Journal):
+    """What the doors to the outside need, by id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tokens: dict[Any, Row] = {}
+        self._token_ids: dict[Any, int] = {}
+        self._webhooks: dict[Any, Row] = {}
+        self._deliveries: dict[Any, Row] = {}
+        self._arriving: dict[Any, int] = {}
+
+    def _serial(self, table: str) -> int:
+        raise NotImplementedError
+
+    # -- tokens ------------------------------------------------------------------------------------------------
+
+    def add_token(self, account: str, digest: str, *values: Any) -> int:
+        if digest in self._token_ids:
+            raise Conflict("there is a token with this hash already; nothing was stored")
+        id = self._serial("tokens")
+        self._put(self._token_ids, digest, id)
+        self._put(self._tokens, id, (id, account, *values, None, digest))
+        return id
+
+    def token_of_digest(self, digest: str) -> list[Row]:
+        id = self._token_ids.get(digest)
+        return [] if id is None else [self._tokens[id]]
+
+    def list_tokens(self, account: str | None) -> list[Row]:
+        return [row[:-1] for _, row in sorted(self._tokens.items()) if account in (None, row[1])]
+
+    def revoke_token(self, id: int, revoked_at: int, account: str | None) -> int:
+        row = self._tokens.get(id)
+        if row is None or row[6] is not None or account not in (None, row[1]):
+            return 0
+        self._put(self._tokens, id, (*row[:6], revoked_at, row[7]))
+        return 1
+
+    # -- webhooks ----------------------------------------------------------------------------------------------
+
+    def add_webhook(self, *row: Any) -> int:
+        id = self._serial("webhooks")
+        self._put(self._webhooks, id, (id, *row))
+        return id
+
+    def list_webhooks(self, account: str | None) -> list[Row]:
+        return [row for _, row in sorted(self._webhooks.items()) if account in (None, row[1])]
+
+    def remove_webhook(self, id: int, account: str | None) -> int:
+        row = self._webhooks.get(id)
+        if row is None or account not in (None, row[1]):
+            return 0
+        self._put(self._webhooks, id, MISSING)
+        return 1
+
+    def remove_deliveries(self, webhook_id: int) -> int:
+        found = [id for id, row in self._deliveries.items() if row[_WEBHOOK] == webhook_id]
+        return sum(map(self.drop_delivery, found))
+
+    def add_delivery(self, webhook_id: int, enrollment_id: int, event_id: int, body: str, due_at: int) -> int:
+        if (webhook_id, event_id) in self._arriving:
+            raise Conflict(f"event {event_id} is on its way to webhook {webhook_id} already; nothing was stored")
+        id = self._serial("deliveries")
+        self._put(self._arriving, (webhook_id, event_id), id)
+        self._put(self._deliveries, id, (id, webhook_id, enrollment_id, event_id, body, "waiting", 0, due_at, ""))
+        return id
+
+    def due_deliveries(self, webhook_id: int, at: int, limit: int) -> list[Row]:
+        firsts: dict[int, Row] = {}
+        for _, row in sorted(self._deliveries.items()):
+            if row[_WEBHOOK] == webhook_id and row[_STATE] == "waiting":
+                firsts.setdefault(row[_ENROLLMENT], row)
+        due = [row for row in firsts.values() if row[_DUE] <= at]
+        return sorted(due, key=lambda row: (row[_DUE], row[0]))[:limit]
+
+    def next_delivery(self) -> list[Row]:
+        waiting = (row for row in self._deliveries.values() if row[_STATE] == "waiting")
+        return [(min((row[_DUE] for row in waiting if row[_WEBHOOK] in self._webhooks), default=None),)]
+
+    def drop_delivery(self, id: int) -> int:
+        row = self._deliveries.get(id)
+        if row is None:
+            return 0
+        self._put(self._arriving, (row[_WEBHOOK], row[_EVENT]), MISSING)
+        self._put(self._deliveries, id, MISSING)
+        return 1
+
+    def set_delivery(self, id: int, state: str, attempts: int, due_at: int, error: str) -> int:
+        row = self._deliveries.get(id)
+        if row is None:
+            return 0
+        self._put(self._deliveries, id, (*row[:_STATE], state, attempts, due_at, error))
+        return 1
+
+    def list_deliveries(
+        self, state: str, after: int, limit: int, account: str | None, webhook_id: int | None
+    ) -> list[Row]:
+        found = (
+            row
+            for id, row in sorted(self._deliveries.items())
+            if row[_STATE] == state
+            and id > after
+            and account in (None, self._webhooks[row[_WEBHOOK]][1])
+            and webhook_id in (None, row[_WEBHOOK])
+        )
+        return list(itertools.islice(found, limit))
