@@ -143,7 +143,7 @@ def test_a_store_that_fails_refuses_no_row(run, inbound, monkeypatch):
         enroll_rows(transaction, *arguments)
         raise StoreError("SQLite: database or disk is full")
 
-    monkeypatch.setattr("sequencer.engine.engine.enroll_rows", failing)
+    monkeypatch.setattr("sequencer.engine.verbs.enrollments.enroll_rows", failing)
     Path("leads.csv").write_text(LEADS, encoding="utf-8")
 
     done = run("enroll", inbound, "--leads", "leads.csv", "--db", "crm.db")

@@ -74,7 +74,7 @@ def test_s7_an_account_counts_only_its_own(engine, mailer, clock):
 
 def test_counting_ends_and_says_so(engine, monkeypatch):
     """A count that has come as far as counting goes is named, since there may be more (S4)."""
-    monkeypatch.setattr("sequencer.engine.engine.MOST", 3)
+    monkeypatch.setattr("sequencer.engine.verbs.reads.MOST", 3)
     monkeypatch.setattr(counters, "MOST", 3)
     for i in range(5):
         id = engine.enroll(mails(), lead(i, f"{i}@example.com")).id

@@ -166,7 +166,10 @@ def test_l9_many_are_enrolled_as_one_after_another(kept, policy, before, rows, b
         lived(own, other, clock, sequence, before)
         starts = [starting(clock, row) for row in rows]
         if how == "many":
-            with patch("sequencer.engine.engine._BULK", bulk), patch("sequencer.engine.enrolling._FEW", bulk):
+            with (
+                patch("sequencer.engine.verbs.enrollments._BULK", bulk),
+                patch("sequencer.engine.enrolling._FEW", bulk),
+            ):
                 answers.append(told(own, own.enroll_many(sequence, starts)))
         else:
             answers.append(told(own, one_by_one(own, sequence, starts)))

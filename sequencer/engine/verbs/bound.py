@@ -1,0 +1,133 @@
+"""What every verb works through: the store, the clock, the account of the engine, and one way to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from pendulum import DateTime
+
+from sequencer.core.calendar import Calendar
+from sequencer.core.enrollment import Enrollment
+from sequencer.core.errors import Conflict, InvalidInput, NotFound, Outdated
+from sequencer.core.instants import to_instant
+from sequencer.core.lifecycle import advance
+from sequencer.core.sequence import Sequence, SequenceVersion
+from sequencer.core.signals import Request
+from sequencer.core.timeline import seen_at
+from sequencer.core.values import Identifier, to_identifier, to_line, to_whole
+from sequencer.engine.board import Board
+from sequencer.engine.feeding import Feed
+from sequencer.engine.ports import Clock
+from sequencer.engine.reports import is_own
+from sequencer.engine.results import Outcome, Row
+from sequencer.engine.storage import AmbientStore, Held, Store, StoredSequence, Transaction
+from sequencer.engine.verbs.given import must_be_resource, must_be_sequence, name_of
+from sequencer.engine.worker import Worker
+
+
+class Bound:
+    """An engine's inside. A verb reads the clock once, is one transaction, and sees one account only (S1, S2, S7)."""
+
+    store: Store
+    clock: Clock
+    _account: Identifier | None
+    # What ticks, counts and events are about: the account, or ALL_ACCOUNTS for an engine that is not bound to one.
+    _scope: Any
+    _worker: Worker
+    _ambient: AmbientStore | None
+    _feed: Feed | None
+    _board: Board
+
+    def _now(self) -> DateTime:
+        return to_instant(self.clock.now(), "clock.now()")
+
+    @contextmanager
+    def _transaction(self, connection: Any) -> Iterator[Transaction]:
+        with self.store.transaction(connection) as transaction:
+            if self._feed is not None and self._ambient is not None:
+                # Not when the engine was made: that may be while the host starts, and its tests roll everything back.
+                self._feed.begin(transaction)
+            yield transaction
+        if connection is None and self._feed is not None:
+            if self._ambient is None:
+                self._feed.tell()
+            else:
+                self._ambient.after_commit(self._feed.tell)
+
+    def _reading(self, connection: Any) -> AbstractContextManager[Transaction]:
+        return self.store.transaction(connection, write=False)
+
+    def _held(self, transaction: Transaction, id: int, revision: int | None = None) -> Held:
+        if isinstance(id, bool) or not isinstance(id, int):
+            raise InvalidInput(f"needs the whole number that `enroll` gave, got {id!r}", path="id", code="invalid_type")
+        held = transaction.get(id) if 0 < id < 2**63 else None
+        if held is None or not is_own(held.enrollment, self._account):
+            raise NotFound("enrollment", id)
+        if revision is not None and held.enrollment.revision != to_whole(revision, "revision", least=0, most=2**63 - 1):
+            raise Outdated(revision, held.enrollment.revision)
+        return held
+
+    def _all_seen(self, found: Iterable[Enrollment]) -> tuple[Enrollment, ...]:
+        now = self._now()
+        return tuple(seen_at(each, now) for each in found)
+
+    def _seen(self, enrollment: Enrollment) -> Enrollment:
+        return seen_at(enrollment, self._now())
+
+    def _verb(self, id: int, request: Request, connection: Any, revision: int | None = None) -> Outcome:
+        with self._transaction(connection) as transaction:
+            return self._request(transaction, self._held(transaction, id, revision), request)
+
+    def _request(self, transaction: Transaction, held: Held, request: Request) -> Outcome:
+        now = self._now()
+        decision = self._board.settle(transaction, advance(held.enrollment, request, now), now)
+        if decision.changed and not transaction.save(decision.enrollment, decision.events):
+            raise Conflict("another process changed the enrollment at the same time; try again")
+        return Outcome(seen_at(decision.enrollment, now), decision.changed)
+
+    def _saved(
+        self, transaction: Transaction, sequence: Sequence | SequenceVersion | str | int, now: DateTime
+    ) -> SequenceVersion:
+        if isinstance(sequence, SequenceVersion):
+            if transaction.current_version(self._account, sequence.key) == sequence:
+                return sequence  # saving it again would replace its templates, which a version does not hold
+            sequence = sequence.sequence
+        if isinstance(sequence, (str, int)):
+            return self._version(transaction, sequence)
+        return transaction.save_version(self._account, must_be_sequence(sequence), now)
+
+    def _version(self, transaction: Transaction, sequence: str | int) -> SequenceVersion:
+        if not isinstance(sequence, str):
+            return self._listed(transaction, sequence).version
+        version = transaction.current_version(self._account, sequence)
+        if version is None:
+            raise NotFound("sequence", sequence)
+        return version
+
+    def _listed(self, transaction: Transaction, sequence: Sequence | str | int) -> StoredSequence:
+        found = transaction.stored_sequences(self._account, [self._sequence_id(transaction, sequence)])
+        if not found or found[0].deleted_at is not None:
+            raise NotFound("sequence", name_of(sequence))
+        return found[0]
+
+    def _sequence_id(self, transaction: Transaction, sequence: Sequence | SequenceVersion | str | int) -> int:
+        """The id of a sequence of this account, deleted or not."""
+        name = name_of(sequence)
+        id = transaction.sequence_id(self._account, name)
+        if id is None:
+            raise NotFound("sequence", name)
+        return id
+
+    def _row(self, row: Row, path: str) -> Row:
+        """A row with everything in it validated, so that nothing is half stored."""
+        resource = must_be_resource(row.resource)
+        timezone = resource.timezone if row.timezone is None else row.timezone
+        return Row(
+            resource,
+            None if row.actor_id is None else to_identifier(row.actor_id, f"{path}actor_id"),
+            None if timezone is None else Calendar(timezone).timezone,
+            None if row.start_at is None else to_instant(row.start_at, f"{path}start_at"),
+            None if row.idempotency_key is None else to_line(row.idempotency_key, f"{path}idempotency_key"),
+        )
