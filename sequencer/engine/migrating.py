@@ -23,7 +23,6 @@ from sequencer.core.timeline import seen_at
 from sequencer.core.values import Identifier
 from sequencer.engine.board import Board
 from sequencer.engine.enrolling import alone_in, who_is
-from sequencer.engine.reports import is_own
 from sequencer.engine.results import Outcome
 from sequencer.engine.storage import Transaction
 
@@ -193,8 +192,8 @@ def carried_out(
     for move in plan.moves:
         if only is not None and move.enrollment_id not in only:
             continue
-        held = transaction.get(move.enrollment_id)
-        if held is None or not is_own(held.enrollment, account):
+        held = transaction.get(move.enrollment_id, account)
+        if held is None:
             missing.append(move.enrollment_id)
             continue
         enrollment = held.enrollment

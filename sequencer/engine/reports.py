@@ -77,14 +77,10 @@ def _own(transaction: Transaction, account: Identifier | None, ids: Iterable[int
     """The enrollments with these ids, as far as they are this account's."""
     found = {}
     for id in ids:
-        held = None if id is None or id in found else transaction.get(id)
-        if held is not None and _same(held.enrollment.account, account):
+        held = None if id is None or id in found else transaction.get(id, account)
+        if held is not None:
             found[held.enrollment.id] = held
     return list(found.values())
-
-
-def _same(one: Identifier | None, other: Identifier | None) -> bool:
-    return type(one) is type(other) and one == other
 
 
 def _answered(transaction: Transaction, account: Identifier | None, report: Any) -> list[Held]:
@@ -156,6 +152,6 @@ def _concerned(transaction: Transaction, account: Identifier | None, report: Out
     return [found[id] for id in sorted(found)]
 
 
-def is_own(whose: Enrollment | Subject | None, account: Identifier | None) -> bool:
-    """Whether an enrollment, or the subject of an event, belongs to an account (S7)."""
-    return whose is not None and _same(whose.account, account)
+def is_own(whose: Subject | None, account: Identifier | None) -> bool:
+    """Whether the subject of an event belongs to an account (S7)."""
+    return whose is not None and type(whose.account) is type(account) and whose.account == account

@@ -272,8 +272,8 @@ class Transaction(TokenTransaction, WebhookTransaction, Protocol):
         """
         ...
 
-    def get(self, id: int) -> Held | None:
-        """An enrollment of any account."""
+    def get(self, id: int, account: Any = ALL_ACCOUNTS) -> Held | None:
+        """An enrollment, if it is the account's; who asks for another's waits for nobody there (S7)."""
         ...
 
     def claim(self, now: DateTime, limit: int, lease_seconds: float, account: Any = ALL_ACCOUNTS) -> list[Held]:

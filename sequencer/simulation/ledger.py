@@ -18,7 +18,7 @@ from sequencer.core.decision import Decision
 from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.events import Event
 from sequencer.core.values import Identifier
-from sequencer.engine.storage import Account, Actor, ActorMail, Held, StoredReport, Who
+from sequencer.engine.storage import ALL_ACCOUNTS, Account, Actor, ActorMail, Held, StoredReport, Who
 from sequencer.stores.mails import expected_of
 
 __all__ = ["Ledger"]
@@ -147,7 +147,7 @@ class Ledger:
     def save_report(self, account: Account, key: str, report: StoredReport, now: DateTime) -> None:
         """Every report of a simulation is a new one."""
 
-    def get(self, id: int) -> Held | None:
+    def get(self, id: int, account: Any = ALL_ACCOUNTS) -> Held | None:
         """An enrollment."""
         found = self.enrollments.get(id)
         return None if found is None else Held(found)

@@ -132,9 +132,9 @@ class EnrollmentTable(Journal):
         self._write(id, (*row[:ADDRESS], address, *row[STATE:PERSONAL], personal, row[DOC]))
         return 1
 
-    def get(self, id: int) -> Rows:
+    def get(self, id: int, account: str | None) -> Rows:
         row = self._rows.get(id)
-        return [] if row is None else [row]
+        return [row] if row is not None and account in (None, row[ACCOUNT]) else []
 
     def _of(self, account: str | None) -> Callable[[int], bool] | None:
         rows = self._rows

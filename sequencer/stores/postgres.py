@@ -147,7 +147,7 @@ class PostgresDatabase:
         """Raise `Conflict` where somebody else has enrolled since the snapshot of this transaction was taken."""
         for id, *_ in now.rows(name, *values):
             # One that looks different by now cannot be locked, unless it was changed in this very transaction.
-            if id not in seen and not self._execute("get", (id,)).fetchall():
+            if id not in seen and not self._execute("get", (id, None)).fetchall():
                 raise Conflict(
                     f"enrollment {id} was made after the snapshot of your transaction was taken; nothing "
                     "was stored, so roll back and begin again"

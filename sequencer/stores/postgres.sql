@@ -164,8 +164,8 @@ UPDATE {schema}.sequencer_enrollments SET version_id = $2 WHERE id = $1
 UPDATE {schema}.sequencer_enrollments SET address = $2, personal = $3 WHERE id = $1
 
 -- get --
--- An enrollment.
-SELECT {row} FROM {schema}.sequencer_enrollments WHERE id = $1
+-- An enrollment, if it is the account's, where one is named: who asks for another's does not even wait for its lock.
+SELECT {row} FROM {schema}.sequencer_enrollments WHERE id = $1 AND ($2::text IS NULL OR account = $2)
 
 -- due_leases --
 -- Claimed by somebody whose lease has ended; soonest first.

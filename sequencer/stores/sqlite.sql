@@ -126,8 +126,8 @@ UPDATE sequencer_enrollments SET version_id = ?2 WHERE id = ?1
 UPDATE sequencer_enrollments SET address = ?2, personal = ?3 WHERE id = ?1
 
 -- get --
--- An enrollment.
-SELECT {row} FROM sequencer_enrollments WHERE id = ?1
+-- An enrollment, if it is the account's, where one is named.
+SELECT {row} FROM sequencer_enrollments WHERE id = ?1 AND (?2 IS NULL OR account = ?2)
 
 -- due_leases --
 -- Claimed by somebody whose lease has ended; soonest first.

@@ -139,9 +139,9 @@ class StoreTransaction(SequenceRecords):
         """Replace what is stored of the person with an enrollment."""
         self._database.run("update_person", id, resource.address, encode_personal(resource))
 
-    def get(self, id: int) -> Held | None:
-        """An enrollment of any account."""
-        row = self._database.row("get", id) if fits(id) else None
+    def get(self, id: int, account: Any = ALL_ACCOUNTS) -> Held | None:
+        """An enrollment, if it is the account's."""
+        row = self._database.row("get", id, whose(account)) if fits(id) else None
         return None if row is None else self._held(row)
 
     def _held(self, row: Row, claim: tuple[int, int] | None = None) -> Held:

@@ -477,6 +477,23 @@ def test_the_feed_of_a_busy_store(store):
     assert [event.cursor for event in told] == sorted(event.cursor for event in told)
 
 
+def test_s7_nobody_waits_for_another_accounts_enrollment(store):
+    """While one account's enrollment is being changed, who asks another account for it is answered at once (S7)."""
+    enrollment = begun(store, account="ours")
+    answers = []
+
+    def ask():
+        with store.transaction() as transaction:
+            answers.append(transaction.get(enrollment.id, "theirs"))
+
+    with store.transaction() as transaction:
+        assert transaction.get(enrollment.id, "ours") is not None
+        asking = threading.Thread(target=ask)
+        asking.start()
+        asking.join(10)
+        assert answers == [None]
+
+
 def test_the_last_number_is_read_before_the_locks(store):
     """In the plan of `settled` the last number is kept before the locks are read: the other way turn loses events."""
     text = store._reading["settled"].replace("$1", "1")

@@ -20,7 +20,6 @@ from sequencer.core.values import Identifier, to_identifier, to_line, to_whole
 from sequencer.engine.board import Board
 from sequencer.engine.feeding import Feed
 from sequencer.engine.ports import Clock
-from sequencer.engine.reports import is_own
 from sequencer.engine.results import Outcome, Row
 from sequencer.engine.storage import AmbientStore, Held, Store, StoredSequence, Transaction
 from sequencer.engine.verbs.given import must_be_resource, must_be_sequence, name_of
@@ -62,8 +61,8 @@ class Bound:
     def _held(self, transaction: Transaction, id: int, revision: int | None = None) -> Held:
         if isinstance(id, bool) or not isinstance(id, int):
             raise InvalidInput(f"needs the whole number that `enroll` gave, got {id!r}", path="id", code="invalid_type")
-        held = transaction.get(id) if 0 < id < 2**63 else None
-        if held is None or not is_own(held.enrollment, self._account):
+        held = transaction.get(id, self._account) if 0 < id < 2**63 else None
+        if held is None:
             raise NotFound("enrollment", id)
         if revision is not None and held.enrollment.revision != to_whole(revision, "revision", least=0, most=2**63 - 1):
             raise Outdated(revision, held.enrollment.revision)

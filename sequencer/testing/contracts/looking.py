@@ -9,6 +9,7 @@ import pytest
 from sequencer.core.enrollment import Resource
 from sequencer.core.errors import Conflict
 from sequencer.core.signals import Block
+from sequencer.engine.storage import ALL_ACCOUNTS
 from sequencer.testing.contracts.workbench import (
     ADA,
     BEYOND,
@@ -50,6 +51,14 @@ class Looking:
         assert found("y") == [ids[2]]
         assert found("x", "acme") == [theirs]
         assert found("x", "acme", sequence_id=b) == []
+
+    def test_an_enrollment_is_its_accounts(self, store: Any) -> None:
+        """An enrollment is found by its id in its own account, and by who sees all; 7 and "7" are two (S7)."""
+        one = begun(store, account=7)
+        with store.transaction() as transaction:
+            assert transaction.get(one.id) == transaction.get(one.id, 7) == transaction.get(one.id, ALL_ACCOUNTS)
+            assert transaction.get(one.id).enrollment == one
+            assert transaction.get(one.id, "7") is transaction.get(one.id, None) is None
 
     def test_what_nobody_knows(self, store: Any) -> None:
         """What is not stored, and what no store could hold, is answered with nothing."""
