@@ -1,0 +1,116 @@
+"""Who may do what over HTTP: a grant for each request, or none.
+
+An access is a callable that looks at a request and answers with a `Grant`, or with None for "nobody we know". A host
+that has users of its own brings its own; `bearer` looks for a token, `open_access` for nothing. It is called on a
+worker thread, once for each request, and may ask a database.
+
+A grant is for one account and never reaches another, whatever ids a request names (law S7).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Protocol
+
+import attrs
+from starlette.requests import Request
+
+from sequencer.core.errors import InvalidInput
+from sequencer.core.values import Identifier, to_identifier
+
+__all__ = ["PAGES", "SCOPES", "SESSION", "Access", "Grant", "Grants", "bearer", "open_access", "to_scope"]
+
+SCOPES = ("read", "write")
+"""What a grant, and a token, can be for; write includes read."""
+SESSION = "sequencer_session"
+"""The cookie in which a browser brings the token to the inspector's pages."""
+PAGES = "sequencer.pages"
+"""The key in a request's scope by which the inspector says that this is one of its pages, where the cookie counts.
+
+Nowhere else: a browser sends a cookie by itself, also when another site makes it ask, so no route that changes anything
+is opened by one alone.
+"""
+
+_BEARER = re.compile(r"bearer +([\x21-\x7e]+) *", re.IGNORECASE)
+
+
+def _to_optional_identifier(value: object, path: str) -> Identifier | None:
+    return None if value is None else to_identifier(value, path)
+
+
+def _to_account(value: object) -> Identifier | None:
+    return _to_optional_identifier(value, "account")
+
+
+def _to_actor(value: object) -> Identifier | None:
+    return _to_optional_identifier(value, "actor_id")
+
+
+def to_scope(value: object) -> str:
+    """A scope, `read` or `write`."""
+    if value not in SCOPES:
+        raise InvalidInput(f"must be read or write, got {value!r}", path="scope", code="invalid_value")
+    return str(value)
+
+
+@attrs.frozen
+class Grant:
+    """What a caller may: in one account, nowhere else.
+
+    - `account`: whose enrollments and sequences; None for the default account, which is one like any other here.
+    - `scope`: `read`, or `write`, which includes it.
+    - `actor_id`: in whose name: the actor of what is enrolled, where the request names none, and who finished what is
+      finished.
+    - `name`: who it is to the log and to the limit on the rate, which counts together whoever has one name in one
+      account. Never the token itself.
+    """
+
+    account: Identifier | None = attrs.field(default=None, converter=_to_account)
+    scope: str = attrs.field(default="read", converter=to_scope)
+    actor_id: Identifier | None = attrs.field(default=None, converter=_to_actor)
+    name: str = ""
+
+    @property
+    def may_write(self) -> bool:
+        """Whether it is for changes, too."""
+        return self.scope == "write"
+
+
+Access = Callable[[Request], Grant | None]
+"""Looks at a request; None: unauthorized. Synchronous, on a worker thread."""
+
+
+class Grants(Protocol):
+    """What knows secrets: `Tokens`, or something of the host's."""
+
+    def grant_of(self, secret: str) -> Grant | None:
+        """What this secret is good for; None where it is unknown or no longer in force."""
+        ...
+
+
+def bearer(tokens: Grants) -> Access:
+    """Access by a token in the header `Authorization: Bearer TOKEN`; on the inspector's pages also by their cookie.
+
+    A header counts before a cookie: one that is wrong is not made good by a cookie that is right. More than one such
+    header is nobody we know.
+    """
+
+    def access(request: Request) -> Grant | None:
+        given = request.headers.getlist("authorization")
+        if given:
+            found = _BEARER.fullmatch(given[0]) if len(given) == 1 else None
+            return None if found is None else tokens.grant_of(found[1])
+        secret = request.cookies.get(SESSION) if request.scope.get(PAGES) else None
+        return tokens.grant_of(secret) if secret else None
+
+    return access
+
+
+def open_access(account: Identifier | None = None, scope: str = "write", actor_id: Identifier | None = None) -> Access:
+    """Access without any check, for everybody who can reach the server: for tests, and for oneself on one's machine.
+
+    `sequencer serve` gives it only on a loopback address, to a store that has no token.
+    """
+    grant = Grant(account, scope, actor_id, "everybody")
+    return lambda request: grant
