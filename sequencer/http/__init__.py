@@ -1,0 +1,39 @@
+"""The HTTP API in the shape of Zendesk Sell's, and who may use it; to be mounted in an app of yours, or served alone.
+
+It needs the extra `http` (FastAPI, uvicorn, httpx). Importing this package imports nothing else: what a name needs is
+imported when the name is asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sequencer.http.access import Access, Grant, open_access
+    from sequencer.http.application import application
+
+__all__ = [
+    "Access",
+    "Grant",
+    "application",
+    "open_access",
+]
+
+_WHERE = {
+    "Access": "sequencer.http.access",
+    "Grant": "sequencer.http.access",
+    "application": "sequencer.http.application",
+    "open_access": "sequencer.http.access",
+}
+
+
+if not TYPE_CHECKING:  # a name that there is not stays an error to type checkers
+
+    def __getattr__(name: str) -> Any:
+        if name not in _WHERE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = found = getattr(import_module(_WHERE[name]), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
