@@ -22,22 +22,18 @@ from sequencer.core.values import to_whole
 __all__ = ["Limits", "RateLimiter", "Rates", "client_of", "is_deeper"]
 
 _MOST_CALLERS = 10_000
-_NESTING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
+# A text, also one that does not end (so that no place is looked at twice), or what opens or closes.
+_NESTING = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
-def _whole(path: str, least: int, most: int) -> Any:
-    return lambda value: to_whole(value, path, least=least, most=most)
-
-
-def _to_rate(path: str) -> Any:
-    def rate(value: Any) -> float | None:
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1_000_000:
-            raise InvalidInput(f"needs a number above 0, or None, got {value!r}", path=path, code="out_of_range")
-        return float(value)
-
-    return rate
+_BOUNDS = {
+    "body": 2**31,
+    "depth": 200,  # what Python's own reader of JSON bears on the smallest of stacks
+    "per_page": 1000,
+    "burst": 1_000_000,
+    "unauthorized_burst": 1_000_000,
+}
+_FASTEST = 1_000_000
 
 
 @attrs.frozen(kw_only=True)
@@ -52,13 +48,24 @@ class Limits:
       can try tokens quickly.
     """
 
-    body: int = attrs.field(default=262_144, converter=_whole("body", 1, 2**31))
-    depth: int = attrs.field(default=32, converter=_whole("depth", 1, 200))
-    per_page: int = attrs.field(default=100, converter=_whole("per_page", 1, 1000))
-    rate: float | None = attrs.field(default=100, converter=_to_rate("rate"))
-    burst: int = attrs.field(default=200, converter=_whole("burst", 1, 1_000_000))
-    unauthorized_rate: float | None = attrs.field(default=1, converter=_to_rate("unauthorized_rate"))
-    unauthorized_burst: int = attrs.field(default=20, converter=_whole("unauthorized_burst", 1, 1_000_000))
+    body: int = 262_144
+    depth: int = 32
+    per_page: int = 100
+    rate: float | None = 100
+    burst: int = 200
+    unauthorized_rate: float | None = 1
+    unauthorized_burst: int = 20
+
+    def __attrs_post_init__(self) -> None:
+        for path, most in _BOUNDS.items():
+            to_whole(getattr(self, path), path, least=1, most=most)
+        for path in ("rate", "unauthorized_rate"):
+            rate = getattr(self, path)
+            if rate is None:
+                continue
+            if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate <= _FASTEST:
+                message = f"needs a number above 0 and at most {_FASTEST}, or None, got {rate!r}"
+                raise InvalidInput(message, path=path, code="out_of_range")
 
 
 class RateLimiter:
