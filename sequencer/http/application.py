@@ -1,0 +1,182 @@
+"""The application: every route of the API as one ASGI app, to be mounted in a host's own or served alone."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from sequencer.engine.engine import Engine
+from sequencer.http.access import Access, bearer
+from sequencer.http.bodies import too_long
+from sequencer.http.document import document_of
+from sequencer.http.enrollments import OPERATIONS as OF_ENROLLMENTS
+from sequencer.http.envelope import Refusal, envelope_of
+from sequencer.http.limits import Limits, Rates
+from sequencer.http.operations import Answer, Operation, json_bytes
+from sequencer.http.performing import Door, perform
+from sequencer.http.sequences import OPERATIONS as OF_SEQUENCES
+
+__all__ = ["OPERATIONS", "application"]
+
+logger = logging.getLogger("sequencer.http")
+
+OPERATIONS = (*OF_ENROLLMENTS, *OF_SEQUENCES)
+"""Every operation of the API, the more special paths before the more general ones."""
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+
+_SANE = re.compile(rb"[A-Za-z0-9_-]{1,64}")
+_LOGREF = "sequencer.logref"
+_JSON = "application/json; charset=utf-8"
+# On every answer, unless it says otherwise itself, as the inspector's pages do.
+_HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+
+
+def application(
+    engine: Engine, *, access: Access | None = None, limits: Limits | None = None, inspector: bool = True
+) -> FastAPI:
+    """The HTTP API over an engine, as an app to mount or to serve; it needs no lifespan and keeps no state.
+
+    - `access`: looks at a request and answers with a `Grant`, or with None for nobody we know; None for the tokens that
+      are in the engine's store (`bearer(Tokens(engine.store))`). What a grant is for is all that its bearer sees (S7).
+    - `limits`: how large a body, a page and a rate may be.
+    - `inspector`: with the pages for people under `/inspector`.
+
+    The description of all of it is at `/openapi.json`, for everybody.
+    """
+    limits = limits or Limits()
+    if access is None:
+        from sequencer.http.tokens import Tokens
+
+        access = bearer(Tokens(engine.store))
+    door = Door(engine, access, limits, Rates(limits))
+    document = document_of(OPERATIONS, limits)
+    described = json_bytes(document)
+    app = FastAPI(
+        title=document["info"]["title"],
+        version=document["info"]["version"],
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={HTTPException: _unrouted},
+    )
+    app.openapi = lambda: document  # type: ignore[method-assign]
+    app.add_middleware(_Outermost)
+    app.add_route("/openapi.json", lambda request: Response(described, media_type=_JSON), methods=["GET"])
+    for path in dict.fromkeys(operation.path for operation in OPERATIONS):
+        methods = {each.method: each for each in OPERATIONS if each.path == path}
+        app.add_route(path, _endpoint(door, methods), methods=list(methods))
+    return app
+
+
+def _endpoint(door: Door, methods: Mapping[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
+    """What answers on a path, by method; it reads the body here, and does the rest in one go on a worker thread."""
+    operations = {**methods, **({"HEAD": methods["GET"]} if "GET" in methods else {})}
+
+    async def endpoint(request: Request) -> Response:
+        operation = operations[request.method]
+        raw = b""
+        if operation.body is not None:
+            read = await _read(request, door.limits.body)
+            if read is None:
+                return _refused(request, too_long(door.limits))
+            raw = read
+        answer = await run_in_threadpool(perform, door, operation, request, raw, request.scope[_LOGREF])
+        return _refused(request, answer) if isinstance(answer, Refusal) else _response(answer)
+
+    return endpoint
+
+
+async def _read(request: Request, most: int) -> bytes | None:
+    """The body of a request; None if it is longer than that, of which no more is read than it takes to see so."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _response(answer: Answer) -> Response:
+    if answer.body is None:
+        return Response(status_code=answer.status, headers=answer.headers)
+    return Response(answer.body, answer.status, answer.headers, _JSON)
+
+
+def _refused(request: Request, refusal: Refusal) -> Response:
+    body = envelope_of(refusal, request.scope[_LOGREF], str(request.base_url))
+    return Response(body, refusal.status, {**refusal.headers, "Content-Language": "en"}, _JSON)
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """What no route answers to: a path that there is not, or a method that a path does not have."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        message = f"{request.url.path} does not have the method {request.method}"
+        return _refused(request, Refusal.of(405, "incorrect_path", message, error.headers or {}))
+    return _refused(request, Refusal.of(404, "incorrect_path", f"there is no {request.url.path}"))
+
+
+class _Outermost:
+    """Around everything: the request's id, the headers of every answer, no body to HEAD, no error without envelope."""
+
+    def __init__(self, app: Callable[[Any, _Receive, _Send], Awaitable[None]]) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: _Receive, send: _Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        logref = scope[_LOGREF] = _logref_of(scope["headers"])
+        identified = (b"x-request-id", logref.encode())
+        begun = False
+
+        async def sending(message: _Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = [*message.get("headers", ()), identified]
+                named = {name.lower() for name, _ in headers}
+                message["headers"] = headers + [each for each in _HEADERS if each[0] not in named]
+            elif scope["method"] == "HEAD" and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            logger.exception("%s %s: %s", scope["method"], logref, type(error).__name__)
+            if begun:
+                raise
+            refusal = Refusal.of(500, "server_error", "something went wrong; the log has it under this logref")
+            await _refused(Request(scope), refusal)(scope, receive, sending)
+
+
+def _logref_of(headers: list[tuple[bytes, bytes]]) -> str:
+    """The id of a request: the caller's own, where it is one that can be put into a log, else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and _SANE.fullmatch(value):
+            return value.decode("ascii")
+    return secrets.token_hex(16)

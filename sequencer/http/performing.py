@@ -1,0 +1,131 @@
+"""From a request to an answer: who asks, how often, for what, in which words; and then the operation.
+
+All of it happens in one go on one worker thread, since the engine and whoever says who is who may ask a database.
+Nothing about things that are not the caller's is told: what is another account's is not there.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from starlette.requests import Request
+
+from sequencer.core.errors import Conflict, KeyReused, NotFound, Outdated
+from sequencer.engine.engine import Engine
+from sequencer.http.access import Access, Grant
+from sequencer.http.bodies import body_of
+from sequencer.http.conditional import etag_of, is_known
+from sequencer.http.envelope import Refusal
+from sequencer.http.errors import refusal_of
+from sequencer.http.kinds import MOST_ID
+from sequencer.http.limits import Limits, Rates, client_of
+from sequencer.http.operations import Answer, Call, Operation
+from sequencer.http.queries import read_queries
+
+__all__ = ["Door", "perform"]
+
+logger = logging.getLogger("sequencer.http")
+
+_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_JSON = re.compile(r"application/json[ \t]*(?:;[ \t]*charset=\"?utf-8\"?[ \t]*)?", re.IGNORECASE)
+
+
+@attrs.frozen
+class Door:
+    """What every request of an application meets: the engine, who may come in, and how much they may ask for."""
+
+    engine: Engine
+    access: Access
+    limits: Limits
+    rates: Rates
+
+
+def perform(door: Door, operation: Operation, request: Request, raw: bytes, logref: str) -> Answer | Refusal:
+    """What is answered. Never raises; what was not foreseen is logged under the request's id."""
+    try:
+        return _performed(door, operation, request, raw)
+    except Exception as error:  # whatever happens, the client is answered in the envelope
+        found = refusal_of(error, operation.resource)
+        if found.status >= 500:
+            logger.exception("%s %s: %s", operation.name, logref, type(error).__name__)
+        return found
+
+
+def _performed(door: Door, operation: Operation, request: Request, raw: bytes) -> Answer:
+    grant = _granted(door, request)
+    if operation.writes and not grant.may_write:
+        raise Refusal.of(403, "insufficient_scope", "the token is for reading only")
+    id = request.path_params.get("id")
+    call = Call(
+        request=request,
+        engine=door.engine.account(grant.account),
+        grant=grant,
+        id=0 if id is None else _id_of(id, operation),
+        query=read_queries(request, operation.queries, door.limits),
+        key=_key_of(request) if operation.method == "POST" else None,
+        body=None if operation.body is None else _body_of(request, raw, door.limits, operation),
+        limits=door.limits,
+    )
+    answer = _insisting(operation.act, call)
+    if answer.body is None:
+        return answer
+    etag = etag_of(answer.body, answer.revision)
+    if operation.method == "GET" and is_known(request.headers.get("if-none-match"), etag):
+        return Answer(304, None, {"ETag": etag})
+    return attrs.evolve(answer, headers={**answer.headers, "ETag": etag})
+
+
+def _granted(door: Door, request: Request) -> Grant:
+    grant = door.access(request)
+    if grant is not None:
+        _pace(door.rates.callers.take((grant.account, grant.name)))
+        return grant
+    _pace(door.rates.strangers.take(client_of(request.scope)))
+    raise Refusal.of(
+        401, "unauthorized", "needs the header Authorization: Bearer TOKEN, with a token that is in force",
+        {"WWW-Authenticate": "Bearer"},
+    )  # fmt: skip
+
+
+def _pace(wait: float | None) -> None:
+    if wait is not None:
+        message = f"too many requests: ask again in {wait:.1f} seconds"
+        raise Refusal.of(429, "rate_limit_exceeded", message, {"Retry-After": str(math.ceil(wait))})
+
+
+def _id_of(text: str, operation: Operation) -> int:
+    if not _ID.fullmatch(text) or int(text) > MOST_ID:
+        raise NotFound("enrollment" if operation.resource == "sequence_enrollment" else operation.resource, text[:64])
+    return int(text)
+
+
+def _key_of(request: Request) -> str | None:
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        raise Refusal.of(400, "invalid_header", "Idempotency-Key needs 1 to 255 printable characters without spaces")
+    return str(keys[0])
+
+
+def _body_of(request: Request, raw: bytes, limits: Limits, operation: Operation) -> Any:
+    assert operation.body is not None
+    if not _JSON.fullmatch(request.headers.get("content-type", "")):
+        raise Refusal.of(400, "invalid_header", "Content-Type must be application/json, in UTF-8")
+    return operation.body.read(body_of(raw, limits, operation.resource))
+
+
+def _insisting(act: Callable[[Call], Answer], call: Call) -> Answer:
+    """What the operation answers; where somebody was faster it is tried once more, on what is there then."""
+    try:
+        return act(call)
+    except (KeyReused, Outdated):
+        raise
+    except Conflict:
+        return act(call)

@@ -1,0 +1,140 @@
+"""The shapes of the model service: what an enrollment, a sequence and a page of them look like on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from pendulum import DateTime
+
+from sequencer.core.enrollment import Enrollment, EnrollmentStep
+from sequencer.core.sequence import AutomatedEmail, Sequence, Step
+from sequencer.core.statuses import REQUESTED
+from sequencer.engine.storage import StoredSequence
+
+__all__ = ["collection", "enrollment_document", "instant", "sequence_document"]
+
+STEPS_OF_A_VERSION = 256
+"""How many ids of steps a version has (ours): more than the most steps of a sequence."""
+
+
+def instant(at: DateTime | None) -> str | None:
+    """Whole seconds in UTC with `Z`."""
+    return None if at is None else datetime.isoformat(at, timespec="seconds")[:-6] + "Z"
+
+
+def _wrapped(kind: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {"data": data, "meta": {"type": kind}}
+
+
+def collection(items: Iterable[Any], links: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A collection; one that is a page has links."""
+    items = list(items)
+    meta: dict[str, Any] = {"type": "collection", "count": len(items)}
+    if links is not None:
+        meta["links"] = links
+    return {"items": items, "meta": meta}
+
+
+def _properties(step: Step) -> dict[str, Any]:
+    action = step.action
+    if isinstance(action, AutomatedEmail):
+        return {"email_template_id": action.template_id, "is_reply": action.is_reply}
+    return {"task_content": action.task_content}
+
+
+def _step_action(step: EnrollmentStep) -> dict[str, Any]:
+    action = step.step.action
+    data: dict[str, Any] = {
+        "status": "pending" if step.status is REQUESTED else step.status.value,
+        "executed_at": instant(step.executed_at),
+        "estimated_execute_at": instant(step.estimated_execute_at),
+        "failure_reason": step.failure_reason,
+    }
+    if not isinstance(action, AutomatedEmail):
+        data["task_content"] = action.task_content
+        if step.task_id is not None:
+            data["task_id"] = step.task_id
+    return {"data": data, "meta": {"type": "action"}}
+
+
+def _enrollment_step(step: EnrollmentStep) -> dict[str, Any]:
+    definition = step.step
+    return {
+        "data": {
+            "position": step.position,
+            "delay_from_previous_step": definition.after.n,
+            "delay_from_previous_step_unit": definition.after.unit,
+            "overdue": step.overdue,
+            "action_type": definition.action.action_type,
+            "action_properties": _properties(definition),
+            "action": _step_action(step),
+        },
+        "meta": {"type": "enrollment_step"},
+    }
+
+
+def enrollment_document(enrollment: Enrollment, stored: StoredSequence) -> dict[str, Any]:
+    """An enrollment, as of when it was read; `stored` is its sequence, of which it shows who made it, and when."""
+    version, resource = enrollment.version, enrollment.resource
+    sequence = {
+        "id": version.sequence_id,
+        "name": version.sequence.name,
+        "steps_total": len(enrollment.steps),
+        "creator_id": stored.creator_id,
+        "created_at": instant(stored.created_at),
+        "updated_at": instant(stored.updated_at),
+    }
+    return {
+        "data": {
+            "id": enrollment.id,
+            "actor_id": enrollment.actor_id,
+            "resource_type": resource.type,
+            "resource_id": resource.id,
+            "created_at": instant(enrollment.created_at),
+            "updated_at": instant(enrollment.updated_at or enrollment.created_at),
+            "state": enrollment.state.value,
+            "current_step_position": enrollment.current_step_position,
+            "finished_at": instant(enrollment.finished_at),
+            "finished_reason": enrollment.finished_reason,
+            "finished_actor_id": enrollment.finished_actor_id,
+            "sequence": {"data": sequence, "meta": {"type": "sequence"}},
+            "enrollment_steps": collection(map(_enrollment_step, enrollment.steps)),
+        },
+        "meta": {"type": "sequence_enrollment"},
+    }
+
+
+def sequence_document(stored: StoredSequence) -> dict[str, Any]:
+    """A sequence with its steps, as its current version has them."""
+    sequence: Sequence = stored.version.sequence
+    unsubscribe = sequence.policy.unsubscribe
+    first = stored.version.id * STEPS_OF_A_VERSION
+    steps = [
+        _wrapped(
+            "step",
+            {
+                "id": first + position,
+                "position": position,
+                "action_type": step.action.action_type,
+                "delay_from_previous_step": step.after.n,
+                "delay_from_previous_step_unit": step.after.unit,
+                "action_properties": _properties(step),
+            },
+        )
+        for position, step in enumerate(sequence.steps)
+    ]
+    return _wrapped(
+        "sequence",
+        {
+            "id": stored.id,
+            "creator_id": stored.creator_id,
+            "name": sequence.name,
+            "steps_total": len(steps),
+            "steps": collection(steps),
+            "unsubscribe_settings": {"enabled": unsubscribe.enabled, "locale": unsubscribe.locale},
+            "created_at": instant(stored.created_at),
+            "updated_at": instant(stored.updated_at),
+        },
+    )
