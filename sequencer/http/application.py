@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from sequencer.core.calendar import Calendar
 from sequencer.engine.engine import Engine
 from sequencer.http.access import Access, bearer
 from sequencer.http.bodies import too_long
@@ -50,13 +51,19 @@ _HEADERS = (
 
 
 def application(
-    engine: Engine, *, access: Access | None = None, limits: Limits | None = None, inspector: bool = True
+    engine: Engine,
+    *,
+    access: Access | None = None,
+    limits: Limits | None = None,
+    timezone: str | None = None,
+    inspector: bool = True,
 ) -> FastAPI:
     """The HTTP API over an engine, as an app to mount or to serve; it needs no lifespan and keeps no state.
 
     - `access`: looks at a request and answers with a `Grant`, or with None for nobody we know; None for the tokens that
       are in the engine's store (`bearer(Tokens(engine.store))`). What a grant is for is all that its bearer sees (S7).
     - `limits`: how large a body, a page and a rate may be.
+    - `timezone`: of sequences that are sent without one; None for UTC.
     - `inspector`: with the pages for people under `/inspector`.
 
     The description of all of it is at `/openapi.json`, for everybody.
@@ -66,7 +73,7 @@ def application(
         from sequencer.http.tokens import Tokens
 
         access = bearer(Tokens(engine.store))
-    door = Door(engine, access, limits, Rates(limits))
+    door = Door(engine, access, limits, Rates(limits), Calendar(timezone or "UTC").timezone)
     document = document_of(OPERATIONS, limits)
     described = json_bytes(document)
     app = FastAPI(

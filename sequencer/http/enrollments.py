@@ -153,7 +153,7 @@ _OF_AN_ABSENCE = (
 )
 
 
-def _read_signal(body: dict[str, Any]) -> dict[str, Any]:
+def _read_signal(body: dict[str, Any], timezone: str) -> dict[str, Any]:
     away = body["data"].get("type") == "out_of_office"
     found, errors = read_members(_OF_AN_ABSENCE if away else _OF_ANY, body["data"], RESOURCE)
     if errors:

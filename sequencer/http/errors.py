@@ -58,9 +58,7 @@ def pointer_of(path: str, within: str = "") -> str:
 
 def problem_error(problem: Problem, resource: str, within: str = "") -> WireError:
     """The resource error of a problem with a definition."""
-    return WireError(
-        code_of(problem.code), problem.message, resource, pointer_of(problem.path, within), f"{problem.code}: {problem}"
-    )
+    return WireError(code_of(problem.code), problem.message, resource, pointer_of(problem.path, within), str(problem))
 
 
 def _invalid(error: InvalidInput, resource: str) -> Refusal:

@@ -58,10 +58,13 @@ class Query:
 
 @attrs.frozen
 class Body:
-    """What a body holds: `read` takes all of it, with its envelope, or raises `Refusal`; `schema` is of `data`."""
+    """What a body holds: the schema is that of `data`.
+
+    `read` takes all of it, with its envelope, and the zone of what names none, and raises `Refusal`.
+    """
 
     resource: str
-    read: Callable[[dict[str, Any]], Any]
+    read: Callable[[dict[str, Any], str], Any]
     schema: Mapping[str, Any]
     examples: Mapping[str, Any]
 
@@ -69,7 +72,7 @@ class Body:
 def object_body(resource: str, members: tuple[Member, ...], examples: Mapping[str, Any]) -> Body:
     """A body whose `data` has these members and no others."""
 
-    def read(body: dict[str, Any]) -> dict[str, Any]:
+    def read(body: dict[str, Any], timezone: str) -> dict[str, Any]:
         found, errors = read_members(members, body["data"], resource)
         if errors:
             raise Refusal(422, errors)

@@ -38,12 +38,16 @@ _JSON = re.compile(r"application/json[ \t]*(?:;[ \t]*charset=\"?utf-8\"?[ \t]*)?
 
 @attrs.frozen
 class Door:
-    """What every request of an application meets: the engine, who may come in, and how much they may ask for."""
+    """What every request of an application meets: the engine, who may come in, how much they may ask for.
+
+    `timezone` is that of sequences that name none.
+    """
 
     engine: Engine
     access: Access
     limits: Limits
     rates: Rates
+    timezone: str
 
 
 def perform(door: Door, operation: Operation, request: Request, raw: bytes, logref: str) -> Answer | Refusal:
@@ -69,7 +73,7 @@ def _performed(door: Door, operation: Operation, request: Request, raw: bytes) -
         id=0 if id is None else _id_of(id, operation),
         query=read_queries(request, operation.queries, door.limits),
         key=_key_of(request) if operation.method == "POST" else None,
-        body=None if operation.body is None else _body_of(request, raw, door.limits, operation),
+        body=None if operation.body is None else _body_of(request, raw, door, operation),
         limits=door.limits,
     )
     answer = _insisting(operation.act, call)
@@ -114,11 +118,11 @@ def _key_of(request: Request) -> str | None:
     return str(keys[0])
 
 
-def _body_of(request: Request, raw: bytes, limits: Limits, operation: Operation) -> Any:
+def _body_of(request: Request, raw: bytes, door: Door, operation: Operation) -> Any:
     assert operation.body is not None
     if not _JSON.fullmatch(request.headers.get("content-type", "")):
         raise Refusal.of(400, "invalid_header", "Content-Type must be application/json, in UTF-8")
-    return operation.body.read(body_of(raw, limits, operation.resource))
+    return operation.body.read(body_of(raw, door.limits, operation.resource), door.timezone)
 
 
 def _insisting(act: Callable[[Call], Answer], call: Call) -> Answer:

@@ -38,18 +38,18 @@ class _Read:
     creator_id: Identifier | None = None
 
 
-def _read(body: dict[str, Any]) -> _Read:
+def _read(body: dict[str, Any], timezone: str) -> _Read:
     data = body["data"]
     try:
         if isinstance(data.get("steps"), Mapping) or "unsubscribe_settings" in data:
-            return _from_sell(data)
-        return _Read(from_document(data, holidays_of=holidays_of))
+            return _from_sell(data, timezone)
+        return _Read(from_document(data, timezone=timezone, holidays_of=holidays_of))
     except DefinitionError as error:
         within = "/data" if not any(each.path.startswith("data") for each in error.problems) else ""
         raise Refusal(422, [problem_error(problem, RESOURCE, within) for problem in error.problems]) from None
 
 
-def _from_sell(data: dict[str, Any]) -> _Read:
+def _from_sell(data: dict[str, Any], timezone: str) -> _Read:
     """A sequence in the service's shape, which has a zone and a key only here."""
     rest = dict(data)
     own: dict[str, Any] = {}
@@ -63,7 +63,7 @@ def _from_sell(data: dict[str, Any]) -> _Read:
                 except Unfit as error:
                     problems.append(Problem(error.code, error.message, f"data.{name}"))
     try:
-        (sequence,) = from_sell({"data": rest}, timezone=own.get("timezone", "UTC"))
+        (sequence,) = from_sell({"data": rest}, timezone=own.get("timezone", timezone))
     except DefinitionError as error:
         problems += error.problems
     if problems:
@@ -186,7 +186,7 @@ SELL_SCHEMA: dict[str, Any] = {
         "key": {**optional(LINE).schema, "description": "Its identity (ours); default: the name."},
         "timezone": {
             **optional(ZONE).schema,
-            "description": "The IANA zone of its calendar (ours), which is Monday to Friday; default: UTC.",
+            "description": "The IANA zone of its calendar (ours), which is Monday to Friday; default: the server's.",
         },
         "steps_total": {"type": "integer", "description": "Where it is given: the number of the steps."},
         "unsubscribe_settings": {
