@@ -101,6 +101,9 @@ def _enrolled(problems: Problems, value: object, path: str) -> Any:
 
 
 def _zone(problems: Problems, value: object, path: str) -> Any:
+    if not isinstance(value, str):  # which is looked up by what it is, and a mapping cannot be
+        problems.add("unknown_timezone", f"needs an IANA zone name like Europe/Warsaw, got {shown(value)}", path)
+        return MISSING
     found = problems.attempt(path, lambda: zone_named(value))
     return found if found is MISSING else value
 

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from sequencer.core.calendar import Calendar
 from sequencer.engine.engine import Engine
@@ -87,29 +88,38 @@ def application(
     )
     app.openapi = lambda: document  # type: ignore[method-assign]
     app.add_middleware(_Outermost)
-    app.add_route("/openapi.json", lambda request: Response(described, media_type=_JSON), methods=["GET"])
+    app.router.routes.append(Route("/openapi.json", lambda request: Response(described, media_type=_JSON)))
     for path in dict.fromkeys(operation.path for operation in OPERATIONS):
         methods = {each.method: each for each in OPERATIONS if each.path == path}
-        app.add_route(path, _endpoint(door, methods), methods=list(methods))
+        app.router.routes.append(Route(path, _Path(door, methods)))
     return app
 
 
-def _endpoint(door: Door, methods: Mapping[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
-    """What answers on a path, by method; it reads the body here, and does the rest in one go on a worker thread."""
-    operations = {**methods, **({"HEAD": methods["GET"]} if "GET" in methods else {})}
+class _Path:
+    """What answers on a path, whatever the method; it reads the body, and has the rest done in one go on a thread."""
 
-    async def endpoint(request: Request) -> Response:
-        operation = operations[request.method]
+    def __init__(self, door: Door, methods: Mapping[str, Operation]) -> None:
+        self._door = door
+        self._operations = {**methods, **({"HEAD": methods["GET"]} if "GET" in methods else {})}
+
+    async def __call__(self, scope: Any, receive: _Receive, send: _Send) -> None:
+        request = Request(scope, receive)
+        answer = await self._answer(request)
+        response = _refused(request, answer) if isinstance(answer, Refusal) else _response(answer)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Answer | Refusal:
+        operation = self._operations.get(request.method)
+        if operation is None:
+            message = f"{request.url.path} does not have the method {request.method}"
+            return Refusal.of(405, "incorrect_path", message, {"Allow": ", ".join(sorted(self._operations))})
         raw = b""
         if operation.body is not None:
-            read = await _read(request, door.limits.body)
+            read = await _read(request, self._door.limits.body)
             if read is None:
-                return _refused(request, too_long(door.limits))
+                return too_long(self._door.limits)
             raw = read
-        answer = await run_in_threadpool(perform, door, operation, request, raw, request.scope[_LOGREF])
-        return _refused(request, answer) if isinstance(answer, Refusal) else _response(answer)
-
-    return endpoint
+        return await run_in_threadpool(perform, self._door, operation, request, raw, request.scope[_LOGREF])
 
 
 async def _read(request: Request, most: int) -> bytes | None:

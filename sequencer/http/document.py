@@ -16,7 +16,6 @@ from sequencer.http.shapes import EXAMPLES, SHAPES, error_example
 
 __all__ = ["document_of"]
 
-_ETAG = r'^(?:\*|(?:W/)?"[\x21\x23-\x7e]*"(?:, ?(?:W/)?"[\x21\x23-\x7e]*")*)$'
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -30,7 +29,7 @@ _IF_NONE_MATCH = {
     "in": "header",
     "required": False,
     "description": "The `ETag` of what the caller has: it is answered with 304 where that is still so (ours).",
-    "schema": {"type": "string", "maxLength": 4096, "pattern": _ETAG},
+    "schema": {"type": "string"},
     "example": '"3-0123456789abcdef"',
 }
 _IF_MATCH = {
@@ -39,7 +38,7 @@ _IF_MATCH = {
     "required": False,
     "description": "The `ETag` of what the caller has seen: only the revision that it begins with counts, and where "
     "the enrollment is at another one by now nothing is changed (ours).",
-    "schema": {"type": "string", "maxLength": 4096, "pattern": _ETAG},
+    "schema": {"type": "string"},
     "example": '"3-0123456789abcdef"',
 }
 _ID = {
@@ -49,6 +48,12 @@ _ID = {
     "description": "Its id.",
     "schema": {"type": "integer", "minimum": 1, "maximum": MOST_ID},
     "example": 92593,
+}
+# What can be done with what an answer has shown.
+_WITH_AN_ID = {"Sequence", "SequenceEnrollment"}
+_LINKED = {
+    "sequence": ("getSequence", "replaceSequence", "deleteSequence"),
+    "sequence_enrollment": ("getSequenceEnrollment", "updateSequenceEnrollment", "signalSequenceEnrollment"),
 }
 _REQUEST_ID = {"$ref": "#/components/headers/X-Request-Id"}
 _OF_AN_ERROR = {
@@ -189,6 +194,12 @@ def _success(operation: Operation) -> dict[str, Any]:
             }
         },
     }
+    if operation.resource in _LINKED and operation.answer in _WITH_AN_ID:
+        success["links"] = {
+            name: {"operationId": name, "parameters": {"id": "$response.body#/data/id"}}
+            for name in _LINKED[operation.resource]
+            if name != operation.name
+        }
     found = {str(operation.success): success}
     if operation.method == "GET":
         unchanged = {name: headers[name] for name in ("X-Request-Id", "ETag")}

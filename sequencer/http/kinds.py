@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -116,7 +116,7 @@ def _id(value: Any) -> int:
     return value
 
 
-def _identifier(value: Any) -> int | str:
+def _identifier(value: Any) -> Any:
     if value is None:
         raise Unfit("blank", "must not be null")
     return _fit(lambda each: to_identifier(each, "id"), spelled(value) if isinstance(value, str) else value)
@@ -151,7 +151,7 @@ def _scalars(value: Any) -> dict[str, Any]:
     return value
 
 
-def _instant(value: Any) -> datetime:
+def _instant(value: Any) -> Any:
     if not _INSTANT_PATTERN.match(_text(value)):
         raise Unfit("incorrect_value", "needs an instant like 2026-03-02T09:00:00Z")
     try:
@@ -161,7 +161,7 @@ def _instant(value: Any) -> datetime:
     return _fit(to_instant, found)
 
 
-def _return(value: Any) -> datetime | date:
+def _return(value: Any) -> Any:
     if not _DATE_PATTERN.match(_text(value)):
         return _instant(value)
     return _fit(to_date, value)

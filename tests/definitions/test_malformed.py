@@ -241,6 +241,7 @@ YAML = {
     "no mail on no day": (also("expect: [{no_email_on: {days: §[]}}]\n"), "empty_window"),
     "hours across midnight": (also("expect: [{local_hours: {from: 18:00, to: §08:00}}]\n"), "empty_window"),
     "a zone that is none": (also("assume: {timezones: [UTC, §Europe/Warsow]}\n"), "unknown_timezone"),
+    "a zone that is a mapping": (also("assume: {timezones: [UTC, §{}]}\n"), "unknown_timezone"),
     "no zones": (also("assume: {timezones: §[]}\n"), "invalid_value"),
     "a zone twice": (also("assume: {timezones: [UTC, §UTC]}\n"), "duplicate_value"),
     "an enrolling that ends before it begins": (

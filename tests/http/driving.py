@@ -68,7 +68,8 @@ def served(app) -> Iterator[str]:
     try:
         until = time.monotonic() + 20
         while not server.started:
-            assert thread.is_alive() and time.monotonic() < until, "the server did not start"
+            assert thread.is_alive(), "the server did not start"
+            assert time.monotonic() < until, "the server did not start in time"
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"{BASE}:{port}"

@@ -118,14 +118,11 @@ def test_pages(http, engine):
         http.post(ENROLLMENTS, {"sequence_id": sequence.id, "resource_type": "lead", "resource_id": i})[2].id
         for i in range(1, 8)
     ]
-    found, url, params = [], ENROLLMENTS, {"per_page": 3}
-    while True:
-        _, _, page = http.get(url, params=params, raw=True)
+    found, url = [], f"{ENROLLMENTS}?per_page=3"
+    while url:
+        _, _, page = http.get(url, raw=True)
         found += [item["data"]["id"] for item in page["items"]]
-        following = page["meta"]["links"].get("next_page")
-        if following is None:
-            break
-        url, params = following.partition("/v2")[2], None
+        url = page["meta"]["links"].get("next_page", "").partition("/v2")[2]
     assert found == made
 
 
