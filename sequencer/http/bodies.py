@@ -56,9 +56,9 @@ def body_of(raw: bytes, limits: Limits, resource: str) -> dict[str, Any]:
 
 
 def _whole(value: Any) -> Any:
-    """The same with every number that is whole as an integer: to JSON 1.0 and 1 are one number."""
+    """The same with every number that is whole as an integer, where it is one of 64 bits: to JSON 1.0 and 1 are one."""
     if isinstance(value, float):
-        return int(value) if value.is_integer() else value
+        return int(value) if value.is_integer() and -(2**63) <= value < 2**63 else value
     if isinstance(value, dict):
         return {key: _whole(each) for key, each in value.items()}
     if isinstance(value, list):

@@ -89,7 +89,7 @@ RESOURCE_TYPE = Query(
     "Only those of resources of this type, such as `lead` or `contact`.",
     "lead",
 )
-# No commas, which would be between two of them.
+# In a query all is text, also an id that is a number. No commas, which would be between two of them.
 _RESOURCE_ID = {
     "type": "string",
     "minLength": 1,
@@ -101,13 +101,13 @@ RESOURCE_IDS = Query(
     _resource_ids,
     lambda limits: {
         "type": "array",
-        "items": {"anyOf": [IDENTIFIER.schema["anyOf"][0], _RESOURCE_ID]},
+        "items": _RESOURCE_ID,
         "minItems": 1,
         "maxItems": _MOST_IDS,
     },
     "Only those of resources with these ids, with commas between them; of leads and contacts where no `resource_type` "
     "says of which. An id with a comma in it cannot be asked for.",
-    [42, 43],
+    ["42", "43"],
     listed=True,
 )
 NAME = Query(
