@@ -9,9 +9,11 @@ A grant is for one account and never reaches another, whatever ids a request nam
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import attrs
 from starlette.requests import Request
@@ -19,7 +21,19 @@ from starlette.requests import Request
 from sequencer.core.errors import InvalidInput
 from sequencer.core.values import Identifier, to_identifier
 
-__all__ = ["PAGES", "SCOPES", "SESSION", "Access", "Grant", "Grants", "bearer", "open_access", "to_scope"]
+__all__ = [
+    "PAGES",
+    "SCOPES",
+    "SESSION",
+    "Access",
+    "Grant",
+    "Grants",
+    "bearer",
+    "is_loopback",
+    "only_here",
+    "open_access",
+    "to_scope",
+]
 
 SCOPES = ("read", "write")
 """What a grant, and a token, can be for; write includes read."""
@@ -118,3 +132,51 @@ def open_access(account: Identifier | None = None, scope: str = "write", actor_i
         return grant
 
     return access
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this machine's own, which nobody else reaches."""
+    name = host.lower().rstrip(".")
+    if name == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+
+
+def only_here(access: Access) -> Access:
+    """That access for who is on this machine and means to be; everybody else is nobody we know.
+
+    Where there are no tokens, a browser on this machine is the way in for every page that it shows. So the request has
+    to name a loopback host (a name of the page's own can be made to point here: DNS rebinding), and what changes
+    something must not come from a page of another origin. And what a proxy has passed on is not from here.
+    """
+
+    def from_here(request: Request) -> Grant | None:
+        headers = request.headers
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not is_loopback(_name_of(f"//{hosts[0]}")):
+            return None
+        if request.client is not None and not is_loopback(request.client.host):
+            return None
+        if any(name in headers for name in _FORWARDED):
+            return None
+        if request.method not in {"GET", "HEAD"}:
+            origin = headers.get("origin")
+            if origin is not None and urlsplit(origin).netloc != hosts[0]:
+                return None
+        return access(request)
+
+    return from_here
+
+
+def _name_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
