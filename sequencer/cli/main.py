@@ -25,8 +25,10 @@ from sequencer.cli import (
     planning,
     reporting,
     running,
+    serving,
     simulating,
     tending,
+    tokens,
 )
 from sequencer.cli.options import Parser, Refusal
 from sequencer.cli.output import Output
@@ -50,6 +52,8 @@ _GROUPS = (
     simulating,
     enrolling,
     running,
+    serving,
+    tokens,
     looking,
     acting,
     comparing,

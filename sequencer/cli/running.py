@@ -30,7 +30,7 @@ from sequencer.engine.engine import Engine
 from sequencer.engine.ports import Mailer
 from sequencer.engine.results import TickReport
 
-__all__ = ["register", "to_host"]
+__all__ = ["register", "stopped_by_signals", "to_host"]
 
 
 def register(commands: Commands) -> None:
@@ -107,7 +107,7 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
             listener=lambda event: _say_failure(event, out),
             listener_name="sequencer run",  # not the host's own, whose progress must not move
         ) as engine,
-        _stopped_by_signals() as stop,
+        stopped_by_signals() as stop,
         mailer if isinstance(mailer, SmtpMailer) else contextlib.nullcontext(),
     ):
         if arguments.once:
@@ -151,7 +151,7 @@ def _once(engine: Engine, stop: threading.Event, each: Any) -> None:
 
 
 @contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
+def stopped_by_signals() -> Iterator[threading.Event]:
     """An event that is set by SIGTERM and SIGINT; the second one ends the process as usual."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
