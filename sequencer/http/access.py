@@ -13,7 +13,6 @@ import ipaddress
 import re
 from collections.abc import Callable
 from typing import Protocol
-from urllib.parse import urlsplit
 
 import attrs
 from starlette.requests import Request
@@ -146,6 +145,7 @@ def is_loopback(host: str) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+)(?::[0-9]{1,5})?")
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
@@ -160,7 +160,8 @@ def only_here(access: Access) -> Access:
     def from_here(request: Request) -> Grant | None:
         headers = request.headers
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or not is_loopback(_name_of(f"//{hosts[0]}")):
+        named = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+        if named is None or not is_loopback(named[1]):
             return None
         if request.client is not None and not is_loopback(request.client.host):
             return None
@@ -168,15 +169,8 @@ def only_here(access: Access) -> Access:
             return None
         if request.method not in {"GET", "HEAD"}:
             origin = headers.get("origin")
-            if origin is not None and urlsplit(origin).netloc != hosts[0]:
+            if origin is not None and origin not in {f"http://{hosts[0]}", f"https://{hosts[0]}"}:
                 return None
         return access(request)
 
     return from_here
-
-
-def _name_of(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
