@@ -42,7 +42,7 @@ from sequencer import Sequence as Definition
 from sequencer.core.signals import EmailFailed, EmailSent, TaskCompleted
 
 NOW = pendulum.datetime(2026, 3, 2, 9, tz="UTC")
-ACCOUNTS = st.sampled_from([(7, "7"), ("7", 7), ("acme", "Acme")])
+ACCOUNTS = st.sampled_from([(7, "7"), ("7", 7), (None, "acme"), ("acme", None), (None, 7), ("acme", "Acme")])
 NUMBERS = (1, 2)
 KEY = "cadence"
 
@@ -52,7 +52,7 @@ class Tenant:
 
     def __init__(self, engine: Engine, account: Any, mark: str) -> None:
         self.account, self.mark = account, mark
-        self.door = engine if account is None else engine.account(account)
+        self.door = engine.account(account)
 
     def sequence(self, text: str = "") -> Definition:
         return Definition(
@@ -82,6 +82,9 @@ class Tenant:
             door.tasks(status=None, limit=1000),
             versions,
             [door.statistics(version.key) for version in versions],
+            door.stored_sequences(deleted=True),
+            door.due(),
+            door.overdue(),
             door.suppressed(),
             door.events(limit=10_000).events,
             door.counters(),
@@ -94,7 +97,7 @@ class Tenant:
         return {
             "enrollment": [each.id for each in found] or [1],
             "task": [task.id for task in self.door.tasks(status=None)] or [1],
-            "version": list(self.door.sequences()) or [None],
+            "sequence": [each.id for each in self.door.stored_sequences(deleted=True)],
             "effect": [each.key_of(step) for each, step in steps] or ["none"],
             "message": [step.message_id for _, step in steps if step.message_id] or ["none"],
             "provider": [step.provider_id for _, step in steps if step.provider_id] or ["none"],
@@ -115,6 +118,7 @@ def reported(kind: Any, *by: str) -> Callable[[Engine, Any, str], Any]:
     return lambda door, id, key: door.handle(kind(key=key, **dict.fromkeys(by, id)))
 
 
+ANOTHER = Definition("Another", [Step(Task("Call"))])
 ATTEMPTS = [
     Attempt("get", "enrollment", lambda door, id, _: door.get(id)),
     Attempt("history", "enrollment", lambda door, id, _: door.history(id)),
@@ -125,6 +129,16 @@ ATTEMPTS = [
     Attempt("skip", "enrollment", lambda door, id, _: door.skip(id, position=0)),
     Attempt("finish", "enrollment", lambda door, id, _: door.finish(id, actor_id=1)),
     Attempt("complete_task", "task", lambda door, id, _: door.complete_task(id)),
+    Attempt("stored_sequence", "sequence", lambda door, id, _: door.stored_sequence(id)),
+    Attempt("statistics", "sequence", lambda door, id, _: door.statistics(id)),
+    Attempt("delete_sequence", "sequence", lambda door, id, _: door.delete_sequence(id)),
+    Attempt("replace_sequence", "sequence", lambda door, id, _: door.replace_sequence(id, ANOTHER)),
+    Attempt("enroll", "sequence", lambda door, id, _: door.enroll(id, Resource("lead", 9))),
+    Attempt("enroll_many", "sequence", lambda door, id, _: door.enroll_many(id, [Resource("lead", 9)])),
+    Attempt("enrollments", "sequence", lambda door, id, _: door.enrollments(sequence=id)),
+    Attempt("enrollments", "enrollment", lambda door, id, _: door.enrollments(ids=[id]), hidden=False),
+    Attempt("stored_sequences", "sequence", lambda door, id, _: door.stored_sequences(ids=[id]), hidden=False),
+    Attempt("overdue", "enrollment", lambda door, id, _: door.overdue(after=id - 1, limit=1), hidden=False),
     *(
         Attempt("handle", "enrollment", reported(kind, "enrollment_id"), hidden=False)
         for kind in (Replied, Converted, Unsubscribed, Bounced, OutOfOffice)
@@ -148,6 +162,9 @@ ATTEMPTS = [
 
 OWN: dict[str, Callable[[Tenant, int], Any]] = {
     "save": lambda me, n: me.door.save(me.sequence(str(n))),
+    "create_sequence": lambda me, n: me.door.create_sequence(me.sequence(), creator_id=me.mark, idempotency_key="c"),
+    "replace_sequence": lambda me, n: me.door.replace_sequence(me.known()["sequence"][-1], me.sequence(str(n))),
+    "due": lambda me, n: me.door.due(),
     "delete_sequence": lambda me, n: me.door.delete_sequence(KEY),
     "enroll": lambda me, n: me.door.enroll(me.sequence(), me.lead(n), actor_id=me.mark, idempotency_key=f"once-{n}"),
     "enroll_many": lambda me, n: me.door.enroll_many(me.sequence(), [me.lead(n)]),
