@@ -1,0 +1,321 @@
+"""Every route by every kind of caller: nobody sees, changes or can tell apart what is not theirs (S7).
+
+The routes are read off the application and their bodies off its description, so that a new one is in the matrix by
+being there.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import httpx
+import pendulum
+import pytest
+from sequencer.http.application import application
+from starlette.routing import Mount, Route
+
+from sequencer import (
+    Conflict,
+    Engine,
+    ManualClock,
+    MemoryStore,
+    RecordingMailer,
+    Replied,
+    Resource,
+    SQLiteStore,
+    StoreError,
+    Task,
+)
+from sequencer.core.delays import Hours
+from sequencer.core.sequence import AutomatedEmail, Sequence, Step
+from sequencer.http.limits import Limits
+from sequencer.http.tokens import Tokens
+from tests.http.driving import Client, client_of
+
+NOW = pendulum.datetime(2026, 3, 2, 9, tz="UTC")
+NO_LIMIT = Limits(rate=None, unauthorized_rate=None)
+PUBLIC = {"/openapi.json"}
+"""What everybody may read: it says nothing about anybody."""
+MISSING = 9
+"""An id that nothing has, as long in digits as those that there are."""
+WRONG = "0" * 64
+SAFE = {"GET", "HEAD"}
+
+
+def routes_of(routes: list[Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every (method, path) of an application, also of what is mounted in it."""
+    for route in routes:
+        if isinstance(route, Mount):
+            yield from routes_of(list(route.routes), prefix + route.path)
+        elif isinstance(route, Route):
+            for method in sorted(route.methods or {"GET"}):
+                yield method, prefix + route.path
+
+
+APP = application(Engine(store=MemoryStore()))
+ROUTES = [route for route in routes_of(APP.routes) if route[1] not in PUBLIC]
+API = [route for route in ROUTES if route[1].startswith("/v2/")]
+
+
+def test_the_matrix_has_every_route():
+    """What the application describes is in the matrix, and what it has beyond that is public or the inspector's."""
+    described = {
+        (method.upper(), path) for path, methods in APP.openapi()["paths"].items() for method in methods
+        if method in {"get", "put", "post", "delete", "patch", "head"}
+    }  # fmt: skip
+    assert described <= set(API)
+    assert {route for route in API if route[0] != "HEAD"} <= described
+    assert {path.split("/")[1] for _, path in ROUTES} <= {"v2", "inspector"}
+
+
+def bodies_of(method: str, path: str) -> list[Any]:
+    """The bodies that the description shows as examples for an operation; one that is empty where it has none."""
+    operation = APP.openapi()["paths"].get(path, {}).get(method.lower(), {})
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    examples = [each["value"] for each in content.get("examples", {}).values()]
+    return [*examples, *([content["example"]] if "example" in content else [])] or [None]
+
+
+def pointing_at(value: Any, ids: dict[str, Any]) -> Any:
+    """An example with the ids of somebody's things in it."""
+    if isinstance(value, dict):
+        return {key: ids.get(key, pointing_at(each, ids)) for key, each in value.items()}
+    return [pointing_at(each, ids) for each in value] if isinstance(value, list) else value
+
+
+@attrs.frozen
+class World:
+    """A store with the things of some accounts in it, tokens to them, and the application around it."""
+
+    path: Path
+    engine: Engine
+    client: Client
+    tokens: dict[str, str]
+    ids: dict[str, int]
+    mark: str
+
+    def state(self) -> list[str]:
+        """All that is stored, table by table."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return list(connection.iterdump())
+
+    def ask(self, method: str, path: str, headers: Any = (), id: int | None = None, **more: Any) -> httpx.Response:
+        """Ask for a path, with an id in it where it has one, under an id of the request that is always the same."""
+        path = re.sub(r"\{\w+(?::\w+)?\}", str(self.id_for(path) if id is None else id), path)
+        return self.client.request(method, path, headers=[("X-Request-Id", "the-same"), *headers], **more)
+
+    def id_for(self, path: str) -> int:
+        """The id of the thing of ours that a path is about."""
+        return self.ids["sequence_id" if "/sequences/" in path else "enrollment_id"]
+
+    def of_ours(self) -> Any:
+        """What the account whose things they are sees."""
+        ours = self.engine.account("acme")
+        found = ours.enrollments()
+        return found, [ours.history(each.id) for each in found], ours.stored_sequences(deleted=True), ours.suppressed()
+
+
+def bearing(secret: str) -> list[tuple[str, str]]:
+    return [("Authorization", f"Bearer {secret}")]
+
+
+@contextmanager
+def world(folder: Path, mark: str = "secret-of-ours", *, state: str = "active") -> Iterator[World]:
+    """Of `acme` a sequence and an enrollment that hold a mark; `rival` has the same, called otherwise."""
+    folder.mkdir()
+    store = SQLiteStore(folder / "crm.db")
+    engine = Engine(store=store, mailer=RecordingMailer(), clock=ManualClock(NOW))
+    ids = {}
+    for account, name in (("rival", "theirs"), ("acme", mark)):
+        door = engine.account(account)
+        steps = [Step(Task(f"Call {name}")), Step(AutomatedEmail(1), Hours(1))]
+        stored = door.create_sequence(Sequence(name, steps), creator_id=f"by {name}")
+        address = f"{name}@example.com"
+        enrolled = door.enroll(
+            stored.id, Resource("lead", 42, email=address, fields={"of": name}), actor_id=f"by {name}"
+        )
+        door.tick()
+        ids = {"sequence_id": stored.id, "enrollment_id": enrolled.id}
+    if state == "finished":
+        door.handle(Replied(key="mail-1", enrollment_id=enrolled.id))
+        door.suppress("somebody@example.com")
+    known = Tokens(store, clock=engine.clock)
+    tokens = {
+        "write": known.create(account="acme", scope="write")[1],
+        "read": known.create(account="acme", scope="read")[1],
+        "rival": known.create(account="rival", scope="write")[1],
+        "revoked": known.create(account="acme", scope="write")[1],
+    }
+    known.revoke(tokens["revoked"])
+    app = application(engine, limits=NO_LIMIT)
+    with client_of(app) as client:
+        yield World(folder / "crm.db", engine, client, tokens, ids, mark)
+    store.close()
+
+
+@pytest.fixture
+def ours(tmp_path):
+    with world(tmp_path / "ours") as made:
+        yield made
+
+
+def seen(response: httpx.Response, id: int | None = None) -> tuple[int, list[tuple[str, str]], str]:
+    """All that a client sees of an answer; with an id that it was asked about as `<id>`, wherever it stands."""
+    headers, body = sorted(response.headers.multi_items()), response.text
+    if id is not None:
+        body = re.sub(rf"\b{id}\b", "<id>", body)
+        headers = [(name, re.sub(rf"\b{id}\b", "<id>", value)) for name, value in headers if name != "etag"]
+    return response.status_code, headers, body
+
+
+STRANGERS = {
+    "no token": [],
+    "malformed": [("Authorization", "Bearer")],
+    "of another scheme": [("Authorization", "Basic YTpi")],
+    "wrong": bearing(WRONG),
+}
+
+
+@pytest.mark.parametrize(("method", "path"), API)
+def test_strangers(ours, method, path):
+    """Without a token in force every route answers the same whatever there is: 401; nothing changes."""
+    strangers = {**STRANGERS, "revoked": bearing(ours.tokens["revoked"])}
+    before = ours.state()
+    answers = [
+        ours.ask(method, path, headers, id, json=body)
+        for headers in strangers.values()
+        for id in (None, MISSING)
+        for body in bodies_of(method, path)
+    ]
+    assert len({repr(seen(answer)) for answer in answers}) == 1
+    assert answers[0].status_code == 401
+    assert answers[0].headers["www-authenticate"] == "Bearer"
+    if method != "HEAD":
+        assert answers[0].json()["errors"][0]["error"]["code"] == "unauthorized"
+    assert ours.state() == before
+
+
+@pytest.mark.parametrize(("method", "path"), API)
+def test_who_may_only_read(ours, method, path):
+    """A token for reading reads, and is refused each change before anything is looked at; nothing is ever changed."""
+    before, reading = ours.state(), bearing(ours.tokens["read"])
+    for body in bodies_of(method, path):
+        for content in ({"json": pointing_at(body, ours.ids)}, {"content": b"{"}, {"content": b""}):
+            mine = ours.ask(method, path, reading, **content)
+            if method in SAFE:
+                assert mine.status_code == 200
+                continue
+            missing = ours.ask(method, path, reading, MISSING, **content)
+            assert seen(mine) == seen(missing)
+            assert (mine.status_code, mine.json()["errors"][0]["error"]["code"]) == (403, "insufficient_scope")
+    assert ours.state() == before
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_another_account(tmp_path, method, path):
+    """To another account all answers are to the byte the same whatever we have: ours are there, or others, or none."""
+    answers: list[list[Any]] = []
+    with (
+        world(tmp_path / "one", "mark-of-ours") as one,
+        world(tmp_path / "two", "what-others-have", state="finished") as two,
+    ):
+        for each in (one, two):
+            before, rival, given = each.of_ours(), bearing(each.tokens["rival"]), list[Any]()
+            for body in bodies_of(method, path):
+                content = {} if body is None else {"json": pointing_at(body, each.ids)}
+                theirs, missing = (each.ask(method, path, rival, id, **content) for id in (None, MISSING))
+                assert each.mark not in theirs.text + str(theirs.headers)
+                if "{" in path:
+                    assert theirs.status_code == 404
+                    assert seen(theirs, each.id_for(path)) == seen(missing, MISSING)
+                given.append(seen(theirs))
+            for query in ("ids", "resource_ids"):
+                given.append(seen(each.ask(method, f"{path}?{query}={each.id_for(path)},42", rival)))
+            assert each.of_ours() == before
+            answers.append(given)
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in API if route[0] not in SAFE])
+def test_who_may_write_does(ours, method, path):
+    """The matrix is about something: with a token for writing the same requests change what is ours."""
+    before = ours.state()
+    for body in bodies_of(method, path):
+        answer = ours.ask(method, path, bearing(ours.tokens["write"]), json=pointing_at(body, ours.ids))
+        if answer.is_success:
+            break
+    assert answer.is_success, answer.text
+    assert ours.state() != before
+
+
+@pytest.mark.parametrize("path", sorted({path for _, path in ROUTES}))
+def test_other_methods(ours, path):
+    """A method that a path does not have is refused, to whoever asks, and changes nothing."""
+    there, before = {method for method, each in ROUTES if each == path}, ours.state()
+    for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"} - there:
+        for headers in ([], bearing(ours.tokens["write"])):
+            answer = ours.ask(method, path, headers)
+            assert answer.status_code == 405
+            assert "access-control-allow-origin" not in answer.headers
+    assert ours.state() == before
+
+
+# -- what fails inside -----------------------------------------------------------------------------------------
+
+SECRETS = ("SELECT", "sequencer_", "sqlite", "Traceback", 'File "', "secret", "Error(", "/var/lib")
+FAILURES = [
+    StoreError('near "SELECT secret FROM sequencer_tokens": syntax error in /var/lib/crm.db'),
+    sqlite3.OperationalError("no such table: sequencer_tokens, SELECT secret"),
+    RuntimeError("secret /var/lib"),
+    KeyError("secret"),
+    Conflict("secret of sequencer_enrollments"),
+    RecursionError("secret"),
+    UnicodeEncodeError("utf-8", "secret", 0, 1, "surrogates not allowed"),
+]
+
+
+class Failing(MemoryStore):
+    """Raises in the transactions from a certain one on."""
+
+    failure: Exception | None = None
+    after = 0
+
+    def transaction(self, connection=None, *, write=True):
+        if self.failure is not None:
+            self.after -= 1
+            if self.after < 0:
+                raise self.failure
+        return super().transaction(connection, write=write)
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
+@pytest.mark.parametrize("after", [0, 1])
+def test_nothing_of_the_inside_leaves(failure, after, caplog):
+    """When the store fails, at the token or at the thing itself, the answer is an envelope without a word of it."""
+    store = Failing()
+    _, secret = Tokens(store).create(scope="write")
+    stored = Engine(store=store).create_sequence(Sequence("Hello", [Step(Task("Call"))]))
+    app = application(Engine(store=store), limits=NO_LIMIT)
+    with client_of(app) as client:
+        for method, path in API:
+            for body in bodies_of(method, path):
+                store.failure, store.after = failure, after
+                url = re.sub(r"\{\w+\}", "1", path)
+                content = pointing_at(body, {"sequence_id": stored.id})
+                answer = client.request(method, url, headers=dict(bearing(secret)), json=content)
+                store.failure = None
+                if answer.status_code in {400, 422}:
+                    continue  # refused before anything was asked of the store
+                assert answer.status_code in {500, 503}, (method, path, answer.text)
+                if method != "HEAD":
+                    assert answer.json()["errors"][0]["error"]["code"] in {"server_error", "temporarily_unavailable"}
+                shown = answer.text + str(answer.headers)
+                assert not [each for each in SECRETS if each in shown]
+                assert answer.headers["x-request-id"] in caplog.text
+    assert secret not in caplog.text
