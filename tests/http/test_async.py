@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -46,7 +47,7 @@ def client(app) -> httpx.AsyncClient:
 @pytest.fixture
 def page():
     """What the page makes of its blocks, but for the last, which tries it out; and with a store that is slow."""
-    namespace = {"__name__": "page", "SQLiteStore": None}
+    namespace: dict[str, Any] = {"__name__": "page"}
     text = (ROOT / "docs" / "async.md").read_text(encoding="utf-8")
     code = next(block.text for block in blocks(text) if block.language == "python")
     code = code.replace('SQLiteStore("crm.db")', "SlowStore()")

@@ -45,9 +45,9 @@ def test_depth_of_anything(body):
 def test_the_scan_takes_linear_time(part):
     """A body of a megabyte that is made to be slow takes no longer than one that is not: well under a second."""
     body = part * (1_000_000 // len(part)) + b"\\"
-    began = time.perf_counter()
+    began = time.process_time()
     is_deeper(b'"' + body, 10_000_000)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 @given(
@@ -110,7 +110,7 @@ def test_memory_is_bounded():
 
 def test_threads_share_a_bucket():
     """From many threads at once exactly the burst comes through."""
-    limiter, passed = RateLimiter(0.001, 100), []
+    limiter, passed = RateLimiter(0.001, 100), list[bool]()
     threads = [
         threading.Thread(target=lambda: passed.extend(limiter.take("a") is None for _ in range(50))) for _ in range(8)
     ]

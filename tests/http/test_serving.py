@@ -20,7 +20,6 @@ import uvicorn
 
 from sequencer import Engine, InvalidInput, MemoryStore, SQLiteStore
 from sequencer.cli import main
-from sequencer.http import serving
 from sequencer.http.serving import NoToken, Serving, serve
 from sequencer.http.tokens import Tokens
 
@@ -142,7 +141,7 @@ def test_beyond_loopback_with_a_token(monkeypatch):
         return socket.socket(options["family"])  # which is bound nowhere: nothing here is for other machines
 
     monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets: apps.append(server.config.app))
-    monkeypatch.setattr(serving.socket, "create_server", listening)
+    monkeypatch.setattr(socket, "create_server", listening)
     serve(Engine(store=store), host="0.0.0.0", port=8000, started=told.append)
 
     assert asked == [("0.0.0.0", 8000)]

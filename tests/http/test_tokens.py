@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
+from typing import Any
 
 import pendulum
 import pytest
@@ -11,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sequencer import InvalidInput, ManualClock, MemoryStore, SQLiteStore
-from sequencer.http import tokens as module
 from sequencer.http.access import Grant
 from sequencer.http.tokens import Tokens
 from tests import postgres
@@ -22,11 +23,12 @@ ACCOUNTS = st.none() | st.integers(-(2**63), 2**63 - 1) | st.text("ab7", min_siz
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
 def store(request, tmp_path):
-    made = {
+    stores: dict[str, Any] = {
         "memory": MemoryStore,
         "sqlite": lambda: SQLiteStore(tmp_path / "crm.db"),
         "postgres": postgres.new_store,
-    }[request.param]()
+    }
+    made = stores[request.param]()
     yield made
     made.close()
 
@@ -135,7 +137,7 @@ def test_the_comparison_takes_constant_time(monkeypatch):
     tokens = Tokens(MemoryStore())
     _, secret = tokens.create()
     assert tokens.grant_of(secret) is not None
-    monkeypatch.setattr(module.hmac, "compare_digest", compare)
+    monkeypatch.setattr(hmac, "compare_digest", compare)
     assert tokens.grant_of(secret) is None
     digest = hashlib.sha256(secret.encode()).hexdigest()
     assert compared == [(digest, digest)]
