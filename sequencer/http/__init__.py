@@ -8,20 +8,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sequencer.http.access import Access, Grant, open_access
+    from sequencer.http.access import Access, Grant, bearer, open_access
     from sequencer.http.application import application
+    from sequencer.http.limits import Limits
+    from sequencer.http.tokens import Tokens
 
 __all__ = [
     "Access",
     "Grant",
+    "Limits",
+    "Tokens",
     "application",
+    "bearer",
     "open_access",
 ]
 
 _WHERE = {
     "Access": "sequencer.http.access",
     "Grant": "sequencer.http.access",
+    "Limits": "sequencer.http.limits",
+    "Tokens": "sequencer.http.tokens",
     "application": "sequencer.http.application",
+    "bearer": "sequencer.http.access",
     "open_access": "sequencer.http.access",
 }
 
