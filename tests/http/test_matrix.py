@@ -8,59 +8,20 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
-import attrs
-import httpx
-import pendulum
 import pytest
-from starlette.routing import Mount, Route
 
-from sequencer import (
-    Conflict,
-    Engine,
-    ManualClock,
-    MemoryStore,
-    RecordingMailer,
-    Replied,
-    Resource,
-    SQLiteStore,
-    StoreError,
-    Task,
-)
-from sequencer.core.delays import Hours
-from sequencer.core.sequence import AutomatedEmail, Sequence, Step
+from sequencer import Conflict, Engine, MemoryStore, StoreError, Task
+from sequencer.core.sequence import Sequence, Step
 from sequencer.http.application import application
-from sequencer.http.limits import Limits
 from sequencer.http.tokens import Tokens
-from tests.http.driving import Client, client_of
-
-NOW = pendulum.datetime(2026, 3, 2, 9, tz="UTC")
-NO_LIMIT = Limits(rate=None, unauthorized_rate=None)
-PUBLIC = {"/openapi.json"}
-"""What everybody may read: it says nothing about anybody."""
-MISSING = 9
-"""An id that nothing has, as long in digits as those that there are."""
-WRONG = "0" * 64
-SAFE = {"GET", "HEAD"}
-
-
-def routes_of(routes: list[Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every (method, path) of an application, also of what is mounted in it."""
-    for route in routes:
-        if isinstance(route, Mount):
-            yield from routes_of(list(route.routes), prefix + route.path)
-        elif isinstance(route, Route):
-            for method in sorted(route.methods or {"GET"}):
-                yield method, prefix + route.path
-
+from tests.http.driving import client_of
+from tests.http.worlds import MISSING, NO_LIMIT, PUBLIC, SAFE, WRONG, bearing, routes_of, seen, world
 
 APP = application(Engine(store=MemoryStore()))
-ROUTES = [route for route in routes_of(APP.routes) if route[1] not in PUBLIC]
-API = [route for route in ROUTES if route[1].startswith("/v2/")]
+ROUTES = [route for route in routes_of(APP) if route[1] not in PUBLIC]
+API = [route for route in ROUTES if not route[1].startswith("/inspector")]
 
 
 def test_the_matrix_has_every_route():
@@ -71,7 +32,6 @@ def test_the_matrix_has_every_route():
     }  # fmt: skip
     assert described <= set(API)
     assert {route for route in API if route[0] != "HEAD"} <= described
-    assert {path.split("/")[1] for _, path in ROUTES} <= {"v2", "inspector"}
 
 
 def bodies_of(method: str, path: str) -> list[Any]:
@@ -89,89 +49,22 @@ def pointing_at(value: Any, ids: dict[str, Any]) -> Any:
     return [pointing_at(each, ids) for each in value] if isinstance(value, list) else value
 
 
-@attrs.frozen
-class World:
-    """A store with the things of some accounts in it, tokens to them, and the application around it."""
-
-    path: Path
-    engine: Engine
-    client: Client
-    tokens: dict[str, str]
-    ids: dict[str, int]
-    mark: str
-
-    def state(self) -> list[str]:
-        """All that is stored, table by table."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            return list(connection.iterdump())
-
-    def ask(self, method: str, path: str, headers: Any = (), id: int | None = None, **more: Any) -> httpx.Response:
-        """Ask for a path, with an id in it where it has one, under an id of the request that is always the same."""
-        path = re.sub(r"\{\w+(?::\w+)?\}", str(self.id_for(path) if id is None else id), path)
-        return self.client.request(method, path, headers=[("X-Request-Id", "the-same"), *headers], **more)
-
-    def id_for(self, path: str) -> int:
-        """The id of the thing of ours that a path is about."""
-        return self.ids["sequence_id" if "/sequences/" in path else "enrollment_id"]
-
-    def of_ours(self) -> Any:
-        """What the account whose things they are sees."""
-        ours = self.engine.account("acme")
-        found = ours.enrollments()
-        return found, [ours.history(each.id) for each in found], ours.stored_sequences(deleted=True), ours.suppressed()
-
-
-def bearing(secret: str) -> list[tuple[str, str]]:
-    return [("Authorization", f"Bearer {secret}")]
-
-
-@contextmanager
-def world(folder: Path, mark: str = "secret-of-ours", *, state: str = "active") -> Iterator[World]:
-    """Of `acme` a sequence and an enrollment that hold a mark; `rival` has the same, called otherwise."""
-    folder.mkdir()
-    store = SQLiteStore(folder / "crm.db")
-    engine = Engine(store=store, mailer=RecordingMailer(), clock=ManualClock(NOW))
-    ids = {}
-    for account, name in (("rival", "theirs"), ("acme", mark)):
-        door = engine.account(account)
-        steps = [Step(Task(f"Call {name}")), Step(AutomatedEmail(1), Hours(1))]
-        stored = door.create_sequence(Sequence(name, steps), creator_id=f"by {name}")
-        address = f"{name}@example.com"
-        enrolled = door.enroll(
-            stored.id, Resource("lead", 42, email=address, fields={"of": name}), actor_id=f"by {name}"
-        )
-        door.tick()
-        ids = {"sequence_id": stored.id, "enrollment_id": enrolled.id}
-    if state == "finished":
-        door.handle(Replied(key="mail-1", enrollment_id=enrolled.id))
-        door.suppress("somebody@example.com")
-    known = Tokens(store, clock=engine.clock)
-    tokens = {
-        "write": known.create(account="acme", scope="write")[1],
-        "read": known.create(account="acme", scope="read")[1],
-        "rival": known.create(account="rival", scope="write")[1],
-        "revoked": known.create(account="acme", scope="write")[1],
-    }
-    known.revoke(tokens["revoked"])
-    app = application(engine, limits=NO_LIMIT)
-    with client_of(app) as client:
-        yield World(folder / "crm.db", engine, client, tokens, ids, mark)
-    store.close()
-
-
-@pytest.fixture
-def ours(tmp_path):
-    with world(tmp_path / "ours") as made:
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory):
+    """For all tests that find nothing changed in it."""
+    with world(tmp_path_factory.mktemp("matrix") / "ours") as made:
         yield made
 
 
-def seen(response: httpx.Response, id: int | None = None) -> tuple[int, list[tuple[str, str]], str]:
-    """All that a client sees of an answer; with an id that it was asked about as `<id>`, wherever it stands."""
-    headers, body = sorted(response.headers.multi_items()), response.text
-    if id is not None:
-        body = re.sub(rf"\b{id}\b", "<id>", body)
-        headers = [(name, re.sub(rf"\b{id}\b", "<id>", value)) for name, value in headers if name != "etag"]
-    return response.status_code, headers, body
+@pytest.fixture(scope="module")
+def two_worlds(tmp_path_factory):
+    """In which we have different things; the other account is asked for the same in both."""
+    folder = tmp_path_factory.mktemp("matrix")
+    with (
+        world(folder / "one", "mark-of-ours") as one,
+        world(folder / "two", "what-others-have", state="finished") as two,
+    ):
+        yield one, two
 
 
 STRANGERS = {
@@ -217,42 +110,41 @@ def test_who_may_only_read(ours, method, path):
     assert ours.state() == before
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_another_account(tmp_path, method, path):
+@pytest.mark.parametrize(("method", "path"), API)
+def test_another_account(two_worlds, method, path):
     """To another account all answers are to the byte the same whatever we have: ours are there, or others, or none."""
     answers: list[list[Any]] = []
-    with (
-        world(tmp_path / "one", "mark-of-ours") as one,
-        world(tmp_path / "two", "what-others-have", state="finished") as two,
-    ):
-        for each in (one, two):
-            before, rival, given = each.of_ours(), bearing(each.tokens["rival"]), list[Any]()
-            for body in bodies_of(method, path):
-                content = {} if body is None else {"json": pointing_at(body, each.ids)}
-                theirs, missing = (each.ask(method, path, rival, id, **content) for id in (None, MISSING))
-                assert each.mark not in theirs.text + str(theirs.headers)
-                if "{" in path:
-                    assert theirs.status_code == 404
-                    assert seen(theirs, each.id_for(path)) == seen(missing, MISSING)
-                given.append(seen(theirs))
-            for query in ("ids", "resource_ids"):
-                given.append(seen(each.ask(method, f"{path}?{query}={each.id_for(path)},42", rival)))
-            assert each.of_ours() == before
-            answers.append(given)
+    for each in two_worlds:
+        before, rival, given = each.of_ours(), bearing(each.tokens["rival"]), list[Any]()
+        for body in bodies_of(method, path):
+            content = {} if body is None else {"json": pointing_at(body, each.ids)}
+            theirs, missing = (each.ask(method, path, rival, id, **content) for id in (None, MISSING))
+            assert each.mark not in theirs.text + str(theirs.headers)
+            if "{" in path:
+                assert theirs.status_code == 404
+                assert seen(theirs, each.id_for(path)) == seen(missing, MISSING)
+            given.append(seen(theirs))
+        for query in ("ids", "resource_ids"):
+            given.append(seen(each.ask(method, f"{path}?{query}={each.id_for(path)},42", rival)))
+        assert each.of_ours() == before
+        answers.append(given)
     assert answers[0] == answers[1]
 
 
 @pytest.mark.parametrize(("method", "path"), [route for route in API if route[0] not in SAFE])
-def test_who_may_write_does(ours, method, path):
+def test_who_may_write_does(tmp_path, method, path):
     """The matrix is about something: with a token for writing the same requests change what is ours."""
-    before = ours.state()
-    answers = [
-        ours.ask(method, path, bearing(ours.tokens["write"]), json=pointing_at(body, {**ours.ids, "resource_id": lead}))
-        for body in bodies_of(method, path)
-        for lead in (42, 43)
-    ]
-    assert any(answer.is_success for answer in answers), [answer.text for answer in answers]
-    assert ours.state() != before
+    with world(tmp_path / "ours") as ours:
+        before = ours.state()
+        answers = [
+            ours.ask(
+                method, path, bearing(ours.tokens["write"]), json=pointing_at(body, {**ours.ids, "resource_id": lead})
+            )
+            for body in bodies_of(method, path)
+            for lead in (42, 43)
+        ]
+        assert any(answer.is_success for answer in answers), [answer.text for answer in answers]
+        assert ours.state() != before
 
 
 @pytest.mark.parametrize("path", sorted({path for _, path in ROUTES}))
