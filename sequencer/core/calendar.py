@@ -18,7 +18,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 
@@ -318,6 +318,14 @@ class Calendar:
             span -= _subtract(closes, at)
             at = self.next_open(closes, email=email)
         return at
+
+    def openings(self, since: DateTime, until: DateTime, *, email: bool) -> Iterator[tuple[DateTime, DateTime]]:
+        """The spans in which a step of the kind may run between two moments, in order; none reaches into another day."""
+        at = self.next_open(since, email=email)
+        while at < until:
+            closes = self._closes(at, email=email)
+            yield at, min(closes, until)
+            at = self.next_open(closes, email=email)
 
     def _closes(self, moment: DateTime, *, email: bool) -> DateTime:
         """When the opening ends that an open moment lies in: its window, or else its day."""

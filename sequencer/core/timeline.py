@@ -31,6 +31,7 @@ __all__ = [
     "due_at",
     "estimate",
     "explain_current",
+    "explain_following",
     "following",
     "is_due",
     "is_paced",
@@ -258,14 +259,18 @@ def following(version: SequenceVersion, timezone: str, position: int, at: DateTi
 
 def _ahead(enrollment: Enrollment, now: DateTime) -> tuple[EnrollmentStep, ...]:
     """The steps after the current one as of now, untouched, with their estimates; none where they have none."""
+    over_at = _over_at(enrollment, now)
+    return () if over_at is None else following(enrollment.version, enrollment.timezone, enrollment.position, over_at)
+
+
+def _over_at(enrollment: Enrollment, now: DateTime) -> DateTime | None:
+    """When the current step is reckoned to be over; None where the steps after it have no estimates (T6, T7)."""
     current = enrollment.current
     if current is None or current.estimated_execute_at is None or enrollment.state is not ACTIVE:
-        return ()
-    # The current step will be over no earlier than now, at a moment when a step of its kind may run.
+        return None
+    # It will be over no earlier than now, at a moment when a step of its kind may run.
     at = current.estimated_execute_at
-    if now > at:
-        at = enrollment.calendar.next_open(now, email=current.step.is_email)
-    return following(enrollment.version, enrollment.timezone, current.position, at)
+    return at if now <= at else enrollment.calendar.next_open(now, email=current.step.is_email)
 
 
 def projected(enrollment: Enrollment, now: DateTime) -> tuple[DateTime | None, ...]:
@@ -402,3 +407,14 @@ def explain_current(enrollment: Enrollment, now: DateTime) -> tuple[str, ...]:
         not_before_reason=step.not_before_reason,
     )
     return tuple(reasons)
+
+
+def explain_following(enrollment: Enrollment, now: DateTime) -> tuple[tuple[str, ...], ...]:
+    """The reasons behind the estimate of each step after the current one; none where those have no estimates (T10)."""
+    at, explained = _over_at(enrollment, now), []
+    if at is not None:
+        for step in enrollment.steps[enrollment.position + 1 :]:
+            reasons = [f"counts from the end of step {step.position - 1}, {_read(at, enrollment.timezone)}"]
+            at = estimate(enrollment.calendar, step.step, at, reasons=reasons)
+            explained.append(tuple(reasons))
+    return tuple(explained)

@@ -12,7 +12,7 @@ from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.core.timeline import explain_current, opens_at, seen_at
 from sequencer.engine.results import Explanation
 
-__all__ = ["explained"]
+__all__ = ["explained", "why_finished"]
 
 _ADVICE = {
     "missing_merge_data": (
@@ -25,6 +25,17 @@ _ADVICE = {
     ),
     "quota_reached": "Resume the enrollment when the mailer takes mail again.",
     "task_deleted": "Resume the enrollment to have the task made anew, or resume it and skip the step.",
+}
+_WHY_FINISHED = {
+    "manual": "a person ended it",
+    "completed": "its last step was over",
+    "replied": "the person replied",
+    "meeting_booked": "a meeting was booked",
+    "unsubscribed": "the person opted out",
+    "bounced": "the address is no good",
+    "converted": "the person converted",
+    "resource_deleted": "the resource was deleted",
+    "sequence_deleted": "the sequence was deleted",
 }
 
 
@@ -46,7 +57,7 @@ def _about_itself(enrollment: Enrollment) -> str:
     if enrollment.state is EnrollmentState.FINISHED and enrollment.finished_at is not None:
         who = f" by {enrollment.finished_actor_id}" if enrollment.finished_actor_id is not None else ""
         at = _show(enrollment, enrollment.finished_at)
-        return f"{what}: finished{who} on {at}, because {_why_finished(enrollment)}."
+        return f"{what}: finished{who} on {at}, because {why_finished(enrollment)}."
     if enrollment.state is EnrollmentState.BLOCKED and enrollment.blocked_at is not None:
         until = enrollment.blocked_until
         end = f"it resumes by itself on {_show(enrollment, until)}" if until else "it waits for a person to resume it"
@@ -55,20 +66,10 @@ def _about_itself(enrollment: Enrollment) -> str:
     return f"{what}: active, at step {enrollment.current_step_position} of 0 to {len(enrollment.steps) - 1}."
 
 
-def _why_finished(enrollment: Enrollment) -> str:
-    reasons = {
-        "manual": "a person ended it",
-        "completed": "its last step was over",
-        "replied": "the person replied",
-        "meeting_booked": "a meeting was booked",
-        "unsubscribed": "the person opted out",
-        "bounced": "the address is no good",
-        "converted": "the person converted",
-        "resource_deleted": "the resource was deleted",
-        "sequence_deleted": "the sequence was deleted",
-    }
+def why_finished(enrollment: Enrollment) -> str:
+    """Why an enrollment has ended, as what follows "because"."""
     reason = enrollment.finished_reason or ""
-    return reasons.get(reason, f"of {reason}")
+    return _WHY_FINISHED.get(reason, f"of {reason}")
 
 
 def _about_step(enrollment: Enrollment, step: EnrollmentStep, now: DateTime) -> list[str]:

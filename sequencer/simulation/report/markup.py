@@ -20,12 +20,12 @@ _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*(-[a-zA-Z0-9]+)*")
 # What neither HTML nor XML can say, also not by a reference; it is shown as what it is, something unreadable.
 _ENDS_OF_PLANES = "".join(f"{chr(plane * 0x10000 + 0xFFFE)}{chr(plane * 0x10000 + 0xFFFF)}" for plane in range(17))
 _UNSUITABLE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_ENDS_OF_PLANES}]")
-_EMPTY = frozenset({"br", "col", "hr", "link", "meta"})
+_EMPTY = frozenset({"br", "col", "hr", "input", "link", "meta"})
 # After these a line ends: a file that can be compared line by line.
 _LINES = frozenset({
-    "body", "dd", "details", "div", "dl", "figcaption", "figure", "footer", "h1", "h2", "h3", "head", "header", "li",
-    "link", "main", "meta", "nav", "ol", "p", "section", "style", "summary", "svg", "table", "tbody", "thead", "title",
-    "tr", "ul",
+    "aside", "body", "dd", "details", "div", "dl", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2",
+    "h3", "head", "header", "li", "link", "main", "meta", "nav", "ol", "option", "p", "section", "select", "style",
+    "summary", "svg", "table", "tbody", "thead", "title", "tr", "ul",
 })  # fmt: skip
 
 

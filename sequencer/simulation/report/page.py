@@ -16,7 +16,7 @@ from sequencer.simulation.report.drawing import Ids
 from sequencer.simulation.report.figures import name
 from sequencer.simulation.report.markup import Content, Element, document, element, styles
 
-__all__ = ["render", "write"]
+__all__ = ["ground", "render", "write"]
 
 # An icon of the page's own, so that a browser asks nobody for one.
 _ICON = (
@@ -106,5 +106,11 @@ def _head(title: str) -> Element:
 
 
 @cache
+def ground() -> str:
+    """The style sheet that the package's pages have in common: colours for light and dark, type, tables."""
+    return files(__package__).joinpath("ground.css").read_text(encoding="utf-8")
+
+
+@cache
 def _sheet() -> str:
-    return files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    return ground() + files(__package__).joinpath("style.css").read_text(encoding="utf-8")

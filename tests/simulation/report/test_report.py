@@ -212,7 +212,8 @@ PAIRS = [
 
 
 def _schemes():
-    sheet = files("sequencer.simulation.report").joinpath("style.css").read_text("utf-8")
+    folder = files("sequencer.simulation.report")
+    sheet = "".join(folder.joinpath(name).read_text("utf-8") for name in ("ground.css", "style.css"))
     light, dark, printed = (
         dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
         for block in re.findall(r":root \{(.*?)\}", sheet, re.DOTALL)
