@@ -320,7 +320,7 @@ class Calendar:
         return at
 
     def openings(self, since: DateTime, until: DateTime, *, email: bool) -> Iterator[tuple[DateTime, DateTime]]:
-        """The spans in which a step of the kind may run between two moments, in order; none reaches into another day."""
+        """The spans in which a step of the kind may run between two moments, in order; none is longer than a day."""
         at = self.next_open(since, email=email)
         while at < until:
             closes = self._closes(at, email=email)
