@@ -204,7 +204,7 @@ def _changes(ids: Ids, visit: Visit, before: Enrollment, after: Enrollment) -> C
     ]
     if not changed:
         return None
-    rows = [
+    rows: list[tuple[Content, ...]] = [
         (
             [f"Step {was.position}: ", name(wording.doing(was.step))],
             _standing(was, before, visit.now),

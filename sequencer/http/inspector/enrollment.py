@@ -19,7 +19,7 @@ from sequencer.http.inspector import wording
 from sequencer.http.inspector.asking import VERBS, done, foreseen
 from sequencer.http.inspector.frame import framed, link
 from sequencer.http.inspector.history import history
-from sequencer.http.inspector.moments import local, moment
+from sequencer.http.inspector.moments import away, local, moment
 from sequencer.http.inspector.rows import overdue, pill, who
 from sequencer.http.inspector.strip import Mark, strip
 from sequencer.http.inspector.visit import Visit
@@ -55,6 +55,7 @@ def enrollment_page(visit: Visit, id: int) -> str:
                 enrollment.calendar,
                 visit.now,
                 enrollment.started_at,
+                ongoing=not enrollment.is_finished,
             ),
             aria_labelledby="timeline",
         ),
@@ -108,7 +109,8 @@ def _standing(enrollment: Enrollment, now: DateTime) -> Content:
     zone, why, current = enrollment.timezone, wording.why(enrollment, now), enrollment.current
     because = f", because {why}" if why else ""
     if enrollment.state is EnrollmentState.FINISHED and enrollment.finished_at is not None:
-        by = [" by ", name(enrollment.finished_actor_id)] if enrollment.finished_actor_id is not None else None
+        actor = enrollment.finished_actor_id
+        by: Content = [" by ", name(actor)] if actor is not None else None
         return ["Ended", by, " on ", local(enrollment.finished_at, zone, now), because, "."]
     if enrollment.state is EnrollmentState.BLOCKED and enrollment.blocked_at is not None:
         until = enrollment.blocked_until
@@ -118,11 +120,12 @@ def _standing(enrollment: Enrollment, now: DateTime) -> Content:
         return ["Since ", local(enrollment.blocked_at, zone, now), because, ".", goes_on]
     if current is None or current.estimated_execute_at is None:
         return None
-    what = f"{wording.kind(current.step)}, step {current.position} of 0\u2013{len(enrollment.steps) - 1}"
     return [
-        f"Next: {what}, ",
+        "Next: ",
+        name(wording.short(current.step)),
+        f" ({wording.kind(current.step).lower()}, step {current.position}), ",
         local(current.estimated_execute_at, zone, now),
-        f"; {why}. " if why else ". ",
+        f"; {why}. " if why else f", {away(current.estimated_execute_at, now)}. ",
         overdue(current),
     ]
 
@@ -240,7 +243,7 @@ def _step(
         ),
         element("h3", f"Step {step.position}: ", element("span", name(wording.doing(step.step)))),
         element("p", moment(at, zone, now)) if at is not None and stage != "off" else None,
-        element("p", f"{wording.delay(step.step.after, step.position)}", class_="small"),
+        element("p", wording.delay(step.step.after, step.position), _unsettled(step), class_="small"),
         _problem(step, happening),
         element(
             "details",
@@ -251,6 +254,12 @@ def _step(
         class_=f"step {stage} {'mail' if step.step.is_email else 'task'}",
         aria_current="step" if stage == "now" and not enrollment.is_finished else None,
     )
+
+
+def _unsettled(step: EnrollmentStep) -> str | None:
+    """That a step ahead has no estimate, and why."""
+    ahead = step.status is StepStatus.PENDING and step.estimated_execute_at is None
+    return "; when that is, is settled when the enrollment is resumed" if ahead else None
 
 
 def _problem(step: EnrollmentStep, said: Sequence[str]) -> Element | None:

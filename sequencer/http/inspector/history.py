@@ -21,19 +21,23 @@ _MINOR = {"email_requested", "task_requested", "hand_over_started", "hand_over_w
 
 
 def history(visit: Visit, enrollment: Enrollment, events: Sequence[Event]) -> Element:
-    """The latest of it, and a way to all of it."""
-    shown = list(reversed(events))
-    earlier = max(0, len(shown) - _SHOWN)
-    if visit.asked("history") == "all":
-        earlier = 0
-    shown = shown[: len(shown) - earlier]
-    rest = f"and {plural(earlier, 'earlier event')}"
+    """The latest of it, without what the worker does on the way; and a way to all of it."""
+    whole = visit.asked("history") == "all"
+    shown = [each for each in reversed(events) if whole or each.type not in _MINOR]
+    shown = shown if whole else shown[:_SHOWN]
+    more = len(shown) < len(events)
     return element(
         "section",
         element("h2", "History", id="history"),
         told(visit, enrollment, shown),
-        element("p", link(f"Show all, {rest}", f"{visit.url('enrollments', enrollment.id, history='all')}#history"))
-        if earlier
+        element(
+            "p",
+            link(
+                f"Show all {plural(len(events), 'event')}",
+                f"{visit.url('enrollments', enrollment.id, history='all')}#history",
+            ),
+        )
+        if more
         else None,
         aria_labelledby="history",
         class_="history",

@@ -185,7 +185,9 @@ def _filters(visit: Visit) -> Element:
         ),
         _select(visit, "state", "State", [(each, each.capitalize()) for each in _STATES]),
         _select(visit, "reason", "Blocked because", [(each, _said(each)) for each in _reasons(visit)]),
-        _select(visit, "sequence", "Sequence", [(str(each.id), each.sequence.name) for each in _named(visit, sequences)]),
+        _select(
+            visit, "sequence", "Sequence", [(str(each.id), each.sequence.name) for each in _named(visit, sequences)]
+        ),
         element(
             "p",
             element("label", "Type", for_="type"),

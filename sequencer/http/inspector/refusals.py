@@ -96,8 +96,9 @@ def log_in_page(base: str, token: str, onward: str, *, problem: str | None = Non
                 element("input", id="secret", name="secret", type="password", required=True, autocomplete="off",
                         spellcheck="false", maxlength=256, aria_invalid="true" if problem else None,
                         aria_describedby="problem secret-hint" if problem else "secret-hint"),
-                element("span", "As `sequencer token create` has shown it, once. It is kept in a cookie of these pages "
-                        "until you log out or close the browser.", id="secret-hint", class_="small"),
+                element("span", "As ", element("code", "sequencer token create"), " has shown it, once. It is kept in a "
+                        "cookie of these pages until you log out or close the browser.", id="secret-hint",
+                        class_="small"),
                 class_="field wide",
             ),
             element("p", button("Log in")),

@@ -12,7 +12,7 @@ from sequencer.http.inspector.frame import link
 from sequencer.http.inspector.moments import local, moment
 from sequencer.http.inspector.visit import Visit
 from sequencer.simulation.report.drawing import Ids
-from sequencer.simulation.report.figures import name
+from sequencer.simulation.report.figures import name, number
 from sequencer.simulation.report.markup import Content, Element, element
 
 __all__ = ["pill", "rows", "who"]
@@ -82,10 +82,10 @@ def _step(enrollment: Enrollment) -> Content:
     current = enrollment.current
     if enrollment.is_finished or current is None:
         return "\u2013"
-    return [
-        f"{current.position} of 0\u2013{len(enrollment.steps) - 1}",
-        element("span", f"{wording.kind(current.step)}, {wording.status(current)}", class_="small"),
-    ]
+    left = len(enrollment.steps) - 1 - current.position
+    after = f"; {number(left)} more after it" if left else "; the last"
+    said = f"{wording.kind(current.step)}, {wording.status(current)}{after}"
+    return [f"Step {current.position}", element("span", said, class_="small")]
 
 
 def _next(enrollment: Enrollment, now: DateTime) -> Content:

@@ -21,13 +21,14 @@ from sequencer.simulation.report.markup import Content, Element, element
 
 __all__ = ["Mark", "strip"]
 
-_TOP, _LANE, _BOTTOM, _RADIUS = 26, 26, 22, 10
+_TOP, _LANE, _PAD, _BOTTOM, _RADIUS = 28, 27, 12, 24, 10
 _MOST_LANES = 6
-_APART = 5.5
+_APART = 8.5
 """How far apart two marks in one lane are, in percent of the width: so far that they do not touch on a phone either."""
 _MOST_SHADED = 190
 """Of how many days each is shaded by what it is; on a longer strip a day is thinner than a line."""
 _MOST_HOURS = 15
+_NEAR = timedelta(days=45)
 _GAPS = (1, 2, 3, 7, 14, 28, 56, 91, 182, 365, 730, 1826, 3652, 18_262, 91_310, 365_243)
 _MOST_LABELS = 8
 _FURTHEST = 2_555_000
@@ -67,17 +68,26 @@ class _Scale:
         return between(self.first, self.last).total_seconds()
 
 
-def strip(ids: Ids, title: str, marks: Sequence[Mark], calendar: Calendar, now: DateTime, since: DateTime) -> Element:
-    """The strip, from the day of `since` to that of the last mark, and of `now` where that is near."""
+def strip(
+    ids: Ids,
+    title: str,
+    marks: Sequence[Mark],
+    calendar: Calendar,
+    now: DateTime,
+    since: DateTime,
+    *,
+    ongoing: bool = True,
+) -> Element:
+    """The strip, from the day of `since` to that of the last mark, and of `now` where that is near and it goes on."""
     ends = [since, *(mark.at for mark in marks)]
-    span = between(min(ends), max(ends))
-    if not marks or min(ends) - timedelta(days=2) <= now <= max(ends) + max(span, timedelta(days=5)):
+    near = max(between(min(ends), max(ends)), _NEAR)
+    if ongoing and min(ends) - near <= now <= max(ends) + near:
         ends.append(now)
     first, last = calendar.local(min(ends)).date(), calendar.local(max(ends)).date()
     length = min((last - first).days + 1, _FURTHEST)
     scale = _Scale(calendar.start_of(first), later_by(calendar.start_of(last), timedelta(days=1)))
     lanes = list(_lanes(marks, scale))
-    bottom = _TOP + _LANE * max([1, *(lane + 1 for lane in lanes)])
+    bottom = _TOP + 2 * _PAD + _LANE * max([1, *(lane + 1 for lane in lanes)])
     height = bottom + _BOTTOM
     days = [first + timedelta(days=each) for each in range(length)] if length <= _MOST_SHADED else []
     hatch = ids.new("hatch")
@@ -133,24 +143,34 @@ def _shade(scale: _Scale, calendar: Calendar, each: date, bottom: float, hatch: 
     """What a day is, where it is none on which everything may happen."""
     starts, ends = calendar.start_of(each), calendar.start_of(each + timedelta(days=1))
     if each in calendar.holidays:
-        place = {"x": scale.place(starts), "width": scale.width(starts, ends), "y": _TOP, "height": bottom - _TOP}
+        hatched = element("title", f"Holiday, {day(each)}")
         return [
-            element("rect", **place, class_="weekend"),
-            element("rect", element("title", f"Holiday, {day(each)}"), **place, fill=f"url(#{hatch})"),
+            _band(scale, starts, ends, "weekend", bottom),
+            _band(scale, starts, ends, None, bottom, hatched, fill=f"url(#{hatch})"),
         ]
     if not calendar.is_working_day(each) and not calendar.is_send_day(each):
         return _band(scale, starts, ends, "weekend", bottom)
     return None
 
 
-def _band(scale: _Scale, since: DateTime, until: DateTime, kind: str, bottom: float) -> Element:
+def _band(
+    scale: _Scale,
+    since: DateTime,
+    until: DateTime,
+    kind: str | None,
+    bottom: float,
+    *content: Content,
+    fill: str | None = None,
+) -> Element:
     return element(
         "rect",
+        content,
         x=scale.place(since),
         width=scale.width(since, until),
         y=_TOP,
         height=bottom - _TOP,
         class_=kind,
+        fill=fill,
     )
 
 
@@ -206,7 +226,7 @@ def _now(scale: _Scale, now: DateTime, bottom: float, height: float) -> Content:
 
 
 def _mark(scale: _Scale, mark: Mark, lane: int) -> Element:
-    x, y = scale.place(mark.at), _TOP + _LANE * lane + _LANE / 2
+    x, y = scale.place(mark.at), _TOP + _PAD + _LANE * lane + _LANE / 2
     shape = (
         element("circle", cx=x, cy=plain(y), r=_RADIUS)
         if mark.is_email

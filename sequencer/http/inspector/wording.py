@@ -19,7 +19,7 @@ from sequencer.engine.explanation import why_finished
 from sequencer.http.inspector.moments import on_clock
 from sequencer.simulation.report.figures import words
 
-__all__ = ["delay", "doing", "facts", "happened", "kind", "stage", "state", "status", "why", "why_blocked"]
+__all__ = ["delay", "doing", "facts", "happened", "kind", "short", "stage", "state", "status", "why", "why_blocked"]
 
 _BLOCKED = {
     "delivery_failed": "the mail could not be delivered",
@@ -42,6 +42,7 @@ _STATUS = {
     StepStatus.SKIPPED: "skipped",
     StepStatus.CANCELLED: "cancelled",
 }
+_SHORT = 60
 # What an event says about itself, beside its sentence; the others are for programs.
 _TOLD = (
     "reason", "blocked_reason", "until", "timeline", "skip", "automatic", "attempt", "detail", "kind", "actor_id",
@@ -61,6 +62,12 @@ def doing(step: Step) -> str:
         reply = ", a reply in the thread before it" if action.is_reply else ""
         return f"Template {action.template_id}{reply}"
     return action.task_content
+
+
+def short(step: Step) -> str:
+    """What a step does, in a few words."""
+    text = " ".join(doing(step).split())
+    return text if len(text) <= _SHORT else f"{text[: _SHORT - 1].rstrip()}\u2026"
 
 
 def delay(after: Delay, position: int) -> str:
@@ -140,7 +147,7 @@ def facts(event: Event, timezone: str) -> list[tuple[str, str]]:
     return [
         (words(name), _fact(name, value, timezone))
         for name, value in found
-        if not (name == "blocked_reason" and value in reasons)
+        if not (name == "blocked_reason" and value in reasons) and not (name == "attempt" and value == 1)
     ]
 
 

@@ -5,7 +5,7 @@ It is Wednesday, 8 April 2026, 11:20 in Warsaw. Easter is just over.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import pendulum
@@ -86,7 +86,7 @@ class World:
 class Known:
     """Knows two tokens by heart, and one of another account."""
 
-    grants = {
+    grants: ClassVar = {
         "w" * 64: Grant(None, "write", 7, "writer"),
         "r" * 64: Grant(None, "read", None, "reader"),
         "o" * 64: Grant("other", "write", None, "other"),
