@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import datetime, timedelta
 
-import pendulum
-from pendulum import UTC, DateTime
+from pendulum import DateTime
 
-from sequencer.core.instants import between, to_iso, to_zone
+from sequencer.core.calendar import zone_named
+from sequencer.core.instants import between, to_instant, to_iso, to_zone
 from sequencer.simulation.report.figures import day, plural
 from sequencer.simulation.report.markup import Element, element
 
-__all__ = ["away", "local", "moment", "on_clock"]
+__all__ = ["away", "local", "moment", "on_clock", "to_moment"]
 
+_TYPED = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2})(:[0-9]{2}(\.[0-9]+)?)?")
 _UNITS = ((86_400 * 365.25, "year"), (86_400 * 30.44, "month"), (86_400, "day"), (3600, "hour"), (60, "minute"))
 
 
@@ -57,14 +59,12 @@ def to_moment(text: str, timezone: str) -> DateTime | None:
 
     A clock time that does not exist moves forward by the gap; of one that comes twice, the first is meant.
     """
+    found = _TYPED.fullmatch(text)
     try:
-        parsed = pendulum.parse(text, exact=True)
-        if not isinstance(parsed, DateTime) or len(text) < len("2026-04-02T16:30") or text[10] != "T":
-            return None
-        return pendulum.datetime(
-            parsed.year, parsed.month, parsed.day, parsed.hour, parsed.minute, tz=timezone, fold=0
-        ).in_timezone(UTC)
-    except (ValueError, OverflowError):
+        return (
+            None if found is None else to_instant(datetime.fromisoformat(found[1]).replace(tzinfo=zone_named(timezone)))
+        )
+    except ValueError:
         return None
 
 

@@ -53,6 +53,8 @@ from sequencer.http.limits import Rates, client_of
 __all__ = ["inspector"]
 
 _LOG = logging.getLogger("sequencer.inspector")
+_LOGREF = "sequencer.logref"
+"""Where in a request's scope the application around these pages has put the id of the request."""
 _MOST_BYTES, _MOST_FIELDS = 16_384, 40
 _SECRET = re.compile(r"[A-Za-z0-9._~+/=-]{1,256}")
 _ONWARD = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
@@ -99,7 +101,7 @@ def inspector(
     """
     options = Options(has_log_in=tokens is not None, login_url=login_url, resource_url=resource_url)
     door = _Door(engine, access, tokens, rates, options)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route(f"/{sheet_path()}", _static(sheet, "text/css")),
             Route(f"/{ICON}", _static(icon, "image/svg+xml")),
@@ -117,6 +119,9 @@ def inspector(
         middleware=[Middleware(_Headers)],
         exception_handlers={HTTPException: _no_such_page},
     )
+    # A redirect would lead to whatever the header Host says.
+    app.router.redirect_slashes = False
+    return app
 
 
 # -- what is behind the paths ---------------------------------------------------------------------------------
@@ -322,10 +327,11 @@ def _safely(answer: Callable[[Request, dict[str, str]], Response], request: Requ
     except StoreError:
         return refused(base, 503)
     except Exception as error:  # noqa: BLE001 - whatever it is, who looks is shown a page, and no word of it
-        code = "".join(traceback.format_tb(error.__traceback__))
-        kind = type(error).__name__
-        _LOG.error("a page of the inspector failed: %s", kind, extra={"error": kind, "traceback": code})
-        return refused(base, 500)
+        # Not the message: it may quote what is personal.
+        code, kind = "".join(traceback.format_tb(error.__traceback__)), type(error).__name__
+        reference = request.scope.get(_LOGREF)
+        _LOG.error("%s: a page of the inspector failed: %s", reference, kind, extra={"error": kind, "traceback": code})
+        return refused(base, 500, reference=reference)
 
 
 async def _form(request: Request) -> dict[str, str]:

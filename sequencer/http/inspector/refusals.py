@@ -32,9 +32,19 @@ _WHAT = {
 
 
 def refused(
-    base: str, status: int, visit: Visit | None = None, *, said: str | None = None, wait: float | None = None
+    base: str,
+    status: int,
+    visit: Visit | None = None,
+    *,
+    said: str | None = None,
+    wait: float | None = None,
+    reference: str | None = None,
 ) -> Response:
-    """The page for a status. It is the same for what does not exist and what is another account's."""
+    """The page for a status. It is the same for what does not exist and what is another account's.
+
+    `said` is said instead of the usual; `wait` is in how many seconds to come again; by the `reference` the log knows
+    the request.
+    """
     title, why = _WHAT[status]
     back = link("To what is going on now", f"{base}/")
     page = framed(
@@ -42,6 +52,7 @@ def refused(
         title,
         element("h1", title),
         element("p", said or why, class_="reading"),
+        element("p", "In the log it is ", element("code", reference), ".", class_="small") if reference else None,
         None if status == 401 else element("p", back),
         visit=visit,
     )
@@ -96,8 +107,8 @@ def log_in_page(base: str, token: str, onward: str, *, problem: str | None = Non
                 element("input", id="secret", name="secret", type="password", required=True, autocomplete="off",
                         spellcheck="false", maxlength=256, aria_invalid="true" if problem else None,
                         aria_describedby="problem secret-hint" if problem else "secret-hint"),
-                element("span", "As ", element("code", "sequencer token create"), " has shown it, once. It is kept in a "
-                        "cookie of these pages until you log out or close the browser.", id="secret-hint",
+                element("span", "As ", element("code", "sequencer token create"), " has shown it, once. It is kept in "
+                        "a cookie of these pages until you log out or close the browser.", id="secret-hint",
                         class_="small"),
                 class_="field wide",
             ),
