@@ -1,7 +1,8 @@
-"""What every page has to be: valid, with known parts only, complete for who cannot see it; and how tests ask for one."""
+"""What every page has to be: valid, with known parts only, complete for who cannot see it; and how tests ask."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from contextlib import contextmanager
 
@@ -31,7 +32,7 @@ def parsed(page):
     for each in parts:
         each.tag = each.tag.rpartition("}")[2]
     assert {each.tag for each in parts} <= KNOWN
-    assert not [name for each in parts for name in each.keys() if name.startswith("on") or name == "style"]
+    assert not [name for each in parts for name in each.attrib if name.startswith("on") or name == "style"]
     ids = [each.get("id") for each in parts if each.get("id")]
     assert len(ids) == len(set(ids))
     for name in ("aria-labelledby", "aria-describedby", "for", "list"):
@@ -42,8 +43,8 @@ def parsed(page):
     levels = [HEADINGS.index(each.tag) for each in parts if each.tag in HEADINGS]
     assert levels[:1] == [0]
     assert levels.count(0) == 1
-    assert all(later <= earlier + 1 for earlier, later in zip(levels, levels[1:], strict=False))
-    assert [each.get("href") for each in parts if each.tag == "a"][0] == "#main"
+    assert all(later <= earlier + 1 for earlier, later in itertools.pairwise(levels))
+    assert next(each.get("href") for each in parts if each.tag == "a") == "#main"
     for each in parts:
         for address in (each.get("href"), each.get("action")):
             assert address is None or address.startswith(("#", "/")) or each.get("data-host"), address

@@ -115,7 +115,7 @@ def test_skip(world, writer):
     id = world.ids["going"]
     question = text_of(writer.page(f"enrollments/{id}/skip"))
     assert "The enrollment goes on with step 5, whose delay counts from now." in question
-    assert "planned, Fri 10 Apr, 09:00 CEST planned, Thu 9 Apr, 11:20 CEST" in question
+    assert "planned, Fri 10 Apr, 09:00 CESTplanned, Thu 9 Apr, 11:20 CEST" in question
 
     assert "The step is skipped. contact" in shown(writer, writer.ask(id, "skip"))
 
@@ -150,10 +150,10 @@ def test_finish(world, writer):
     assert found(writer.page(f"enrollments/{id}"), "nav", class_="actions") == []
 
 
-def test_an_account_that_comes_too_late_for_a_mail(world, writer):
+def test_an_end_that_comes_too_late_for_a_mail(world, writer):
     """What was handed over already is named before and after the end."""
     id = world.ids["due"]
-    world.mailer.answer_late()
+    world.mailer.answer_late(times=None)
     world.engine.tick()
     warning = "Step 0 had been handed over before; whether it arrives is not known yet."
     assert warning in text_of(writer.page(f"enrollments/{id}/finish"))
