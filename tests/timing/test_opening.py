@@ -196,3 +196,18 @@ def test_t5_send_days_without_windows_of_their_own_do_not_open(situation):
     opening = calendar.next_open(moment, email=True)
 
     assert WEEKDAYS[oracle.local_of(calendar.timezone, opening).weekday()] in windowed
+
+
+@given(calendars(), starts(), st.integers(0, 20 * 24), st.booleans(), st.data())
+def test_openings_are_where_it_is_open(calendar, since, hours, email, data):
+    """The openings come in order, do not touch what lies outside, and have every open moment between in them."""
+    until = since.add(hours=hours)
+    spans = list(calendar.openings(since, until, email=email))
+
+    ends = [since, *(each for span in spans for each in span), until]
+    assert ends == sorted(ends)
+    assert all(opens < closes for opens, closes in spans)
+    at = since + timedelta(minutes=data.draw(st.integers(0, max(0, hours * 60 - 1))))
+    if at < until:
+        within = any(opens <= at < closes for opens, closes in spans)
+        assert within == calendar.is_open(at, email=email)

@@ -14,7 +14,8 @@ from sequencer.core.calendar import Calendar, Window
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.instants import to_instant
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
-from sequencer.core.timeline import estimate, plan
+from sequencer.core.timeline import estimate, explain_following, plan, seen_at
+from sequencer.testing.strategies import histories
 from tests.timing import oracle
 from tests.timing.oracle import WEEKDAYS
 from tests.timing.strategies import delays, situations
@@ -188,3 +189,19 @@ def test_t10_reasons_show_whole_seconds():
     assert step.estimated_execute_at.microsecond == 123456
     assert step.reasons[0] == "counts from the start, 2026-03-06T10:00:05+00:00"
     assert not any(".123" in reason for reason in step.reasons)
+
+
+@given(histories(), st.integers(0, 400))
+def test_t10_the_reasons_of_what_follows_are_those_of_its_estimates(lived, later):
+    """T10: each step ahead that has an estimate has reasons, which begin where the step before it is reckoned to be over."""
+    enrollment, _ = lived
+    now = enrollment.updated_at.add(hours=later)
+    seen = seen_at(enrollment, now)
+
+    reasons = explain_following(seen, now)
+
+    assert reasons == explain_following(enrollment, now)
+    ahead = () if enrollment.is_finished else seen.steps[enrollment.position + 1 :]
+    assert len(reasons) == sum(each.estimated_execute_at is not None for each in ahead)
+    for step, said in zip(ahead, reasons, strict=False):
+        assert said[0].startswith(f"counts from the end of step {step.position - 1}, ")

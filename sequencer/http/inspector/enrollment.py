@@ -247,7 +247,11 @@ def _step(
         _problem(step, happening),
         element(
             "details",
-            element("summary", "Why then", element("span", f": step {step.position}", class_="unseen")),
+            element(
+                "summary",
+                "What happened" if step.is_over else "Why then",
+                element("span", f": step {step.position}", class_="unseen"),
+            ),
             element("ul", [element("li", each) for each in (*happening, *reasons)]),
         ),
         id=f"step-{step.position}",

@@ -35,7 +35,7 @@ from sequencer.http.inspector.enrollment import enrollment_page
 from sequencer.http.inspector.frame import ICON, icon, sheet, sheet_path
 from sequencer.http.inspector.listing import listing, searched
 from sequencer.http.inspector.now import now_page
-from sequencer.http.inspector.refusals import log_in_page, refused
+from sequencer.http.inspector.refusals import arrival_page, log_in_page, refused
 from sequencer.http.inspector.sequences import sequence_page, sequences_page
 from sequencer.http.inspector.visit import (
     VISIT,
@@ -50,9 +50,9 @@ from sequencer.http.inspector.visit import (
 )
 from sequencer.http.limits import Rates, client_of
 
-__all__ = ["inspector"]
+__all__ = ["inspector", "mount"]
 
-_LOG = logging.getLogger("sequencer.inspector")
+_LOG = logging.getLogger("sequencer.http")
 _LOGREF = "sequencer.logref"
 """Where in a request's scope the application around these pages has put the id of the request."""
 _MOST_BYTES, _MOST_FIELDS = 16_384, 40
@@ -122,6 +122,16 @@ def inspector(
     # A redirect would lead to whatever the header Host says.
     app.router.redirect_slashes = False
     return app
+
+
+def mount(app: Starlette, path: str, pages: ASGIApp) -> None:
+    """Put the inspector under a path of an application, and have the path without a slash at its end lead there."""
+
+    async def there(request: Request) -> Response:
+        return RedirectResponse(f"{_base(request)}{quote(path)}/", status_code=307)
+
+    app.router.routes.append(Route(path, there))
+    app.mount(path, pages)
 
 
 # -- what is behind the paths ---------------------------------------------------------------------------------
@@ -250,7 +260,8 @@ class _Door:
         onward = "/"
         if request.method in {"GET", "HEAD"}:
             query = f"?{request.url.query}" if request.url.query else ""
-            onward = f"{request.url.path.removeprefix(str(request.scope.get('root_path', '')))}{query}"
+            path = str(request.scope["path"]).removeprefix(str(request.scope.get("root_path", "")))
+            onward = f"{quote(path)}{query}"
         if self.tokens is not None:
             return RedirectResponse(f"{base}/login?onward={quote(onward, safe='')}", status_code=303)
         if login_url is not None:
@@ -274,9 +285,11 @@ class _Door:
         if self.tokens is None:
             return refused(base, 404)
         if request.method != "POST":
-            response: Response = HTMLResponse(
-                log_in_page(base, token_of(key, request, None), _onward(request.query_params.get("onward", "")))
-            )
+            onward = _onward(request.query_params.get("onward", ""))
+            if request.headers.get("sec-fetch-site") == "cross-site":
+                # Who follows a link from elsewhere brings no cookie, also where there is one.
+                return HTMLResponse(arrival_page(base, onward))
+            response: Response = HTMLResponse(log_in_page(base, token_of(key, request, None), onward))
             keep(response, request, VISIT, key)
             return response
         wait = None if self.rates is None else self.rates.strangers.take(client_of(request.scope))

@@ -14,7 +14,7 @@ from sequencer.http.inspector.visit import Visit
 from sequencer.simulation.report.figures import name
 from sequencer.simulation.report.markup import Content, element
 
-__all__ = ["changed_page", "log_in_page", "refused"]
+__all__ = ["arrival_page", "changed_page", "log_in_page", "refused"]
 
 _MOST_SHOWN = 10
 _WHAT = {
@@ -87,6 +87,18 @@ def changed_page(visit: Visit, enrollment: Enrollment, seen: int | None) -> str:
         visit=visit,
         at="enrollments",
     )  # fmt: skip
+
+
+def arrival_page(base: str, onward: str) -> str:
+    """For who comes from another site: one step, after which the browser says who they are."""
+    title = "You are coming from elsewhere"
+    return framed(
+        base,
+        title,
+        element("h1", title),
+        element("p", "A link from another place has led you here.", class_="reading"),
+        element("p", link("Go on", f"{base}{onward}", class_="button main")),
+    )
 
 
 def log_in_page(base: str, token: str, onward: str, *, problem: str | None = None) -> str:

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 
 import html5lib
 from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from sequencer.http.access import bearer
-from sequencer.http.inspector import inspector
+from sequencer.http.inspector import inspector, mount
 from tests.http.driving import client_of
 from tests.http.inspector.world import Known
 
@@ -107,7 +106,9 @@ def mounted(world, *, access=None, known=None, **options):
     """The inspector under /inspector of another application."""
     known = known or Known()
     options = {"tokens": known, **options} if access is None else options
-    return Starlette(routes=[Mount("/inspector", inspector(world.engine, access or bearer(known), **options))])
+    app = Starlette()
+    mount(app, "/inspector", inspector(world.engine, access or bearer(known), **options))
+    return app
 
 
 @contextmanager

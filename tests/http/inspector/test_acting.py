@@ -74,7 +74,7 @@ def test_what_cannot_be_is_asked_again(world, writer, answers, problem):
 def test_resume(world, writer, timeline, then):
     """Each way to go on says beforehand when the step is due, and then it is due then."""
     id = world.ids["paused"]
-    at = pendulum.parse(then, tz=WARSAW)
+    at = pendulum.from_format(then, "YYYY-MM-DDTHH:mm", tz=WARSAW)
     question = text_of(writer.page(f"enrollments/{id}/resume"))
     assert f"Step 3: {at:%a} {at.day} {at:%b}, {at:%H:%M} CEST" in question
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pendulum
 import pytest
 from hypothesis import Phase, given, settings
@@ -256,7 +258,8 @@ def fields_of_search(root):
 def test_pages_of_the_list(writer, monkeypatch):
     """The pages of the list lead from one to the next, and have everybody once."""
     monkeypatch.setattr("sequencer.http.inspector.listing._PER_PAGE", 5)
-    seen, path = [], "enrollments"
+    path: str | None = "enrollments"
+    seen = []
     while path:
         root = writer.page(path)
         seen.append(listed(root))
@@ -319,7 +322,7 @@ def test_nothing_personal_is_shown(world, writer):
 
 def test_the_host_can_show_the_person(world):
     """Where the host says where it shows a lead, its page is linked, unless the link would run something."""
-    places = {42: "https://crm.example/leads/42", 44: "javascript:alert(1)", 45: None}
+    places: dict[Any, str | None] = {42: "https://crm.example/leads/42", 44: "javascript:alert(1)", 45: None}
 
     def url(resource: Resource) -> str | None:
         return places[resource.id]

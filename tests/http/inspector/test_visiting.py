@@ -84,6 +84,14 @@ def log_out_of(visitor):
     return {each.get("name"): each.get("value") for each in form.iter("input")}
 
 
+def test_a_link_from_elsewhere_takes_one_step_more(stranger):
+    """Who follows a link from another site brings no cookie; the page that says so leads on, and keeps none either."""
+    answer = stranger.client.get("/inspector/login?onward=/enrollments/7", headers={"sec-fetch-site": "cross-site"})
+
+    assert [each.get("href") for each in parsed(answer.text).iter("a")] == ["#main", "/inspector/enrollments/7"]
+    assert "set-cookie" not in answer.headers
+
+
 @pytest.mark.parametrize("secret", ["", "x" * 64, WRITER[:-1], f"{WRITER}\r\nset-cookie: a=b", "\u0430" * 64, "w; x"])
 def test_a_wrong_token(stranger, secret):
     """What is no token of anybody's is refused, without a cookie and without saying what was typed."""
@@ -139,6 +147,7 @@ def test_with_the_hosts_access_there_is_no_log_in(world):
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
         assert "logged in to the product" in text_of(parsed(answer.text))
         assert visitor.client.get("/inspector/login").status_code == 404
+        assert visitor.client.get("/inspector").headers["location"] == "/inspector/"
     with visiting(world, access=lambda request: None, login_url="/accounts/login?next={next}") as visitor:
         answer = visitor.client.get("/inspector/enrollments?state=active")
         assert (answer.status_code, answer.headers["location"]) == (
@@ -167,6 +176,10 @@ def test_it_can_be_mounted_anywhere(world):
 
     inner = inspector(world.engine, open_access())
     for path, app in [("/crm/who is it", Starlette(routes=[Mount("/crm/who is it", inner)])), ("", inner)]:
+        nobody = inspector(world.engine, lambda request: None, tokens=Known())
+        with client_of(Starlette(routes=[Mount(path, nobody)]) if path else nobody) as client:
+            led = client.get(f"{path}/enrollments/7?a=b").headers["location"]
+            assert led == f"{path.replace(' ', '%20')}/login?onward=%2Fenrollments%2F7%3Fa%3Db"
         with client_of(app) as client:
             answer = client.get(f"{path}/enrollments/7")
             quoted = path.replace(" ", "%20")
