@@ -193,7 +193,7 @@ def test_t10_reasons_show_whole_seconds():
 
 @given(histories(), st.integers(0, 400))
 def test_t10_the_reasons_of_what_follows_are_those_of_its_estimates(lived, later):
-    """T10: each step ahead that has an estimate has reasons, which begin where the step before it is reckoned to be over."""
+    """T10: each step ahead that has an estimate has reasons, which begin where the step before it ends."""
     enrollment, _ = lived
     now = enrollment.updated_at.add(hours=later)
     seen = seen_at(enrollment, now)
