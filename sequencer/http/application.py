@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from sequencer.core.calendar import Calendar
 from sequencer.engine.engine import Engine
-from sequencer.http.access import Access, bearer
+from sequencer.http.access import Access, Grants, bearer
 from sequencer.http.bodies import too_long
 from sequencer.http.document import document_of
 from sequencer.http.enrollments import OPERATIONS as OF_ENROLLMENTS
@@ -55,6 +55,7 @@ def application(
     engine: Engine,
     *,
     access: Access | None = None,
+    tokens: Grants | None = None,
     limits: Limits | None = None,
     timezone: str | None = None,
     inspector: bool = True,
@@ -63,9 +64,12 @@ def application(
 
     - `access`: looks at a request and answers with a `Grant`, or with None for nobody we know; None for the tokens that
       are in the engine's store (`bearer(Tokens(engine.store))`). What a grant is for is all that its bearer sees (S7).
+    - `tokens`: what knows the tokens that people log in to the inspector with; None where `access` knows them by other
+      means. Without `access` they are those of the store.
     - `limits`: how large a body, a page and a rate may be.
     - `timezone`: of sequences that are sent without one; None for UTC.
-    - `inspector`: with the pages for people under `/inspector`.
+    - `inspector`: with the pages for people under `/inspector`; to have them elsewhere, or with a log-in page of the
+      host's, mount `sequencer.http.inspector.inspector`.
 
     The description of all of it is at `/openapi.json`, for everybody.
     """
@@ -73,8 +77,10 @@ def application(
     if access is None:
         from sequencer.http.tokens import Tokens
 
-        access = bearer(Tokens(engine.store))
-    door = Door(engine, access, limits, Rates(limits), Calendar(timezone or "UTC").timezone)
+        tokens = tokens or Tokens(engine.store)
+        access = bearer(tokens)
+    rates = Rates(limits)
+    door = Door(engine, access, limits, rates, Calendar(timezone or "UTC").timezone)
     document = document_of(OPERATIONS, limits)
     described = json_bytes(document)
     app = FastAPI(
@@ -92,6 +98,10 @@ def application(
     for path in dict.fromkeys(operation.path for operation in OPERATIONS):
         methods = {each.method: each for each in OPERATIONS if each.path == path}
         app.router.routes.append(Route(path, _Path(door, methods)))
+    if inspector:
+        from sequencer.http import inspector as pages
+
+        pages.mount(app, "/inspector", pages.inspector(engine, access, tokens=tokens, rates=rates))
     return app
 
 

@@ -64,6 +64,7 @@ def serve(
     app = application(
         engine,
         access=until_first_token(tokens) if local else bearer(tokens),
+        tokens=tokens,
         limits=limits or Limits(),
         timezone=timezone,
     )
