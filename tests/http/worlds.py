@@ -121,7 +121,8 @@ def seen(response: httpx.Response, id: int | None = None) -> tuple[int, list[tup
     """All that a client sees of an answer; with an id that it was asked about as `<id>`, wherever it stands."""
     headers, body = sorted(response.headers.multi_items()), response.text
     if id is not None:
-        body = re.sub(rf"\b{id}\b", "<id>", body)
+        named = re.compile(rf"(?:\b|(?<=%2F)){id}\b")
+        body = named.sub("<id>", body)
         # Of what follows from the body only that it does, since one id is longer than another.
-        headers = [(name, re.sub(rf"\b{id}\b", "<id>", value)) for name, value in headers if name not in FOLLOWS]
+        headers = [(name, named.sub("<id>", value)) for name, value in headers if name not in FOLLOWS]
     return response.status_code, headers, body
