@@ -52,6 +52,7 @@ MAY_WAIT: dict[str, str] = {
     "sequencer.engine.calls": "a port has so many real seconds to come back",
     "sequencer.engine.delivery": "answers are brought back at least so often, and `max_seconds` are real",
     "sequencer.engine.worker": "`max_seconds` limits the time that a tick really takes",
+    "sequencer.http.limits": "a caller may ask so often in a real second",
 }
 
 

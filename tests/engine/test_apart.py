@@ -45,6 +45,8 @@ NOW = pendulum.datetime(2026, 3, 2, 9, tz="UTC")
 ACCOUNTS = st.sampled_from([(7, "7"), ("7", 7), (None, "acme"), ("acme", None), (None, 7), ("acme", "Acme")])
 NUMBERS = (1, 2)
 KEY = "cadence"
+SEQUENCES = range(1, 10)
+"""The ids that any sequence of a story may have."""
 
 
 class Tenant:
@@ -82,7 +84,7 @@ class Tenant:
             door.tasks(status=None, limit=1000),
             versions,
             [door.statistics(version.key) for version in versions],
-            door.stored_sequences(deleted=True),
+            door.stored_sequences(ids=SEQUENCES, deleted=True),
             door.due(),
             door.overdue(),
             door.suppressed(),
@@ -97,7 +99,7 @@ class Tenant:
         return {
             "enrollment": [each.id for each in found] or [1],
             "task": [task.id for task in self.door.tasks(status=None)] or [1],
-            "sequence": [each.id for each in self.door.stored_sequences(deleted=True)],
+            "sequence": [each.id for each in self.door.stored_sequences(ids=SEQUENCES, deleted=True)],
             "effect": [each.key_of(step) for each, step in steps] or ["none"],
             "message": [step.message_id for _, step in steps if step.message_id] or ["none"],
             "provider": [step.provider_id for _, step in steps if step.provider_id] or ["none"],

@@ -76,7 +76,12 @@ class World:
         """What the account whose things they are sees."""
         ours = self.engine.account("acme")
         found = ours.enrollments()
-        return found, [ours.history(each.id) for each in found], ours.stored_sequences(deleted=True), ours.suppressed()
+        return (
+            found,
+            [ours.history(each.id) for each in found],
+            ours.stored_sequences(ids=[self.ids["sequence_id"]], deleted=True),
+            ours.suppressed(),
+        )
 
 
 def bearing(secret: str) -> list[tuple[str, str]]:
