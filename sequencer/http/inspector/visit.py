@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import attrs
 from pendulum import DateTime
@@ -132,4 +132,4 @@ def close(response: Response, request: Request) -> None:
 
 def path_of(request: Request) -> str:
     """The path that the inspector is mounted at, without a slash at its end; `/` where it is the root."""
-    return str(request.scope.get("root_path", "")).rstrip("/") or "/"
+    return quote(str(request.scope.get("root_path", "")).rstrip("/")) or "/"

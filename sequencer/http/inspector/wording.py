@@ -142,7 +142,7 @@ def facts(event: Event, timezone: str) -> list[tuple[str, str]]:
     if event.type == "enrolled":
         return []
     given: Mapping[str, Any] = event.facts
-    found = [(name, given[name]) for name in _TOLD if given.get(name) not in {None, "", False}]
+    found = [(name, given[name]) for name in _TOLD if given.get(name)]
     reasons = {value for name, value in found if name == "reason"}
     return [
         (words(name), _fact(name, value, timezone))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import attrs
 import pendulum
 import pytest
 
 from sequencer import Conflict
 from sequencer.core.instants import to_instant
 from tests.http.inspector.looking import fields, found, parsed, text_of, visiting
-from tests.http.inspector.world import READER, WARSAW, WRITER, made
+from tests.http.inspector.world import INBOUND, READER, WARSAW, WRITER, made
 
 
 @pytest.fixture
@@ -159,6 +160,28 @@ def test_an_end_that_comes_too_late_for_a_mail(world, writer):
     assert warning in text_of(writer.page(f"enrollments/{id}/finish"))
 
     assert f"It is finished. {warning}" in shown(writer, writer.ask(id, "finish"))
+
+
+def test_who_was_moved_to_another_version(world, writer):
+    """Of an enrollment that was moved the page shows the new steps and the move, and verbs go on working."""
+    id = world.ids["going"]
+    shorter = attrs.evolve(INBOUND, steps=INBOUND.steps[:4] + INBOUND.steps[5:])
+    world.engine.migrate(world.engine.plan_migration("inbound", shorter))
+
+    said = text_of(writer.page(f"enrollments/{id}"))
+    assert "The enrollment was moved to another version of its sequence." in said
+    assert ", version 2" in said
+    assert "Decide whether to go on" not in said
+    assert "The step is skipped." in shown(writer, writer.ask(id, "skip"))
+    assert world.engine.get(id).is_finished
+
+
+def test_who_was_forgotten(world, writer):
+    """Of a resource that was erased there is still a page, with what is left."""
+    id = world.ids["going"]
+    world.engine.erase(world.engine.get(id).resource)
+
+    assert "because the resource was deleted" in text_of(writer.page(f"enrollments/{id}"))
 
 
 @pytest.mark.parametrize("verb", ["complete", "resume", "skip", "block", "finish"])

@@ -183,6 +183,7 @@ def test_it_can_be_mounted_anywhere(world):
         with client_of(app) as client:
             answer = client.get(f"{path}/enrollments/7")
             quoted = path.replace(" ", "%20")
+            assert f"; Path={quoted or '/'}; SameSite=strict" in answer.headers["set-cookie"]
             links = [each.get("href") for each in parsed(answer.text).iter("a")][1:]
             assert answer.status_code == 200
             assert all(each.startswith(f"{quoted}/") for each in links)
