@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sequencer.core.enrollment import Enrollment
 from sequencer.engine.counters import Counters
+from sequencer.engine.results import Overdue
 from sequencer.http.inspector import wording
 from sequencer.http.inspector.frame import framed, link
 from sequencer.http.inspector.moments import away
@@ -18,8 +19,9 @@ from sequencer.simulation.report.markup import Content, Element, element
 __all__ = ["now_page"]
 
 _SHOWN = 10
-_LOOKS_AT = 500
+_LOOKS_AT, _AT_ONCE = 500, 100
 """How many ongoing enrollments one page looks through for what is overdue; it goes on from there when asked to."""
+_ENOUGH = 20
 
 
 def now_page(visit: Visit) -> str:
@@ -27,8 +29,7 @@ def now_page(visit: Visit) -> str:
     engine, ids = visit.engine, Ids()
     text = visit.asked("overdue_after")
     counters, due = engine.counters(), engine.due(limit=_SHOWN + 1)
-    late = engine.overdue(after=int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None,
-                          limit=_LOOKS_AT)  # fmt: skip
+    late = _overdue(visit, int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None)
     blocked = engine.enrollments(state="blocked", limit=_SHOWN)
     return framed(
         visit.base,
@@ -59,6 +60,17 @@ def now_page(visit: Visit) -> str:
         visit=visit,
         at="",
     )  # fmt: skip
+
+
+def _overdue(visit: Visit, after: int | None) -> Overdue:
+    """Who is overdue among the next ones, until there are enough for a page."""
+    found, looked = list[Enrollment](), 0
+    while True:
+        page = visit.engine.overdue(after=after, limit=_AT_ONCE)
+        found += page.enrollments
+        looked, after = looked + _AT_ONCE, page.after
+        if not page.more or len(found) >= _ENOUGH or looked >= _LOOKS_AT:
+            return Overdue(tuple(found), page.after, page.more)
 
 
 def _section(key: str, title: str, *content: Content) -> Element:

@@ -33,7 +33,7 @@ from tests.http.inspector.looking import fields, found, parsed, text_of, visitin
 from tests.http.inspector.world import NOW, READER, WRITER, made
 
 # A page is slow to make and slower to shrink.
-FEW = settings(max_examples=30, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+FEW = settings(max_examples=20, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 VIEWS = ["", "enrollments", "sequences", *(f"enrollments/{id}" for id in range(1, 14) if id != 12), "sequences/1",
          "sequences/2", "sequences/3", "enrollments/7/block", "enrollments/7/skip", "enrollments/7/finish",
          "enrollments/8/resume", "enrollments/3/resume", "enrollments/6/complete", "enrollments?state=blocked",
@@ -356,6 +356,7 @@ def test_now_says_what_is_due_overdue_and_blocked(writer):
 def test_overdue_goes_on_where_it_stopped(writer, monkeypatch):
     """Where a page cannot look through all that goes on, it says so, and leads on."""
     monkeypatch.setattr("sequencer.http.inspector.now._LOOKS_AT", 3)
+    monkeypatch.setattr("sequencer.http.inspector.now._AT_ONCE", 3)
     root = writer.page("")
     assert "of those looked at" in text_of(root)
     (onward,) = [each.get("href") for each in root.iter("a") if each.text == "Look through further enrollments"]
