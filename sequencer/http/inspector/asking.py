@@ -33,6 +33,7 @@ from sequencer.simulation.report.tables import table
 __all__ = ["VERBS", "Verb", "asking_page", "done", "foreseen", "verb_named"]
 
 _FLASH_FOR = timedelta(minutes=10)
+_FIELDS = {"reason": "\u201cWhy\u201d", "until": "\u201cUntil\u201d"}
 _TIMELINES = (
     ("shift", "Wait out what was left", "What was left of the delay when it was blocked is waited out from now."),
     ("keep", "Keep the planned moment", "It stays if it is still ahead; else the step goes at the next open moment."),
@@ -140,7 +141,13 @@ def asking_page(
             ),
             class_="heading",
         ),
-        element("p", f"Not done: {problem.message}.", role="alert", class_="problem", id="problem")
+        element(
+            "p",
+            f"Not done. {_FIELDS.get(problem.path, 'It')} {problem.message}.",
+            role="alert",
+            class_="problem",
+            id="problem",
+        )
         if problem
         else None,
         element(

@@ -31,6 +31,7 @@ _MOST_HOURS = 15
 _NEAR = timedelta(days=45)
 _GAPS = (1, 2, 3, 7, 14, 28, 56, 91, 182, 365, 730, 1826, 3652, 18_262, 91_310, 365_243)
 _MOST_LABELS = 8
+_LAST_LABEL = 90
 _FURTHEST = 2_555_000
 """Days; nothing lies further apart in the years 1970 to 9000."""
 
@@ -203,12 +204,10 @@ def _days(scale: _Scale, calendar: Calendar, first: date, length: int, bottom: f
         at = calendar.start_of(date_there)
         minor = " minor" if number % 2 and length / gap > 4 else ""
         yield element("line", x1=scale.place(at), x2=scale.place(at), y1=_TOP, y2=bottom, class_="rule")
-        text = day(date_there, week=gap < 7, year=gap > 300)
-        # The last one ends where its line is, where it would not fit behind it.
-        late = scale.share(at) > 88
-        yield element(
-            "text", text, x=scale.place(at), y=_TOP - 9, class_=f"label{minor}", text_anchor="end" if late else None
-        )
+        # Where it would not fit behind its line, there is none: before it, it would name the day before.
+        if scale.share(at) <= _LAST_LABEL:
+            text = day(date_there, week=gap < 7, year=gap > 300)
+            yield element("text", text, x=scale.place(at), y=_TOP - 9, class_=f"label{minor}")
 
 
 def _now(scale: _Scale, now: DateTime, bottom: float, height: float) -> Content:
