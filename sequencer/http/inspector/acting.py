@@ -57,9 +57,7 @@ def _block(visit: Visit, enrollment: Enrollment) -> Outcome:
     until = to_moment(text, enrollment.timezone) if text else None
     if text and until is None:
         raise InvalidInput(f"{text!r} is no date and time like 2026-04-02T16:30", path="until")
-    return visit.engine.block(
-        enrollment.id, reason=visit.given("reason"), until=until, revision=enrollment.revision
-    )  # fmt: skip
+    return visit.engine.block(enrollment.id, reason=visit.given("reason"), until=until, revision=enrollment.revision)
 
 
 def _resume(visit: Visit, enrollment: Enrollment) -> Outcome:

@@ -157,7 +157,7 @@ def asking_page(
             element(
                 "section",
                 element("h2", "What will happen", id="happens"),
-                [element("p", each) for each in _consequences(verb, enrollment, after)],
+                [element("p", each) for each in _consequences(verb, enrollment, after) if each],
                 _changes(ids, visit, enrollment, after) if verb.name in {"complete", "skip", "finish"} else None,
                 aria_labelledby="happens",
             ),
@@ -308,9 +308,16 @@ def _option(visit: Visit, value: str, said: str, means: str, after: Enrollment, 
         then = [f"Step {current.position}: ", local(at, after.timezone, visit.now)]
     return element(
         "p",
-        element("input", type="radio", name="timeline", value=value, id=f"timeline-{value}", checked=checked,
-                aria_describedby=f"means-{value}"),
+        element(
+            "input",
+            type="radio",
+            name="timeline",
+            value=value,
+            id=f"timeline-{value}",
+            checked=checked,
+            aria_describedby=f"means-{value}",
+        ),
         element("label", said, for_=f"timeline-{value}"),
         element("span", element("strong", then), " ", means, id=f"means-{value}", class_="small"),
         class_="option",
-    )  # fmt: skip
+    )

@@ -171,10 +171,13 @@ def _facts(visit: Visit, enrollment: Enrollment) -> Element:
     return element(
         "section",
         element("h2", "About it", id="about"),
-        element("dl", [element("div", element("dt", key), element("dd", value)) for key, value in given if value],
-                class_="facts"),
+        element(
+            "dl",
+            [element("div", element("dt", key), element("dd", value)) for key, value in given if value],
+            class_="facts",
+        ),
         aria_labelledby="about",
-    )  # fmt: skip
+    )
 
 
 # -- the steps ------------------------------------------------------------------------------------------------

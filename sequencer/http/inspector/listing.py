@@ -62,14 +62,18 @@ def listing(visit: Visit) -> str:
         "Enrollments",
         element("h1", "Enrollments"),
         _filters(visit),
-        rows(ids, "Enrollments found, by their number" if chosen else "All enrollments, by their number", visit,
-             page.found)
+        rows(
+            ids,
+            "Enrollments found, by their number" if chosen else "All enrollments, by their number",
+            visit,
+            page.found,
+        )
         if page.found
         else element("p", _nothing(page, chosen=bool(chosen)), class_="nothing"),
         _leaves(visit, page, chosen),
         visit=visit,
         at="enrollments",
-    )  # fmt: skip
+    )
 
 
 def _nothing(page: _Page, *, chosen: bool) -> str:

@@ -42,8 +42,11 @@ def now_page(visit: Visit) -> str:
             [
                 rows(ids, "Should have been over by now", visit, late.enrollments) if late.enrollments else None,
                 None if late.enrollments or late.more else element("p", "Nothing is overdue.", class_="nothing"),
-                element("p", link("Look through further enrollments",
-                                  f"{visit.url('', overdue_after=late.after)}#overdue")) if late.more else None,
+                element(
+                    "p", link("Look through further enrollments", f"{visit.url('', overdue_after=late.after)}#overdue")
+                )
+                if late.more
+                else None,
             ],
         ),
         _section("blocked", "Blocked", _blocked(visit, ids, counters, blocked)),
@@ -59,7 +62,7 @@ def now_page(visit: Visit) -> str:
         ),
         visit=visit,
         at="",
-    )  # fmt: skip
+    )
 
 
 def _overdue(visit: Visit, after: int | None) -> Overdue:

@@ -10,7 +10,7 @@ import logging
 import re
 import secrets
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl, quote
 
 import attrs
@@ -30,7 +30,7 @@ from sequencer.core.instants import to_instant
 from sequencer.engine.engine import Engine
 from sequencer.http.access import PAGES, SESSION, Access, Grants
 from sequencer.http.inspector.acting import act, ask, to_revision
-from sequencer.http.inspector.asking import verb_named
+from sequencer.http.inspector.asking import Verb, verb_named
 from sequencer.http.inspector.enrollment import enrollment_page
 from sequencer.http.inspector.frame import ICON, icon, sheet, sheet_path
 from sequencer.http.inspector.listing import listing, searched
@@ -77,6 +77,7 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 _EXPIRED = "The form belongs to another session, or to another site. Nothing was done: open the page again."
 
 View = Callable[[Visit], Response]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def inspector(
@@ -146,17 +147,18 @@ def _one(made: Callable[[Visit, int], str]) -> View:
 
 
 def _asked(visit: Visit) -> Response:
-    verb = verb_named(visit.request.path_params["verb"])
-    if verb is None:
-        raise NotFound("verb", "")
-    return ask(visit, verb, _id(visit))
+    return ask(visit, _verb(visit), _id(visit))
 
 
 def _done(visit: Visit) -> Response:
+    return act(visit, _verb(visit), _id(visit))
+
+
+def _verb(visit: Visit) -> Verb:
     verb = verb_named(visit.request.path_params["verb"])
     if verb is None:
-        raise NotFound("verb", "")
-    return act(visit, verb, _id(visit))
+        raise NotFound("page", "")
+    return verb
 
 
 def _id(visit: Visit) -> int:
@@ -166,17 +168,19 @@ def _id(visit: Visit) -> int:
     return found
 
 
-def _static(content: Callable[[], bytes], kind: str) -> Callable[[Request], Response]:
+def _static(content: Callable[[], bytes], kind: str) -> Endpoint:
     async def answer(request: Request) -> Response:
         headers = {"Cache-Control": _FOR_EVER if kind == "text/css" else "public, max-age=86400"}
         return Response(content(), media_type=kind, headers=headers)
 
-    return answer  # type: ignore[return-value]
+    return answer
 
 
 def _no_such_page(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    return refused(_base(request), status if status in {404, 405} else 400)
+    assert isinstance(error, HTTPException)
+    response = refused(_base(request), error.status_code if error.status_code in {404, 405} else 400)
+    response.headers.update(error.headers or {})
+    return response
 
 
 def _base(request: Request) -> str:
@@ -203,15 +207,15 @@ class _Door:
     rates: Rates | None
     options: Options
 
-    def showing(self, view: View, *, writes: bool = False) -> Callable[..., object]:
+    def showing(self, view: View, *, writes: bool = False) -> Endpoint:
         """What answers GET."""
         return self._endpoint(lambda request, form: self._entered(request, form, view, writes=writes))
 
-    def taking(self, view: View, *, writes: bool = True) -> Callable[..., object]:
+    def taking(self, view: View, *, writes: bool = True) -> Endpoint:
         """What answers POST: only forms of these pages."""
         return self._endpoint(lambda request, form: self._entered(request, form, view, writes=writes, is_form=True))
 
-    def _endpoint(self, answer: Callable[[Request, dict[str, str]], Response]) -> Callable[..., object]:
+    def _endpoint(self, answer: Callable[[Request, dict[str, str]], Response]) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             request.scope[PAGES] = True
             try:
@@ -271,12 +275,12 @@ class _Door:
     # -- logging in and out ------------------------------------------------------------------------------------
 
     @property
-    def log_in(self) -> Callable[..., object]:
+    def log_in(self) -> Endpoint:
         """The form for a token, and what takes it."""
         return self._endpoint(self._logged_in)
 
     @property
-    def log_out(self) -> Callable[..., object]:
+    def log_out(self) -> Endpoint:
         """What ends a session."""
         return self._endpoint(self._logged_out)
 

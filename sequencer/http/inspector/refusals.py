@@ -79,14 +79,21 @@ def changed_page(visit: Visit, enrollment: Enrollment, seen: int | None) -> str:
         visit.base,
         title,
         element("h1", title),
-        element("p", who(enrollment), " in ", name(enrollment.version.sequence.name), ". ", pill(enrollment),
-                class_="standing"),
+        element(
+            "p",
+            who(enrollment),
+            " in ",
+            name(enrollment.version.sequence.name),
+            ". ",
+            pill(enrollment),
+            class_="standing",
+        ),
         element("p", "Nothing was done. Look again, and decide anew.", class_="reading"),
         since,
         element("p", link("Look again", visit.url("enrollments", enrollment.id), class_="button main")),
         visit=visit,
         at="enrollments",
-    )  # fmt: skip
+    )
 
 
 def arrival_page(base: str, onward: str) -> str:
@@ -107,8 +114,11 @@ def log_in_page(base: str, token: str, onward: str, *, problem: str | None = Non
         base,
         "Log in",
         element("h1", "Log in"),
-        element("p", "The inspector shows what is enrolled, and why everything is when it is. It needs a token.",
-                class_="reading"),
+        element(
+            "p",
+            "The inspector shows what is enrolled, and why everything is when it is. It needs a token.",
+            class_="reading",
+        ),
         element("p", problem, role="alert", class_="problem", id="problem") if problem else None,
         element(
             "form",
@@ -116,12 +126,27 @@ def log_in_page(base: str, token: str, onward: str, *, problem: str | None = Non
             element(
                 "p",
                 element("label", "Token", for_="secret"),
-                element("input", id="secret", name="secret", type="password", required=True, autocomplete="off",
-                        spellcheck="false", maxlength=256, aria_invalid="true" if problem else None,
-                        aria_describedby="problem secret-hint" if problem else "secret-hint"),
-                element("span", "As ", element("code", "sequencer token create"), " has shown it, once. It is kept in "
-                        "a cookie of these pages until you log out or close the browser.", id="secret-hint",
-                        class_="small"),
+                element(
+                    "input",
+                    id="secret",
+                    name="secret",
+                    type="password",
+                    required=True,
+                    autocomplete="off",
+                    spellcheck="false",
+                    maxlength=256,
+                    aria_invalid="true" if problem else None,
+                    aria_describedby="problem secret-hint" if problem else "secret-hint",
+                ),
+                element(
+                    "span",
+                    "As ",
+                    element("code", "sequencer token create"),
+                    " has shown it, once. It is kept in "
+                    "a cookie of these pages until you log out or close the browser.",
+                    id="secret-hint",
+                    class_="small",
+                ),
                 class_="field wide",
             ),
             element("p", button("Log in")),
@@ -129,4 +154,4 @@ def log_in_page(base: str, token: str, onward: str, *, problem: str | None = Non
             action=f"{base}/login",
             class_="asking",
         ),
-    )  # fmt: skip
+    )

@@ -29,11 +29,15 @@ def pill(enrollment: Enrollment) -> Element:
     """The state as a word with a sign before it, which is another one for each state."""
     return element(
         "span",
-        element("span", {"active": "\u25b6", "blocked": "\u2016", "finished": "\u25a0"}[enrollment.state.value],
-                aria_hidden="true", class_="sign"),
+        element(
+            "span",
+            {"active": "\u25b6", "blocked": "\u2016", "finished": "\u25a0"}[enrollment.state.value],
+            aria_hidden="true",
+            class_="sign",
+        ),
         wording.state(enrollment),
         class_=f"pill {enrollment.state.value}",
-    )  # fmt: skip
+    )
 
 
 def rows(ids: Ids, caption: str, visit: Visit, enrollments: Sequence[Enrollment]) -> Element:

@@ -151,16 +151,25 @@ def _statistics(visit: Visit, ids: Ids, stored: StoredSequence, counts: Statisti
                 )
                 for count, said, query in figures
             ],
-            element("li", element("strong", _rate(counts)), "reply rate",
-                    element("span", "of those that replied or ran to the end", class_="small")),
+            element(
+                "li",
+                element("strong", _rate(counts)),
+                "reply rate",
+                element("span", "of those that replied or ran to the end", class_="small"),
+            ),
             class_="figures",
         ),
-        table(ids, "Why", ["State", "Reason", "Enrollments"], [[state, why, number(n)] for state, why, n in reasons],
-              texts=2)
+        table(
+            ids,
+            "Why",
+            ["State", "Reason", "Enrollments"],
+            [[state, why, number(n)] for state, why, n in reasons],
+            texts=2,
+        )
         if reasons
         else None,
         aria_labelledby="stand",
-    )  # fmt: skip
+    )
 
 
 def _marks(timeline: Timeline) -> Iterator[Mark]:

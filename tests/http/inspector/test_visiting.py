@@ -254,6 +254,7 @@ def test_looking_changes_nothing(world, writer):
         for method in ("PUT", "DELETE", "PATCH"):
             answer = writer.client.request(method, f"/inspector/enrollments/7/{verb}")
             assert answer.status_code == 405
+            assert {"GET", "POST"} & set(answer.headers["allow"].split(", "))
             parsed(answer.text)
 
     assert world.engine.get(7) == before
