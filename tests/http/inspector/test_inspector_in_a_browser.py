@@ -55,7 +55,9 @@ def opened(browser, server):
     contexts, wrong = [], []
 
     def open_page(path="", *, secret=WRITER, scheme="light", size=WIDE, **more):
-        context = browser.new_context(color_scheme=scheme, viewport=size, reduced_motion="reduce", **more)
+        context = browser.new_context(
+            color_scheme=scheme, viewport=size, reduced_motion="reduce", locale="en-US", **more
+        )
         contexts.append(context)
 
         def route(each):
