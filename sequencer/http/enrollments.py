@@ -26,10 +26,11 @@ from sequencer.http.kinds import (
     optional,
     read_members,
 )
-from sequencer.http.operations import Answer, Body, Call, Operation, answered, object_body, object_schema
+from sequencer.http.operations import Answer, Body, Call, Operation, object_body, object_schema
 from sequencer.http.paging import links_of
 from sequencer.http.queries import IDS, PAGING, RESOURCE_IDS, RESOURCE_TYPE, page_of
-from sequencer.http.wire import collection, enrollment_document
+from sequencer.http.wire import collection_meta
+from sequencer.http.writing import collection_text, enrollment_text
 
 __all__ = ["OPERATIONS"]
 
@@ -49,16 +50,16 @@ _RESOURCE_ID = Member(
 )
 
 
-def _documents(engine: Engine, enrollments: tuple[Enrollment, ...]) -> list[dict[str, Any]]:
+def _written(engine: Engine, enrollments: tuple[Enrollment, ...]) -> list[str]:
     """The enrollments on the wire, each with what is known of its sequence, also of a deleted one."""
     ids = {each.version.sequence_id for each in enrollments}
     stored = {each.id: each for each in engine.stored_sequences(ids=ids, deleted=True, limit=10_000)} if ids else {}
-    return [enrollment_document(each, stored[each.version.sequence_id]) for each in enrollments]
+    return [enrollment_text(each, stored[each.version.sequence_id]) for each in enrollments]
 
 
 def _one(call: Call, enrollment: Enrollment, status: int = 200, **headers: str) -> Answer:
-    (document,) = _documents(call.engine, (enrollment,))
-    return answered(document, status, revision=enrollment.revision, headers=headers)
+    (text,) = _written(call.engine, (enrollment,))
+    return Answer(status, text.encode(), headers, enrollment.revision)
 
 
 def _list(call: Call) -> Answer:
@@ -66,7 +67,8 @@ def _list(call: Call) -> Answer:
     filters = {name: call.query[name] for name in ("ids", "resource_type", "resource_ids") if name in call.query}
     found = call.engine.enrollments(offset=page.offset, limit=page.size + 1, **filters)
     links = links_of(call.request, call.query, page, more=len(found) > page.size)
-    return answered(collection(_documents(call.engine, found[: page.size]), links))
+    items = _written(call.engine, found[: page.size])
+    return Answer(200, collection_text(items, collection_meta(len(items), links)).encode())
 
 
 def _get(call: Call) -> Answer:
@@ -123,8 +125,9 @@ def _finish_ongoing(call: Call) -> Answer:
         actor_id=call.grant.actor_id,
         idempotency_key=call.key,
     )
-    documents = _documents(call.engine, tuple(outcome.enrollment for outcome in outcomes))
-    return answered({"data": {"enrollment_action": "finish", "updated_enrollments": collection(documents)}})
+    items = _written(call.engine, tuple(outcome.enrollment for outcome in outcomes))
+    updated = collection_text(items, collection_meta(len(items)))
+    return Answer(200, f'{{"data":{{"enrollment_action":"finish","updated_enrollments":{updated}}}}}'.encode())
 
 
 # -- what happened outside -------------------------------------------------------------------------------------
