@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sequencer
 import sequencer.design
+import sequencer.http
 import sequencer.testing
 from sequencer.cli import main
 
@@ -30,6 +31,11 @@ def test_every_public_name_is_in_the_reference():
 def test_every_name_of_the_checks_is_in_the_reference():
     """What can be imported from `sequencer.design` is listed, once."""
     assert sorted(named("name in `sequencer.design`")) == sorted(sequencer.design.__all__)
+
+
+def test_every_name_of_the_api_is_in_the_reference():
+    """What can be imported from `sequencer.http` is listed, once."""
+    assert sorted(named("name in `sequencer.http`")) == sorted(sequencer.http.__all__)
 
 
 def test_every_verb_is_in_the_reference():
