@@ -100,6 +100,7 @@ def test_the_examples_are_read(operation):
 def test_every_report_can_be_sent(engine, client):
     """Every kind of report that a host may hear of is a type of signal, and what the policy says of it happens."""
     (signals,) = [each for each in OPERATIONS if each.name == "signalSequenceEnrollment"]
+    assert signals.body is not None
     types = {word for each in signals.body.schema["anyOf"] for word in each["properties"]["type"]["enum"]}
     assert types == set(OUTSIDE)
 
