@@ -39,6 +39,7 @@ _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 
 _SANE = re.compile(rb"[A-Za-z0-9_-]{1,64}")
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _LOGREF = "sequencer.logref"
 _JSON = "application/json; charset=utf-8"
 # On every answer, unless it says otherwise itself, as the inspector's pages do.
@@ -189,6 +190,11 @@ class _Outermost:
                 message = {**message, "body": b""}
             await send(message)
 
+        if not _is_host(scope):
+            scope["headers"] = [each for each in scope["headers"] if each[0] != b"host"]
+            refusal = Refusal.of(400, "invalid_header", "the header Host names no host")
+            await _refused(Request(scope), refusal)(scope, receive, sending)
+            return
         try:
             await self._app(scope, receive, sending)
         except ClientDisconnect:
@@ -199,6 +205,12 @@ class _Outermost:
                 raise
             refusal = Refusal.of(500, "server_error", "something went wrong; the log has it under this logref")
             await _refused(Request(scope), refusal)(scope, receive, sending)
+
+
+def _is_host(scope: Any) -> bool:
+    """Whether the header Host, which links are made of, names one host; or there is none, as HTTP/1.0 has it."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    return not hosts or (len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None)
 
 
 def _logref_of(headers: list[tuple[bytes, bytes]]) -> str:

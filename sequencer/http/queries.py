@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
 
@@ -125,9 +126,9 @@ def read_queries(request: Request, queries: tuple[Query, ...], limits: Limits) -
     if not given:
         return {}
     try:
-        given.decode("ascii")
+        unquote_to_bytes(given).decode("utf-8")  # what is none would be read as other characters
         pairs = request.query_params.multi_items()
-    except (UnicodeDecodeError, ValueError):
+    except ValueError:
         raise Refusal.of(400, "invalid_param", "the query is not one that can be read") from None
     known = {query.name: query for query in queries}
     found: dict[str, Any] = {}
