@@ -6,6 +6,7 @@ import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -83,7 +84,6 @@ def application(
     rates = Rates(limits)
     door = Door(engine, access, limits, rates, Calendar(timezone or "UTC").timezone)
     document = document_of(OPERATIONS, limits)
-    described = json_bytes(document)
     app = FastAPI(
         title=document["info"]["title"],
         version=document["info"]["version"],
@@ -95,7 +95,7 @@ def application(
     )
     app.openapi = lambda: document  # type: ignore[method-assign]
     app.add_middleware(_Outermost)
-    app.router.routes.append(Route("/openapi.json", lambda request: Response(described, media_type=_JSON)))
+    app.router.routes.append(Route("/openapi.json", partial(_description, document)))
     for path in dict.fromkeys(operation.path for operation in OPERATIONS):
         methods = {each.method: each for each in OPERATIONS if each.path == path}
         app.router.routes.append(Route(path, _Path(door, methods)))
@@ -104,6 +104,12 @@ def application(
 
         pages.mount(app, "/inspector", pages.inspector(engine, access, tokens=tokens, rates=rates))
     return app
+
+
+async def _description(document: dict[str, Any], request: Request) -> Response:
+    """The document, with the prefix under which the application answers."""
+    servers = [{**document["servers"][0], "url": request.scope.get("root_path") or "/"}]
+    return Response(json_bytes({**document, "servers": servers}), media_type=_JSON)
 
 
 class _Path:

@@ -77,7 +77,9 @@ def document_of(operations: Iterable[Operation], limits: Limits) -> dict[str, An
             "version": metadata.version("sequencer"),
             "description": _description(limits),
         },
-        "servers": [{"url": "/", "description": "Where this document is, or the app that it is mounted in."}],
+        "servers": [
+            {"url": "/", "description": "Where the application answers: this, or the prefix that it is mounted under."}
+        ],
         "tags": [
             {"name": "Sequence enrollments", "description": "Leads and contacts on their way through sequences."},
             {"name": "Sequences", "description": "What they are enrolled in."},

@@ -128,6 +128,7 @@ def test_links_lead_back_through_the_prefix(engine, prefix):
             f"{prefix}{ENROLLMENTS}", {"sequence_id": 1, "resource_type": "lead", "resource_id": 9}
         ).headers["location"]
         assert client.get(made).status_code == 200
+        assert client.get(f"{prefix}/openapi.json").json()["servers"][0]["url"] == prefix
         missing = client.get(f"{prefix}{ENROLLMENTS}/99").json()
         assert client.get(missing["meta"]["links"]["more_info"].partition("#")[0]).status_code == 200
 
