@@ -11,26 +11,31 @@ if TYPE_CHECKING:
     from sequencer.http.access import Access, Grant, bearer, open_access
     from sequencer.http.application import application
     from sequencer.http.limits import Limits
+    from sequencer.http.serving import NoToken, serve
     from sequencer.http.tokens import Tokens
 
 __all__ = [
     "Access",
     "Grant",
     "Limits",
+    "NoToken",
     "Tokens",
     "application",
     "bearer",
     "open_access",
+    "serve",
 ]
 
 _WHERE = {
     "Access": "sequencer.http.access",
     "Grant": "sequencer.http.access",
     "Limits": "sequencer.http.limits",
+    "NoToken": "sequencer.http.serving",
     "Tokens": "sequencer.http.tokens",
     "application": "sequencer.http.application",
     "bearer": "sequencer.http.access",
     "open_access": "sequencer.http.access",
+    "serve": "sequencer.http.serving",
 }
 
 

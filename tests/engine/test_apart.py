@@ -204,7 +204,7 @@ def marked(answer: Any, mark: str) -> bool:
     return mark in repr(answer) or mark in str(answer)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     kind=st.sampled_from([MemoryStore, lambda: SQLiteStore(":memory:")]),
     accounts=ACCOUNTS,

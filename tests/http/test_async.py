@@ -16,7 +16,7 @@ from sequencer import Engine, MemoryStore, Resource
 from tests.hosts.sequences import WELCOME
 from tests.test_docs import ROOT, blocks
 
-SLOW = 0.4
+SLOW = 0.3
 
 
 class SlowStore(MemoryStore):
@@ -57,7 +57,7 @@ def page():
 
 
 def test_the_loop_is_not_held_up(page):
-    """While the views of the page wait 0.4 s for each transaction, the loop does not stand still for half of that."""
+    """While the views of the page wait 0.3 s for each transaction, the loop does not stand still for half of that."""
 
     async def story():
         async with client(page["app"]) as crm:

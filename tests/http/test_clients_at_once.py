@@ -147,7 +147,7 @@ def told_by_a_crowd(engine: Engine, schema: str, seconds: float) -> list[Told]:
     return crowd.told
 
 
-@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [2, pytest.param(60, marks=pytest.mark.slow)])
 def test_clients_at_once(seconds):
     """No answer is an error of the server's; every change is one event; every answer is what had happened by then."""
     schema = postgres.new_schema()
