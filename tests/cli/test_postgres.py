@@ -38,7 +38,7 @@ def test_the_story_of_a_store(run, inbound, started):
         ["skip", 1], ["update", "lead", 2, "--email", "new@example.com"], ["finish", 3],
         ["signal", "replied", "--key", "k", "--email", "new@example.com"], ["suppress", "x@example.com"],
         ["diff", inbound, inbound], ["move", inbound],
-        ["erase", "lead", 1], ["purge", "--finished-before", "2020-01-01"], ["migrate"], ["doctor"],
+        ["erase", "lead", 1], ["purge", "--finished-before", "2020-01-01"], ["token", "list"], ["migrate"], ["doctor"],
     ):  # fmt: skip
         done = run(*command, *started)
         assert (done.status, done.err) == (0, ""), command

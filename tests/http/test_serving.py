@@ -22,6 +22,7 @@ from sequencer import Engine, InvalidInput, MemoryStore, SQLiteStore
 from sequencer.cli import main
 from sequencer.http.serving import NoToken, Serving, serve
 from sequencer.http.tokens import Tokens
+from tests import postgres
 
 SEQUENCE = {
     "data": {
@@ -113,6 +114,19 @@ def test_ctrl_c_ends_it(tmp_path):
     with served("--db", str(tmp_path / "crm.db")) as server, httpx.Client(base_url=server.url) as client:
         assert client.get("/v2/sequence_enrollments").json()["items"] == []
         assert server.end(signal.SIGINT)[0] == 0
+
+
+def test_a_store_in_postgresql(capsys):
+    """With the URL of a database and a schema it is the same, with tokens, and no password comes out."""
+    where = ("--db", postgres.as_url(postgres.server()), "--schema", postgres.new_schema())
+    assert main(["token", "create", *where]) == 0
+    bearing = {"Authorization": f"Bearer {capsys.readouterr().out.strip()}"}
+    with served(*where) as server, httpx.Client(base_url=server.url) as client:
+        assert client.get("/v2/sequences").status_code == 401
+        assert client.get("/v2/sequences", headers=bearing).json()["items"] == []
+        status, rest = server.end()
+    assert (status, rest) == (0, "stopped\n")
+    assert "hidden" not in "".join(server.said)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
