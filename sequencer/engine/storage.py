@@ -436,6 +436,10 @@ class Transaction(TokenTransaction, WebhookTransaction, Protocol):
         """How far a listener has come; a new one starts at the end of what is stored."""
         ...
 
+    def last_cursor(self) -> int:
+        """How far a listener has come that has been told of everything; 0 where there is nothing yet."""
+        ...
+
     def set_cursor(self, name: str, cursor: int) -> None:
         """Note how far a listener has come."""
         ...

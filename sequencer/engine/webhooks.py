@@ -73,8 +73,8 @@ class WebhookTransaction(Protocol):
         """What is due at a webhook, of each enrollment only the first that waits; soonest first."""
         ...
 
-    def next_delivery(self) -> DateTime | None:
-        """When the next attempt at any webhook is due; None where nothing waits."""
+    def next_delivery(self, account: Any) -> DateTime | None:
+        """When `due_deliveries` next has something for any webhook of an account; None where nothing waits."""
         ...
 
     def delivered(self, id: int) -> None:

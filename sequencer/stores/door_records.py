@@ -126,9 +126,9 @@ class DoorRecords(Records):
         values = (webhook_id, to_microseconds(now), min(max(limit, 0), MOST))
         return list(map(_delivery, self._doors.rows("due_deliveries", *values)))
 
-    def next_delivery(self) -> DateTime | None:
-        """When the next attempt at any webhook is due."""
-        ((at,),) = self._doors.rows("next_delivery")
+    def next_delivery(self, account: Any) -> DateTime | None:
+        """When the next attempt at any webhook of an account is due."""
+        ((at,),) = self._doors.rows("next_delivery", whose(account))
         return None if at is None else from_microseconds(at)
 
     def delivered(self, id: int) -> None:

@@ -94,9 +94,12 @@ class DoorTable(Journal):
         due = [row for row in firsts.values() if row[_DUE] <= at]
         return sorted(due, key=lambda row: (row[_DUE], row[0]))[:limit]
 
-    def next_delivery(self) -> list[Row]:
-        waiting = (row for row in self._deliveries.values() if row[_STATE] == "waiting")
-        return [(min((row[_DUE] for row in waiting if row[_WEBHOOK] in self._webhooks), default=None),)]
+    def next_delivery(self, account: str | None) -> list[Row]:
+        firsts: dict[tuple[int, int], int] = {}
+        for _, row in sorted(self._deliveries.items()):
+            if row[_STATE] == "waiting" and account in (None, self._webhooks[row[_WEBHOOK]][1]):
+                firsts.setdefault((row[_WEBHOOK], row[_ENROLLMENT]), row[_DUE])
+        return [(min(firsts.values(), default=None),)]
 
     def drop_delivery(self, id: int) -> int:
         row = self._deliveries.get(id)

@@ -831,9 +831,12 @@ WHERE webhook_id = $1 AND state = 'waiting' AND due_at <= $2 AND NOT EXISTS (
 ORDER BY due_at, id LIMIT $3
 
 -- next_delivery --
--- When something is due at any webhook next.
+-- When something is due at any webhook next, of an account or of all: of each enrollment the first that has not arrived.
 SELECT min(d.due_at) FROM {schema}.sequencer_deliveries d JOIN {schema}.sequencer_webhooks w ON w.id = d.webhook_id
-WHERE d.state = 'waiting'
+WHERE d.state = 'waiting' AND ($1::text IS NULL OR account = $1) AND NOT EXISTS (
+    SELECT 1 FROM {schema}.sequencer_deliveries e
+    WHERE e.webhook_id = d.webhook_id AND e.enrollment_id = d.enrollment_id AND e.state = 'waiting' AND e.id < d.id
+)
 
 -- drop_delivery --
 -- It has arrived.

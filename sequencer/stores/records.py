@@ -285,9 +285,14 @@ class Records:
         """How far a listener has come; a new one starts at the end of what is stored."""
         found = self._database.row("get_counter", f"listener {name}")
         if found is None:
-            found = self._database.row("last_event") or (0,)
+            found = (self.last_cursor(),)
             self.set_cursor(name, found[0])
         position: int = found[0]
+        return position
+
+    def last_cursor(self) -> int:
+        """How far one has come who has been told of everything; 0 where there is nothing yet."""
+        position: int = (self._database.row("last_event") or (0,))[0]
         return position
 
     def set_cursor(self, name: str, cursor: int) -> None:

@@ -232,11 +232,17 @@ class Doors:
         assert due(limit=1) == [3]
         assert due(later(seconds=-1)) == [3]
         with store.transaction() as transaction:
-            assert transaction.next_delivery() == later(minutes=-1)
+            assert transaction.next_delivery(ALL_ACCOUNTS) == later(minutes=-1)
             third, first = transaction.due_deliveries(one.id, NOW, 9)
             assert first == attrs.evolve(_delivery(one, 1), id=first.id)
             transaction.delivered(third.id)
             transaction.set_delivery(attrs.evolve(first, attempts=1, due_at=later(hours=1), error="refused: ü"))
+            assert transaction.remove_webhook(two.id, None)
+            # The one behind it is due as of now, but its turn comes later.
+            assert transaction.next_delivery(ALL_ACCOUNTS) == transaction.next_delivery(None) == later(hours=1)
+            assert transaction.next_delivery("a") is None
+            two = transaction.add_webhook(_WEBHOOK)
+            transaction.add_deliveries([_delivery(two, 1)])
         assert due() == []
         assert due(later(hours=2)) == [1]
         with store.transaction() as transaction:
@@ -250,7 +256,7 @@ class Doors:
             assert transaction.remove_webhook(one.id, None)
             assert [each.webhook_id for each in transaction.deliveries(ALL_ACCOUNTS, "waiting")] == [two.id]
             assert transaction.remove_webhook(two.id, None)
-            assert transaction.next_delivery() is None
+            assert transaction.next_delivery(ALL_ACCOUNTS) is None
 
     def test_what_was_given_up_can_be_looked_at(self, store: Any) -> None:
         """Deliveries are listed by state, account and webhook, page by page; an event goes to a webhook once."""

@@ -1,0 +1,35 @@
+"""Webhooks: the events of an account, sent to a URL of the host's, signed, at least once, in order for each enrollment.
+
+Whoever sends needs the extra `http` (httpx), which is imported when there is something to send. Whoever receives needs
+`verify`, and no extra.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sequencer.http.webhooks.sending import Webhooks
+    from sequencer.http.webhooks.signing import Unverified, new_secret, sign, verify
+
+__all__ = ["Unverified", "Webhooks", "new_secret", "sign", "verify"]
+
+_WHERE = {
+    "Unverified": "sequencer.http.webhooks.signing",
+    "Webhooks": "sequencer.http.webhooks.sending",
+    "new_secret": "sequencer.http.webhooks.signing",
+    "sign": "sequencer.http.webhooks.signing",
+    "verify": "sequencer.http.webhooks.signing",
+}
+
+
+if not TYPE_CHECKING:  # a name that there is not stays an error to type checkers
+
+    def __getattr__(name: str) -> Any:
+        if name not in _WHERE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = found = getattr(import_module(_WHERE[name]), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
