@@ -143,6 +143,7 @@ def _clients() -> Callable[[], httpx.Client]:
 
 def _posted(client: httpx.Client, url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
     httpx = needed()
+    client.cookies.clear()  # a request says nothing of what was answered to another
     try:
         return _asked(client, url, body, headers, timeout)
     except httpx.TimeoutException:
@@ -169,7 +170,7 @@ def _timed_out(timeout: float) -> Answer:
 
 def _drain(response: httpx.Response) -> None:
     """Read a short body, which nobody looks at, so that the connection can be used again."""
-    length = response.headers.get("content-length", "")
+    length = "0" if response.status_code == 204 else response.headers.get("content-length", "")
     if length.isascii() and length.isdecimal() and int(length[:9]) <= _DRAINED:
         # The status is what counts: whether the rest comes does not matter.
         with suppress(Exception):

@@ -145,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def do_slow(self) -> None:
-        time.sleep(0.2)
+        time.sleep(0.05)
         self.do_204()
 
     def do_hang(self) -> None:
