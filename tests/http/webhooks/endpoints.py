@@ -68,7 +68,7 @@ class Endpoints:
     def _handle(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
         with self.lock:
-            reaction = self.reactions[path].pop(0) if self.reactions[path] else 204
+            reaction: Any = self.reactions[path].pop(0) if self.reactions[path] else 204
         if callable(reaction) and not isinstance(reaction, type):
             reaction = reaction()
         headers = {}

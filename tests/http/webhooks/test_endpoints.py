@@ -111,7 +111,7 @@ def test_a_cookie_is_forgotten():
 
 
 def test_a_dead_endpoint_costs_one_attempt_a_pass():
-    """After a time-out nothing more is sent there, all that was due waits, and there is no time-out for each of them."""
+    """After a time-out nothing more is sent there, and all that was due waits, without a time-out for each."""
     with host_of("at_hang") as host:
         host.enroll(20)
         began = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from contextlib import suppress
 
@@ -106,6 +107,7 @@ class Story:
             if report.next_due_at is None and not report.more:
                 return
             if not report.more:
+                assert report.next_due_at is not None
                 self.clock.set(max(report.next_due_at, self.clock.now()))
         raise AssertionError("it does not come to an end")
 
@@ -174,9 +176,9 @@ def _assert_attempts(requests):
         failed = [each for each in attempts if each.answer not in OK]
         # An attempt that was not noted is made again.
         assert len({each.at for each in failed}) <= RETRY.attempts + 2
-        for n, (one, another) in enumerate(zip(failed, failed[1:], strict=False)):
+        for one, another in itertools.pairwise(failed):
             if one.at != another.at:
-                assert (another.at - one.at).total_seconds() >= min(5, LONGEST), n
+                assert (another.at - one.at).total_seconds() >= min(5, LONGEST)
 
 
 @given(st.integers(0, 2**32), st.sampled_from([0.0, 30.0, 10.0**9]))

@@ -51,7 +51,7 @@ def test_another_library_signs_alike_and_takes_what_is_signed_here(body, id, sec
 @given(body=bodies, id=ids, age=ages, mine=keys, others=st.lists(keys, max_size=3), place=st.integers(0, 3))
 def test_what_is_signed_is_genuine(body, id, age, mine, others, place):
     """The event comes out as it went in, within the tolerance, whichever of the secrets each side has."""
-    secrets = others[:place] + [mine] + others[place:]
+    secrets = [*others[:place], mine, *others[place:]]
     at = NOW.subtract(seconds=age)
     expected = json.loads(body)
 
@@ -68,7 +68,9 @@ def test_whatever_is_touched_is_refused(data):
     was, byte = parts[name], data.draw(st.integers(0x21, 0x7E))
     at = data.draw(st.integers(0, len(was) - 1))
     how = data.draw(st.sampled_from(["change", "drop", "add"]))
-    now = was[:at] + {"change": bytes([byte]), "drop": b"", "add": bytes([byte]) + was[at : at + 1]}[how] + was[at + 1 :]
+    now = (
+        was[:at] + {"change": bytes([byte]), "drop": b"", "add": bytes([byte]) + was[at : at + 1]}[how] + was[at + 1 :]
+    )
     assume(now != was)
     parts[name] = now
     body = parts.pop("body")
@@ -128,7 +130,17 @@ def test_names_of_headers_are_in_any_case():
 
 @pytest.mark.parametrize(
     "secret",
-    ["", [], "secret", "whsec_", "whsec_!!", "whsec_" + "QUJD", SECRET.removeprefix("whsec_"), [SECRET, None], "whsec_ü"],
+    [
+        "",
+        [],
+        "secret",
+        "whsec_",
+        "whsec_!!",
+        "whsec_" + "QUJD",
+        SECRET.removeprefix("whsec_"),
+        [SECRET, None],
+        "whsec_ü",
+    ],
 )
 def test_a_secret_that_is_none(secret):
     """A secret that cannot be one is the caller's mistake, on both sides, and is not repeated in the message."""
