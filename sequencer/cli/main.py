@@ -29,6 +29,7 @@ from sequencer.cli import (
     simulating,
     tending,
     tokens,
+    webhooks,
 )
 from sequencer.cli.options import Parser, Refusal
 from sequencer.cli.output import Output
@@ -54,6 +55,7 @@ _GROUPS = (
     running,
     serving,
     tokens,
+    webhooks,
     looking,
     acting,
     comparing,

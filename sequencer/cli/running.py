@@ -21,6 +21,7 @@ from sequencer.cli.moments import clock_time, to_moment
 from sequencer.cli.options import Commands, Refusal, add_command, to_cap, zone_option
 from sequencer.cli.output import Output
 from sequencer.cli.places import opened
+from sequencer.cli.webhooks import sending
 from sequencer.core.delays import Hours
 from sequencer.core.errors import InvalidInput
 from sequencer.core.events import Event
@@ -45,7 +46,8 @@ def register(commands: Commands) -> None:
             "sequencer run --db crm.db --maildir outbox --once"
         ),
         more=(
-            "SIGTERM and Ctrl-C end it after the current mail. Several workers may run on one file. Name and\n"
+            "SIGTERM and Ctrl-C end it after the current mail. Several workers may run on one file. Events are sent\n"
+            "to webhooks (sequencer webhook add) beside it. Name and\n"
             "password for the mail server are taken from SEQUENCER_SMTP_USER and SEQUENCER_SMTP_PASSWORD, and\n"
             "--sender and --security, where they are not given, from SEQUENCER_SMTP_SENDER and\n"
             "SEQUENCER_SMTP_SECURITY."
@@ -109,13 +111,16 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
         ) as engine,
         stopped_by_signals() as stop,
         mailer if isinstance(mailer, SmtpMailer) else contextlib.nullcontext(),
+        sending(engine, out, stop, once=arguments.once) as webhooks,
     ):
         if arguments.once:
             _once(engine, stop, each)
         else:
             engine.run(stop=stop, until=until, each=each)
     next_due_at = last.next_due_at
-    out.document({**total, "next_due_at": next_due_at and to_iso(next_due_at), "stopped": stop.is_set()})
+    out.document({
+        **total, "next_due_at": next_due_at and to_iso(next_due_at), "webhooks": webhooks, "stopped": stop.is_set()
+    })  # fmt: skip
     out.say(
         f"{'stopped; ' if stop.is_set() else ''}handed over {total['handed_over']}, failed {total['failed']}; "
         + (f"next due {clock_time(next_due_at, 'UTC')} UTC" if next_due_at else "nothing is waiting")
