@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import httpx
 import pendulum
 import pytest
 
@@ -34,7 +35,9 @@ from sequencer import (
     Task,
     Template,
 )
+from sequencer.core.policy import Retry
 from sequencer.engine import answers, worker
+from sequencer.http.webhooks import Webhooks
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "observability.md").read_text(encoding="utf-8")
 USUAL = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
@@ -234,6 +237,33 @@ class World:
         other = self.engine(store, listener=lambda event: None, listener_name="crm")
         self.enroll(self.engine(store, listener=too_slow, listener_name="crm"))
 
+    def webhooks_that_fail(self) -> None:
+        engine = self.engine()
+
+        def refuse(request):
+            return httpx.Response(500, text=f"I was sent {request.content!r}, {ADA}")
+
+        def fall_behind(request):
+            self.clock.move(minutes=5)
+            ordinary.deliver()
+            return httpx.Response(200)
+
+        def webhooks(handle):
+            return Webhooks(
+                engine.account("acme"),
+                retry=Retry(attempts=2),
+                client=lambda: httpx.Client(transport=httpx.MockTransport(handle)),
+            )
+
+        ordinary = webhooks(lambda request: httpx.Response(200))
+        ordinary.add("https://example.com/in")
+        self.enroll(engine)
+        for _ in range(2):
+            webhooks(refuse).deliver()
+            self.clock.move(minutes=5)
+        ordinary.resend()
+        webhooks(fall_behind).deliver()
+
 
 class Busy(MemoryStore):
     """Refuses after some more transactions, and says more than it should."""
@@ -272,6 +302,7 @@ def everything(logged, tmp_path, monkeypatch):
     world.a_damaged_file()
     world.listeners_that_fail()
     world.a_store_that_comes_back()
+    world.webhooks_that_fail()
     return logged
 
 

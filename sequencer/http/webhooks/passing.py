@@ -200,7 +200,7 @@ class Pass:
             self.failed += 1
             self.dead += sum(each.state == "dead" for each in failing)
         for each in failing:
-            _log(each)
+            _log(webhook, each)
         return following
 
     def _keep(self, transaction: Transaction) -> bool:
@@ -209,7 +209,8 @@ class Pass:
         self.token = transaction.lease_feed(FEED, self.sending.now(), self.sending.lease, before)
         self.is_lost = self.token is None
         if self.is_lost and before is not None:
-            _LOGGER.warning("sending to webhooks took longer than its lease, and another process sends now")
+            message = "sending to webhooks took longer than its lease, and another process sends now"
+            _LOGGER.warning(message, extra={"sent": self.sent})
         return not self.is_lost
 
     def _leave(self) -> None:
@@ -221,15 +222,16 @@ class Pass:
             transaction.leave_feed(FEED, self.token)
 
 
-def _log(delivery: Delivery) -> None:
+def _log(webhook: Webhook, delivery: Delivery) -> None:
     fields = {
-        "webhook_id": delivery.webhook_id,
+        "webhook_id": webhook.id,
+        "account": webhook.account,
         "delivery_id": delivery.id,
         "enrollment_id": delivery.enrollment_id,
         "attempts": delivery.attempts,
-        "error": delivery.error,
+        "reason": delivery.error,
     }
-    which = (delivery.enrollment_id, delivery.webhook_id, delivery.error)
+    which = (delivery.enrollment_id, webhook.id, delivery.error)
     if delivery.state == "dead":
         _LOGGER.warning("an event of enrollment %d is given up for webhook %d: %s", *which, extra=fields)
     else:
