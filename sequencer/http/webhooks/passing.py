@@ -69,8 +69,8 @@ class DeliveryReport:
 class Sending:
     """How it is sent: from where, for which account (or all), and with how much patience.
 
-    `troubles` is how often endpoints have failed of late. Who answers comes first, so that many who do not cannot be in
-    the way. It does no harm if it is forgotten.
+    `troubled` are endpoints that have failed last. They are sent to on half of the threads at most, so that many that do
+    not answer cannot be in the way. It does no harm if it is forgotten.
     """
 
     store: Store
@@ -82,7 +82,7 @@ class Sending:
     threads: int
     lease: float
     client: Callable[[], httpx.Client] | None
-    troubles: dict[int, int] = attrs.Factory(dict)
+    troubled: set[int] = attrs.Factory(set)
 
     def now(self) -> DateTime:
         """The engine's time."""
@@ -144,14 +144,17 @@ class Pass:
                 for webhook in transaction.webhooks(sending.scope)
                 for delivery in transaction.due_deliveries(webhook.id, now, 1)
             ]
-        return deque(sorted(found, key=lambda each: sending.troubles.get(each[0].id, 0)))
+        return deque(sorted(found, key=lambda each: each[0].id in sending.troubled))
 
     def _send_all(self, waiting: deque[tuple[Webhook, Delivery]]) -> None:
         posting = Posting(self.sending.timeout, self.sending.client)
         try:
             while True:
-                while waiting and len(posting) < self.sending.threads and not self._is_over():
-                    self._send(posting, *waiting.popleft())
+                while len(posting) < self.sending.threads and not self._is_over():
+                    turn = self._turn(waiting)
+                    if turn is None:
+                        break
+                    self._send(posting, *turn)
                 if not posting:
                     return
                 id, answer = posting.next()
@@ -163,6 +166,16 @@ class Pass:
                 waiting.extend((webhook, each) for each in following)
         finally:
             posting.close()
+
+    def _turn(self, waiting: deque[tuple[Webhook, Delivery]]) -> tuple[Webhook, Delivery] | None:
+        """Whose turn it is: the first in line, but of those in trouble no more than may be sent to at once."""
+        troubled = self.sending.troubled
+        full = len(troubled & self.under_way.keys()) >= max(1, self.sending.threads // 2)
+        for at, (webhook, delivery) in enumerate(waiting):
+            if not (full and webhook.id in troubled):
+                del waiting[at]
+                return webhook, delivery
+        return None
 
     def _is_over(self) -> bool:
         return time.monotonic() >= self.until or (self.stop is not None and self.stop.is_set())
@@ -193,10 +206,10 @@ class Pass:
                 transaction.set_delivery(each)
             following = [] if answer.about_all else transaction.due_deliveries(webhook.id, now, 1)
         if answer.arrived:
-            sending.troubles.pop(webhook.id, None)
+            sending.troubled.discard(webhook.id)
             self.sent += 1
         else:
-            sending.troubles[webhook.id] = sending.troubles.get(webhook.id, 0) + 1
+            sending.troubled.add(webhook.id)
             self.failed += 1
             self.dead += sum(each.state == "dead" for each in failing)
         for each in failing:

@@ -122,8 +122,16 @@ def test_why_it_is_refused():
     assert "another" in str(refusal(BODY, headers, OTHER))
 
 
-def test_names_of_headers_are_in_any_case():
-    """Frameworks spell the names of headers as they like."""
+def test_headers_as_frameworks_have_them():
+    """Names are in any case, and what Starlette and Django call headers will do, twice the same name will not."""
+    from django.http.request import HttpHeaders
+    from starlette.datastructures import Headers
+
+    raw = [(name.encode(), value.encode()) for name, value in signed().items()]
+    environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in signed().items()}
+    assert verify(BODY.encode(), Headers(raw=raw), SECRET, now=NOW)
+    assert verify(BODY.encode(), HttpHeaders(environ), SECRET, now=NOW)
+    assert refusal(BODY.encode(), Headers(raw=[*raw, raw[0]]), SECRET).reason == "malformed_header"
     for spelled in (str.upper, str.title):
         assert verify(BODY, {spelled(name): value for name, value in signed().items()}, SECRET, now=NOW)
 

@@ -194,6 +194,39 @@ def test_more_than_a_batch(clock, endpoints):
     assert resources(endpoints, "/1") == list(range(260))
 
 
+def test_who_is_in_trouble_is_not_in_the_way(clock, endpoints):
+    """Endpoints that have failed get half of the threads: while they all hang, those that answer get everything."""
+    engine = Engine(MemoryStore(), clock=clock)
+    webhooks = Webhooks(engine, client=endpoints.client, threads=2)
+    for n in range(4):
+        webhooks.add(f"{URL}/hang{n}")
+    webhooks.add(f"{URL}/good")
+    engine.enroll(SEQUENCE, lead(0))
+    for n in range(4):
+        endpoints.reactions[f"/hang{n}"] = [500]
+    assert webhooks.deliver().failed == 4
+
+    clock.move(minutes=1)
+    for n in range(1, 6):
+        engine.enroll(SEQUENCE, lead(n))
+    waited: list[bool] = []
+    served = threading.Event()
+
+    def hang():
+        waited.append(served.wait(10))
+        return 204
+
+    def last():
+        served.set()
+        return 204
+
+    for n in range(4):
+        endpoints.reactions[f"/hang{n}"] = [hang]
+    endpoints.reactions["/good"] = [204] * 4 + [last]
+    assert webhooks.deliver(max_seconds=60).sent == 29
+    assert waited == [True] * 4
+
+
 @pytest.mark.parametrize("slow", [False, True], ids=["in time", "too slow"])
 def test_s3_one_sends_at_a_time(store, clock, endpoints, slow):
     """While one process sends another does not; one that loses its lease notes nothing more (S3)."""
