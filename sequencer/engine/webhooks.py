@@ -69,11 +69,14 @@ class WebhookTransaction(Protocol):
         """Store deliveries that wait (their `id` is ignored). Those of an enrollment arrive in the order given."""
         ...
 
-    def due_deliveries(self, webhook_id: int, now: DateTime, limit: int) -> list[Delivery]:
-        """What is due at a webhook, of each enrollment only the first that waits; soonest first."""
+    def due_deliveries(self, webhook_id: int, now: DateTime, limit: int, *, ahead: DateTime) -> list[Delivery]:
+        """What is due at a webhook, of each enrollment only the first that waits; soonest first.
+
+        What is due later than `ahead` was put there by a clock that was wrong, and is due now (E6).
+        """
         ...
 
-    def next_delivery(self, account: Any) -> DateTime | None:
+    def next_delivery(self, account: Any, now: DateTime, *, ahead: DateTime) -> DateTime | None:
         """When `due_deliveries` next has something for any webhook of an account; None where nothing waits."""
         ...
 

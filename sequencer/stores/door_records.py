@@ -121,14 +121,15 @@ class DoorRecords(Records):
         ]
         self._doors.many("add_delivery", rows)
 
-    def due_deliveries(self, webhook_id: int, now: DateTime, limit: int) -> list[Delivery]:
+    def due_deliveries(self, webhook_id: int, now: DateTime, limit: int, *, ahead: DateTime) -> list[Delivery]:
         """What is due at a webhook, of each enrollment only the first that waits; soonest first."""
-        values = (webhook_id, to_microseconds(now), min(max(limit, 0), MOST))
+        values = (webhook_id, to_microseconds(now), min(max(limit, 0), MOST), to_microseconds(ahead))
         return list(map(_delivery, self._doors.rows("due_deliveries", *values)))
 
-    def next_delivery(self, account: Any) -> DateTime | None:
+    def next_delivery(self, account: Any, now: DateTime, *, ahead: DateTime) -> DateTime | None:
         """When the next attempt at any webhook of an account is due."""
-        ((at,),) = self._doors.rows("next_delivery", whose(account))
+        values = (whose(account), to_microseconds(now), to_microseconds(ahead))
+        ((at,),) = self._doors.rows("next_delivery", *values)
         return None if at is None else from_microseconds(at)
 
     def delivered(self, id: int) -> None:

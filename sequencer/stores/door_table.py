@@ -86,20 +86,20 @@ class DoorTable(Journal):
         self._put(self._deliveries, id, (id, webhook_id, enrollment_id, event_id, body, "waiting", 0, due_at, ""))
         return id
 
-    def due_deliveries(self, webhook_id: int, at: int, limit: int) -> list[Row]:
+    def due_deliveries(self, webhook_id: int, at: int, limit: int, ahead: int) -> list[Row]:
         firsts: dict[int, Row] = {}
         for _, row in sorted(self._deliveries.items()):
             if row[_WEBHOOK] == webhook_id and row[_STATE] == "waiting":
                 firsts.setdefault(row[_ENROLLMENT], row)
-        due = [row for row in firsts.values() if row[_DUE] <= at]
+        due = [row for row in firsts.values() if row[_DUE] <= at or row[_DUE] > ahead]
         return sorted(due, key=lambda row: (row[_DUE], row[0]))[:limit]
 
-    def next_delivery(self, account: str | None) -> list[Row]:
+    def next_delivery(self, account: str | None, now: int, ahead: int) -> list[Row]:
         firsts: dict[tuple[int, int], int] = {}
         for _, row in sorted(self._deliveries.items()):
             if row[_STATE] == "waiting" and account in (None, self._webhooks[row[_WEBHOOK]][1]):
                 firsts.setdefault((row[_WEBHOOK], row[_ENROLLMENT]), row[_DUE])
-        return [(min(firsts.values(), default=None),)]
+        return [(min((now if at > ahead else at for at in firsts.values()), default=None),)]
 
     def drop_delivery(self, id: int) -> int:
         row = self._deliveries.get(id)

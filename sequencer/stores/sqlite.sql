@@ -676,10 +676,11 @@ INSERT INTO sequencer_deliveries (webhook_id, enrollment_id, event_id, body, sta
 VALUES (?1, ?2, ?3, ?4, 'waiting', 0, ?5, '')
 
 -- due_deliveries --
--- What is due at a webhook, of each enrollment only the first that has not arrived; soonest first.
+-- What is due at a webhook, of each enrollment only the first that has not arrived; soonest first. What lies further
+-- ahead than it could is due, too.
 SELECT id, webhook_id, enrollment_id, event_id, body, state, attempts, due_at, error
 FROM sequencer_deliveries d
-WHERE webhook_id = ?1 AND state = 'waiting' AND due_at <= ?2 AND NOT EXISTS (
+WHERE webhook_id = ?1 AND state = 'waiting' AND (due_at <= ?2 OR due_at > ?4) AND NOT EXISTS (
     SELECT 1 FROM sequencer_deliveries e
     WHERE e.webhook_id = d.webhook_id AND e.enrollment_id = d.enrollment_id AND e.state = 'waiting' AND e.id < d.id
 )
@@ -687,7 +688,7 @@ ORDER BY due_at, id LIMIT ?3
 
 -- next_delivery --
 -- When something is due at any webhook next, of an account or of all: of each enrollment the first that has not arrived.
-SELECT min(d.due_at) FROM sequencer_deliveries d JOIN sequencer_webhooks w ON w.id = d.webhook_id
+SELECT min(CASE WHEN d.due_at > ?3 THEN ?2 ELSE d.due_at END) FROM sequencer_deliveries d JOIN sequencer_webhooks w ON w.id = d.webhook_id
 WHERE d.state = 'waiting' AND (?1 IS NULL OR account = ?1) AND NOT EXISTS (
     SELECT 1 FROM sequencer_deliveries e
     WHERE e.webhook_id = d.webhook_id AND e.enrollment_id = d.enrollment_id AND e.state = 'waiting' AND e.id < d.id

@@ -69,8 +69,8 @@ class DeliveryReport:
 class Sending:
     """How it is sent: from where, for which account (or all), and with how much patience.
 
-    `troubled` are endpoints that have failed last. They are sent to on half of the threads at most, so that many that do
-    not answer cannot be in the way. It does no harm if it is forgotten.
+    `troubled` are endpoints that have failed last. They are sent to on half of the threads at most, so that many of
+    them cannot be in the way. It does no harm if it is forgotten.
     """
 
     store: Store
@@ -87,6 +87,10 @@ class Sending:
     def now(self) -> DateTime:
         """The engine's time."""
         return to_instant(self.clock.now(), "clock.now()")
+
+    def ahead(self, now: DateTime) -> DateTime:
+        """What is due later than this was put off by a clock that was ahead (E6): no pause is so long."""
+        return later_by(now, timedelta(seconds=1.25 * self.longest_pause + 1))
 
     def after_failure(self, delivery: Delivery, answer: Answer, now: DateTime) -> Delivery:
         """How a delivery stands after an attempt that failed: it waits, each time longer, or is given up."""
@@ -126,14 +130,14 @@ class Pass:
             return counted
         now = self.sending.now()
         with self.sending.store.transaction(write=False) as transaction:
-            at = transaction.next_delivery(self.sending.scope)
+            at = transaction.next_delivery(self.sending.scope, now, ahead=self.sending.ahead(now))
         return attrs.evolve(counted, more=at is not None and at <= now, next_due_at=at)
 
     def _begin(self) -> deque[tuple[Webhook, Delivery]]:
         """The first that is due of each webhook, with the lease taken; nothing is taken where nothing is due."""
         sending, now = self.sending, self.sending.now()
         with sending.store.transaction(write=False) as transaction:
-            at = transaction.next_delivery(sending.scope)
+            at = transaction.next_delivery(sending.scope, now, ahead=sending.ahead(now))
         if at is None or at > now:
             return deque()
         with sending.store.transaction() as transaction:
@@ -142,7 +146,7 @@ class Pass:
             found = [
                 (webhook, delivery)
                 for webhook in transaction.webhooks(sending.scope)
-                for delivery in transaction.due_deliveries(webhook.id, now, 1)
+                for delivery in transaction.due_deliveries(webhook.id, now, 1, ahead=sending.ahead(now))
             ]
         return deque(sorted(found, key=lambda each: each[0].id in sending.troubled))
 
@@ -196,15 +200,16 @@ class Pass:
             if not self._keep(transaction):
                 return []
             now = sending.now()
+            ahead = sending.ahead(now)
             if answer.arrived:
                 transaction.delivered(delivery.id)
             elif answer.about_all:
-                due = transaction.due_deliveries(webhook.id, now, _ALL_DUE)
+                due = transaction.due_deliveries(webhook.id, now, _ALL_DUE, ahead=ahead)
                 failing += [each for each in due if each.id != delivery.id]
             failing = [sending.after_failure(each, answer, now) for each in failing]
             for each in failing:
                 transaction.set_delivery(each)
-            following = [] if answer.about_all else transaction.due_deliveries(webhook.id, now, 1)
+            following = [] if answer.about_all else transaction.due_deliveries(webhook.id, now, 1, ahead=ahead)
         if answer.arrived:
             sending.troubled.discard(webhook.id)
             self.sent += 1

@@ -61,12 +61,12 @@ class Webhooks:
             raise InvalidInput(f"must be more than 0 s, got {timeout:g}", path="timeout")
         if not lease >= 4 * timeout:
             raise InvalidInput(f"must be at least {4 * timeout:g} s with a timeout of {timeout:g} s", path="lease")
-        store = engine.store
+        self._store = store = engine.store
         # What is sent has to be committed: with a store that is in the host's transactions, never inside of one.
-        self._store: Store = cast("AmbientStore", store).committing if hasattr(store, "after_commit") else store
+        committing: Store = cast("AmbientStore", store).committing if hasattr(store, "after_commit") else store
         self._account = engine._account  # noqa: SLF001 - another door of the same engine
         self._sending = Sending(
-            store=self._store,
+            store=committing,
             clock=engine.clock,
             scope=engine._scope,  # noqa: SLF001 - as above
             retry=retry,
@@ -174,7 +174,7 @@ class Webhooks:
         `max_seconds`, or once `stop` is set, nothing more is sent at all, and the pass ends when what is under way has
         been answered or has timed out.
         """
-        if not copy_news(self._store, self._sending.clock):
+        if not copy_news(self._sending.store, self._sending.clock):
             return DeliveryReport()
         return Pass(self._sending, max_seconds, stop).run()
 

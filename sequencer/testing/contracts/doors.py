@@ -18,6 +18,9 @@ _TOKEN = Token(id=0, account=None, scope="read", actor_id="7", name='the "site"'
 _WEBHOOK = Webhook(id=0, account=None, url="https://example.com/in?a=1", secret="s", created_at=NOW)  # noqa: S106
 
 
+_AHEAD = later(days=1)
+
+
 def _delivery(webhook: Webhook, event_id: int, enrollment_id: int = 1, at: Any = NOW) -> Delivery:
     return Delivery(
         id=0,
@@ -226,27 +229,31 @@ class Doors:
 
         def due(at: Any = NOW, limit: int = 9) -> list[int]:
             with store.transaction(write=False) as transaction:
-                return [each.event_id for each in transaction.due_deliveries(one.id, at, limit)]
+                return [each.event_id for each in transaction.due_deliveries(one.id, at, limit, ahead=_AHEAD)]
 
         assert due() == [3, 1]
         assert due(limit=1) == [3]
         assert due(later(seconds=-1)) == [3]
         with store.transaction() as transaction:
-            assert transaction.next_delivery(ALL_ACCOUNTS) == later(minutes=-1)
-            third, first = transaction.due_deliveries(one.id, NOW, 9)
+            assert transaction.next_delivery(ALL_ACCOUNTS, NOW, ahead=_AHEAD) == later(minutes=-1)
+            third, first = transaction.due_deliveries(one.id, NOW, 9, ahead=_AHEAD)
             assert first == attrs.evolve(_delivery(one, 1), id=first.id)
             transaction.delivered(third.id)
             transaction.set_delivery(attrs.evolve(first, attempts=1, due_at=later(hours=1), error="refused: ü"))
             assert transaction.remove_webhook(two.id, None)
             # The one behind it is due as of now, but its turn comes later.
-            assert transaction.next_delivery(ALL_ACCOUNTS) == transaction.next_delivery(None) == later(hours=1)
-            assert transaction.next_delivery("a") is None
+            assert (
+                transaction.next_delivery(ALL_ACCOUNTS, NOW, ahead=_AHEAD)
+                == transaction.next_delivery(None, NOW, ahead=_AHEAD)
+                == later(hours=1)
+            )
+            assert transaction.next_delivery("a", NOW, ahead=_AHEAD) is None
             two = transaction.add_webhook(_WEBHOOK)
             transaction.add_deliveries([_delivery(two, 1)])
         assert due() == []
         assert due(later(hours=2)) == [1]
         with store.transaction() as transaction:
-            (first,) = transaction.due_deliveries(one.id, later(hours=2), 9)
+            (first,) = transaction.due_deliveries(one.id, later(hours=2), 9, ahead=_AHEAD)
             assert (first.attempts, first.error, first.due_at) == (1, "refused: ü", later(hours=1))
             transaction.set_delivery(attrs.evolve(first, state="dead"))
         assert due() == [2]
@@ -256,7 +263,19 @@ class Doors:
             assert transaction.remove_webhook(one.id, None)
             assert [each.webhook_id for each in transaction.deliveries(ALL_ACCOUNTS, "waiting")] == [two.id]
             assert transaction.remove_webhook(two.id, None)
-            assert transaction.next_delivery(ALL_ACCOUNTS) is None
+            assert transaction.next_delivery(ALL_ACCOUNTS, NOW, ahead=_AHEAD) is None
+
+    def test_a_delivery_that_is_due_too_late_is_due(self, store: Any) -> None:
+        """What a clock that was ahead has put off for longer than anything can be is due now (E6)."""
+        with store.transaction() as transaction:
+            webhook = transaction.add_webhook(_WEBHOOK)
+            transaction.add_deliveries([_delivery(webhook, 1, 1, _AHEAD), _delivery(webhook, 2, 2, later(days=400))])
+            assert transaction.next_delivery(None, NOW, ahead=_AHEAD) == NOW
+            (wrong,) = transaction.due_deliveries(webhook.id, NOW, 9, ahead=_AHEAD)
+            assert wrong.event_id == 2
+            transaction.delivered(wrong.id)
+            assert transaction.due_deliveries(webhook.id, NOW, 9, ahead=_AHEAD) == []
+            assert transaction.next_delivery(None, NOW, ahead=_AHEAD) == _AHEAD
 
     def test_what_was_given_up_can_be_looked_at(self, store: Any) -> None:
         """Deliveries are listed by state, account and webhook, page by page; an event goes to a webhook once."""

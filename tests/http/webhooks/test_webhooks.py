@@ -15,6 +15,7 @@ from sequencer import Engine, InvalidInput, ManualClock, MemoryStore, NotFound, 
 from sequencer.core.events import EVENT_TYPES
 from sequencer.core.policy import Retry
 from sequencer.http.webhooks import Webhooks
+from sequencer.http.webhooks.copying import copy_news
 from sequencer.http.webhooks.sending import DeliveryReport
 from tests import postgres
 from tests.http.webhooks.endpoints import SEQUENCE, START, Endpoints, lead
@@ -360,6 +361,47 @@ def test_what_is_asked_wrongly():
             wrong()
     assert webhooks.all() == ()
     assert webhooks.dead(2**63) == ()
+
+
+def test_e6_a_clock_that_was_ahead(store, clock, endpoints):
+    """What was taken up, or failed, on a clock that was a year ahead is sent when the clock is right again (E6)."""
+    engine = Engine(store, clock=clock)
+    webhooks = Webhooks(engine, client=endpoints.client)
+    webhooks.add(f"{URL}/hook")
+    clock.set(START.add(years=1))
+    for n in range(2):
+        engine.enroll(SEQUENCE, lead(n))
+    endpoints.reactions["/hook"] = [500, 503]
+    assert webhooks.deliver().failed == 2
+    clock.set(START)
+
+    report = webhooks.deliver()
+    assert (report.sent, report.more, report.next_due_at) == (2, False, None)
+
+
+def test_two_copy_at_once(store, clock):
+    """However many processes take up what is new while more happens, each event is there once for each webhook (S3)."""
+    engine = Engine(store, clock=clock)
+    webhooks = Webhooks(engine)
+    hook = webhooks.add(f"{URL}/hook")
+    began = threading.Barrier(3, timeout=30)
+
+    def work(by):
+        began.wait()
+        for n in range(6):
+            engine.enroll(SEQUENCE, lead(10 * by + n))
+            copy_news(store, clock)
+
+    threads = [threading.Thread(target=work, args=(by,)) for by in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    copy_news(store, clock)
+
+    copied = [each.event_id for each in webhooks.waiting(hook.id, limit=1000)]
+    assert copied == [event.cursor for event in engine.events(limit=1000).events]
+    assert len(copied) == 18
 
 
 def test_a_secret_of_ones_own(clock, endpoints):
