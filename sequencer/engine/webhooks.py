@@ -84,8 +84,8 @@ class WebhookTransaction(Protocol):
         """It has arrived, and need not be kept."""
         ...
 
-    def set_delivery(self, delivery: Delivery) -> None:
-        """Store how a delivery stands: its state, attempts, when it is due, the error."""
+    def set_deliveries(self, deliveries: list[Delivery]) -> None:
+        """Store how deliveries stand: their state, attempts, when they are due, the error."""
         ...
 
     def deliveries(

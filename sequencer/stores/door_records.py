@@ -136,10 +136,10 @@ class DoorRecords(Records):
         """It has arrived."""
         self._doors.run("drop_delivery", id)
 
-    def set_delivery(self, delivery: Delivery) -> None:
-        """Store how a delivery stands."""
-        at = to_microseconds(delivery.due_at)
-        self._doors.run("set_delivery", delivery.id, delivery.state, delivery.attempts, at, delivery.error)
+    def set_deliveries(self, deliveries: list[Delivery]) -> None:
+        """Store how deliveries stand."""
+        rows = [(each.id, each.state, each.attempts, to_microseconds(each.due_at), each.error) for each in deliveries]
+        self._doors.many("set_delivery", rows)
 
     def deliveries(
         self, account: Any, state: str, *, webhook_id: int | None = None, after: int | None = None, limit: int = 100

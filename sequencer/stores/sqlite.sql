@@ -680,18 +680,18 @@ VALUES (?1, ?2, ?3, ?4, 'waiting', 0, ?5, '')
 -- ahead than it could is due, too.
 SELECT id, webhook_id, enrollment_id, event_id, body, state, attempts, due_at, error
 FROM sequencer_deliveries d
-WHERE webhook_id = ?1 AND state = 'waiting' AND (due_at <= ?2 OR due_at > ?4) AND NOT EXISTS (
-    SELECT 1 FROM sequencer_deliveries e
-    WHERE e.webhook_id = d.webhook_id AND e.enrollment_id = d.enrollment_id AND e.state = 'waiting' AND e.id < d.id
+WHERE webhook_id = ?1 AND state = 'waiting' AND (due_at <= ?2 OR due_at > ?4) AND d.id = (
+    SELECT e.id FROM sequencer_deliveries e
+    WHERE e.webhook_id = d.webhook_id AND e.enrollment_id = d.enrollment_id AND e.state = 'waiting' ORDER BY e.id LIMIT 1
 )
 ORDER BY due_at, id LIMIT ?3
 
 -- next_delivery --
 -- When something is due at any webhook next, of an account or of all: of each enrollment the first that has not arrived.
 SELECT min(CASE WHEN d.due_at > ?3 THEN ?2 ELSE d.due_at END) FROM sequencer_deliveries d JOIN sequencer_webhooks w ON w.id = d.webhook_id
-WHERE d.state = 'waiting' AND (?1 IS NULL OR account = ?1) AND NOT EXISTS (
-    SELECT 1 FROM sequencer_deliveries e
-    WHERE e.webhook_id = d.webhook_id AND e.enrollment_id = d.enrollment_id AND e.state = 'waiting' AND e.id < d.id
+WHERE d.state = 'waiting' AND (?1 IS NULL OR account = ?1) AND d.id = (
+    SELECT e.id FROM sequencer_deliveries e
+    WHERE e.webhook_id = d.webhook_id AND e.enrollment_id = d.enrollment_id AND e.state = 'waiting' ORDER BY e.id LIMIT 1
 )
 
 -- drop_delivery --

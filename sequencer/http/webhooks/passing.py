@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["DeliveryReport", "Pass", "Sending"]
 
 _LOGGER = logging.getLogger("sequencer.webhooks")
-_ALL_DUE = 10_000
+_ALL_DUE, _BATCH = 10_000, 100
 
 
 @attrs.frozen(kw_only=True)
@@ -105,6 +105,14 @@ class Sending:
         return attrs.evolve(failed, due_at=later_by(now, timedelta(seconds=round(seconds, 3))))
 
 
+@attrs.define
+class _Line:
+    """What is due at an endpoint, one after another; each is of another enrollment, so none waits for those before."""
+
+    webhook: Webhook
+    due: deque[Delivery]
+
+
 class Pass:
     """One pass, under the lease that `token` stands for."""
 
@@ -115,7 +123,7 @@ class Pass:
         self.token: int | None = None
         self.is_lost = False
         self.sent = self.failed = self.dead = 0
-        self.under_way: dict[int, tuple[Webhook, Delivery]] = {}
+        self.under_way: dict[int, tuple[_Line, Delivery]] = {}
 
     def run(self) -> DeliveryReport:
         """Send what is due, unless somebody else does."""
@@ -133,8 +141,8 @@ class Pass:
             at = transaction.next_delivery(self.sending.scope, now, ahead=self.sending.ahead(now))
         return attrs.evolve(counted, more=at is not None and at <= now, next_due_at=at)
 
-    def _begin(self) -> deque[tuple[Webhook, Delivery]]:
-        """The first that is due of each webhook, with the lease taken; nothing is taken where nothing is due."""
+    def _begin(self) -> deque[_Line]:
+        """What is due at each endpoint, with the lease taken; nothing is taken where nothing is due."""
         sending, now = self.sending, self.sending.now()
         with sending.store.transaction(write=False) as transaction:
             at = transaction.next_delivery(sending.scope, now, ahead=sending.ahead(now))
@@ -143,73 +151,79 @@ class Pass:
         with sending.store.transaction() as transaction:
             if not self._keep(transaction):
                 return deque()
-            found = [
-                (webhook, delivery)
+            lines = [
+                _Line(webhook, self._due(transaction, webhook, now, _BATCH))
                 for webhook in transaction.webhooks(sending.scope)
-                for delivery in transaction.due_deliveries(webhook.id, now, 1, ahead=sending.ahead(now))
             ]
-        return deque(sorted(found, key=lambda each: each[0].id in sending.troubled))
+        return deque(sorted(filter(lambda line: line.due, lines), key=lambda line: line.webhook.id in sending.troubled))
 
-    def _send_all(self, waiting: deque[tuple[Webhook, Delivery]]) -> None:
+    def _due(self, transaction: Transaction, webhook: Webhook, now: DateTime, limit: int) -> deque[Delivery]:
+        return deque(transaction.due_deliveries(webhook.id, now, limit, ahead=self.sending.ahead(now)))
+
+    def _send_all(self, waiting: deque[_Line]) -> None:
         posting = Posting(self.sending.timeout, self.sending.client)
         try:
             while True:
                 while len(posting) < self.sending.threads and not self._is_over():
-                    turn = self._turn(waiting)
-                    if turn is None:
+                    line = self._turn(waiting)
+                    if line is None:
                         break
-                    self._send(posting, *turn)
+                    self._send(posting, line)
                 if not posting:
                     return
                 id, answer = posting.next()
-                webhook, delivery = self.under_way.pop(id)
-                following = self._note(webhook, delivery, answer)
+                line, delivery = self.under_way.pop(id)
+                self._note(line, delivery, answer)
                 if self.is_lost:
                     return
-                # To the end of the line, so that where there are many webhooks each gets its turn.
-                waiting.extend((webhook, each) for each in following)
+                if line.due:
+                    # To the end of the line, so that where there are many webhooks each gets its turn.
+                    waiting.append(line)
         finally:
             posting.close()
 
-    def _turn(self, waiting: deque[tuple[Webhook, Delivery]]) -> tuple[Webhook, Delivery] | None:
+    def _turn(self, waiting: deque[_Line]) -> _Line | None:
         """Whose turn it is: the first in line, but of those in trouble no more than may be sent to at once."""
         troubled = self.sending.troubled
         full = len(troubled & self.under_way.keys()) >= max(1, self.sending.threads // 2)
-        for at, (webhook, delivery) in enumerate(waiting):
-            if not (full and webhook.id in troubled):
+        for at, line in enumerate(waiting):
+            if not (full and line.webhook.id in troubled):
                 del waiting[at]
-                return webhook, delivery
+                return line
         return None
 
     def _is_over(self) -> bool:
         return time.monotonic() >= self.until or (self.stop is not None and self.stop.is_set())
 
-    def _send(self, posting: Posting, webhook: Webhook, delivery: Delivery) -> None:
+    def _send(self, posting: Posting, line: _Line) -> None:
+        webhook, delivery = line.webhook, line.due.popleft()
         body = delivery.body.encode()
         id = message_id(self.sending.store.origin, delivery.event_id)
         headers = sign(body, id=id, at=self.sending.now(), secret=webhook.secret)
         headers |= {"content-type": "application/json", "user-agent": "sequencer"}
-        self.under_way[webhook.id] = (webhook, delivery)
+        self.under_way[webhook.id] = (line, delivery)
         posting.start(webhook.id, webhook.url, body, headers)
 
-    def _note(self, webhook: Webhook, delivery: Delivery, answer: Answer) -> list[Delivery]:
-        """Commit how an attempt ended; what is to be sent there next, if anything."""
-        sending, failing = self.sending, [] if answer.arrived else [delivery]
+    def _note(self, line: _Line, delivery: Delivery, answer: Answer) -> None:
+        """Commit how an attempt ended, and see what is to be sent there next."""
+        sending, webhook = self.sending, line.webhook
+        failing = [] if answer.arrived else [delivery]
         with sending.store.transaction() as transaction:
             # Somebody else may have sent it meanwhile, and knows more.
             if not self._keep(transaction):
-                return []
+                return
             now = sending.now()
-            ahead = sending.ahead(now)
             if answer.arrived:
                 transaction.delivered(delivery.id)
             elif answer.about_all:
-                due = transaction.due_deliveries(webhook.id, now, _ALL_DUE, ahead=ahead)
+                due = self._due(transaction, webhook, now, _ALL_DUE)
                 failing += [each for each in due if each.id != delivery.id]
             failing = [sending.after_failure(each, answer, now) for each in failing]
-            for each in failing:
-                transaction.set_delivery(each)
-            following = [] if answer.about_all else transaction.due_deliveries(webhook.id, now, 1, ahead=ahead)
+            transaction.set_deliveries(failing)
+            if answer.about_all:
+                line.due.clear()
+            else:
+                self._look_ahead(transaction, line, now)
         if answer.arrived:
             sending.troubled.discard(webhook.id)
             self.sent += 1
@@ -219,7 +233,18 @@ class Pass:
             self.dead += sum(each.state == "dead" for each in failing)
         for each in failing:
             _log(webhook, each)
-        return following
+
+    def _look_ahead(self, transaction: Transaction, line: _Line, now: DateTime) -> None:
+        """Leave out what is no longer there, as when its webhook is removed; when all is sent, see what is due then."""
+        while line.due:
+            next_one = line.due[0]
+            found = transaction.deliveries(
+                self.sending.scope, "waiting", webhook_id=line.webhook.id, after=next_one.id - 1, limit=1
+            )
+            if [each.id for each in found] == [next_one.id]:
+                return
+            line.due.popleft()
+        line.due = self._due(transaction, line.webhook, now, _BATCH)
 
     def _keep(self, transaction: Transaction) -> bool:
         """Take the lease, or go on holding it; False when it is somebody else's."""

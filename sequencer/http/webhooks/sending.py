@@ -160,8 +160,7 @@ class Webhooks:
         with self._store.transaction() as transaction:
             found = transaction.deliveries(self._sending.scope, "dead", webhook_id=webhook_id, after=after, limit=limit)
             found = [each for each in found if only in (None, each.id)]
-            for each in found:
-                transaction.set_delivery(attrs.evolve(each, state="waiting", attempts=0, due_at=now))
+            transaction.set_deliveries([attrs.evolve(each, state="waiting", attempts=0, due_at=now) for each in found])
         return len(found)
 
     # -- sending -----------------------------------------------------------------------------------------------

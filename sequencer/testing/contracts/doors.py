@@ -239,7 +239,7 @@ class Doors:
             third, first = transaction.due_deliveries(one.id, NOW, 9, ahead=_AHEAD)
             assert first == attrs.evolve(_delivery(one, 1), id=first.id)
             transaction.delivered(third.id)
-            transaction.set_delivery(attrs.evolve(first, attempts=1, due_at=later(hours=1), error="refused: ü"))
+            transaction.set_deliveries([attrs.evolve(first, attempts=1, due_at=later(hours=1), error="refused: ü")])
             assert transaction.remove_webhook(two.id, None)
             # The one behind it is due as of now, but its turn comes later.
             assert (
@@ -255,7 +255,7 @@ class Doors:
         with store.transaction() as transaction:
             (first,) = transaction.due_deliveries(one.id, later(hours=2), 9, ahead=_AHEAD)
             assert (first.attempts, first.error, first.due_at) == (1, "refused: ü", later(hours=1))
-            transaction.set_delivery(attrs.evolve(first, state="dead"))
+            transaction.set_deliveries([attrs.evolve(first, state="dead")])
         assert due() == [2]
         with store.transaction() as transaction:
             transaction.delivered(first.id)
@@ -283,7 +283,7 @@ class Doors:
             hooks = [transaction.add_webhook(attrs.evolve(_WEBHOOK, account=account)) for account in (7, "7", 7)]
             transaction.add_deliveries([_delivery(hook, n) for n in (1, 2) for hook in hooks])
             for each in transaction.deliveries(ALL_ACCOUNTS, "waiting", limit=5):
-                transaction.set_delivery(attrs.evolve(each, state="dead", error="gone"))
+                transaction.set_deliveries([attrs.evolve(each, state="dead", error="gone")])
 
         def dead(account: Any, **keywords: Any) -> list[tuple[int, int]]:
             with store.transaction(write=False) as transaction:

@@ -379,6 +379,25 @@ def test_e6_a_clock_that_was_ahead(store, clock, endpoints):
     assert (report.sent, report.more, report.next_due_at) == (2, False, None)
 
 
+def test_a_webhook_that_is_removed_while_something_is_sent(store, clock, endpoints):
+    """Nothing is sent there any more, also in a pass that is under way; the others get theirs."""
+    engine = Engine(store, clock=clock)
+    webhooks = Webhooks(engine, client=endpoints.client, threads=1)
+    hook = webhooks.add(f"{URL}/gone")
+    webhooks.add(f"{URL}/there")
+    for n in range(5):
+        engine.enroll(SEQUENCE, lead(n))
+
+    def remove():
+        assert Webhooks(engine).remove(hook.id)
+        return 204
+
+    endpoints.reactions["/gone"] = [204, remove]
+    assert webhooks.deliver().sent == 7
+    assert (len(endpoints.of("/gone")), len(endpoints.of("/there"))) == (2, 5)
+    assert webhooks.waiting() == ()
+
+
 def test_two_copy_at_once(store, clock):
     """However many processes take up what is new while more happens, each event is there once for each webhook (S3)."""
     engine = Engine(store, clock=clock)
