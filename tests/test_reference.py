@@ -37,6 +37,8 @@ def test_every_name_of_the_checks_is_in_the_reference():
 def test_every_name_of_the_api_is_in_the_reference():
     """What can be imported from `sequencer.http` is listed, once."""
     assert sorted(named("name in `sequencer.http`")) == sorted(sequencer.http.__all__)
+
+
 def test_every_name_of_the_webhooks_is_in_the_reference():
     """What can be imported from `sequencer.http.webhooks` is listed, once."""
     assert sorted(named("name in `sequencer.http.webhooks`")) == sorted(sequencer.http.webhooks.__all__)
