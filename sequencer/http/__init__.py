@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sequencer.http.limits import Limits
     from sequencer.http.serving import NoToken, serve
     from sequencer.http.tokens import Tokens
+    from sequencer.http.webhooks import Unverified, Webhooks, verify
 
 __all__ = [
     "Access",
@@ -20,10 +21,13 @@ __all__ = [
     "Limits",
     "NoToken",
     "Tokens",
+    "Unverified",
+    "Webhooks",
     "application",
     "bearer",
     "open_access",
     "serve",
+    "verify",
 ]
 
 _WHERE = {
@@ -32,10 +36,13 @@ _WHERE = {
     "Limits": "sequencer.http.limits",
     "NoToken": "sequencer.http.serving",
     "Tokens": "sequencer.http.tokens",
+    "Unverified": "sequencer.http.webhooks.signing",
+    "Webhooks": "sequencer.http.webhooks.sending",
     "application": "sequencer.http.application",
     "bearer": "sequencer.http.access",
     "open_access": "sequencer.http.access",
     "serve": "sequencer.http.serving",
+    "verify": "sequencer.http.webhooks.signing",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from sequencer import Engine, ManualClock, SQLiteStore
 from sequencer.core.policy import Retry
 from sequencer.http.webhooks import Webhooks, verify
 from tests.http.webhooks.endpoints import SEQUENCE, lead, receiver
+from tests.stores.test_before import BACK
 
 
 def test_adding_one(run):
@@ -124,6 +126,21 @@ def test_run_sends_what_another_process_causes(run, db):
 
     assert (worker.returncode, err) == (0, "")
     assert "stopped; handed over" in out
+
+
+def test_run_before_the_schema_has_webhooks(run, db):
+    """On the schema before this one's, which has none, the worker works, and says that nothing is sent."""
+    with closing(sqlite3.connect(db)) as connection:
+        for statement in BACK[3]:
+            connection.execute(statement)
+        connection.execute("DELETE FROM sequencer_migrations WHERE version = 3")
+        connection.commit()
+    done = run("run", "--db", db, "--once", "--maildir", "outbox", "--json")
+
+    assert done.status == 0
+    assert done.document["handed_over"] == 3
+    assert done.document["webhooks"] == {"sent": 0, "failed": 0, "dead": 0}
+    assert "run `migrate`" in done.err
 
 
 def test_run_without_the_extra(run, db, monkeypatch):
