@@ -31,9 +31,7 @@ from sequencer.core.errors import (
 from sequencer.core.instants import to_iso
 from sequencer.http.envelope import Refusal, WireError
 
-__all__ = ["LATER", "ROWS", "code_of", "pointer_of", "problem_error", "refusal_of"]
-
-LATER = {"Retry-After": "1"}
+__all__ = ["ROWS", "code_of", "pointer_of", "problem_error", "refusal_of"]
 
 _CODES = {
     "unknown_key": "unknown",
