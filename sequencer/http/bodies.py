@@ -18,7 +18,9 @@ from sequencer.http.limits import Limits, is_deeper
 
 __all__ = ["body_of", "too_long"]
 
-_OF_A_VALUE = {"invalid_text", "out_of_range"}
+# What is wrong with a value rather than with the JSON; and that there is so much of it that the reading has ended.
+_TOO_MANY = "too_many_problems"
+_OF_A_VALUE = {"invalid_text", "out_of_range", _TOO_MANY}
 
 
 def too_long(limits: Limits) -> Refusal:
@@ -42,6 +44,8 @@ def body_of(raw: bytes, limits: Limits, resource: str) -> dict[str, Any]:
     for problem in builder.problems:
         if problem.code not in _OF_A_VALUE:
             raise Refusal.of(400, "invalid_payload", f"the body is not valid JSON: {problem}")
+    if any(problem.code == _TOO_MANY for problem in builder.problems):
+        raise Refusal(422, [problem_error(problem, resource) for problem in builder.problems])
     body = builder.data
     if not isinstance(body, dict) or "data" not in body or not body.keys() <= {"data", "meta"}:
         raise Refusal.of(400, "invalid_payload", 'the body needs the envelope {"data": {...}}, and nothing beside it')

@@ -47,13 +47,17 @@ _ID = {
     "required": True,
     "description": "Its id.",
     "schema": {"type": "integer", "minimum": 1, "maximum": MOST_ID},
-    "example": 92593,
+    "example": 1,
 }
 # What can be done with what an answer has shown.
 _WITH_AN_ID = {"Sequence", "SequenceEnrollment"}
 _LINKED = {
     "sequence": ("getSequence", "replaceSequence", "deleteSequence"),
     "sequence_enrollment": ("getSequenceEnrollment", "updateSequenceEnrollment", "signalSequenceEnrollment"),
+}
+_ENROLLED = {
+    "operationId": "createSequenceEnrollment",
+    "requestBody": {"data": {"sequence_id": "$response.body#/data/id", "resource_type": "lead", "resource_id": 42}},
 }
 _REQUEST_ID = {"$ref": "#/components/headers/X-Request-Id"}
 _OF_AN_ERROR = {
@@ -202,6 +206,8 @@ def _success(operation: Operation) -> dict[str, Any]:
             for name in _LINKED[operation.resource]
             if name != operation.name
         }
+        if operation.resource == "sequence":
+            success["links"]["createSequenceEnrollment"] = _ENROLLED
     found = {str(operation.success): success}
     if operation.method == "GET":
         unchanged = {name: headers[name] for name in ("X-Request-Id", "ETag")}

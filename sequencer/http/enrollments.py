@@ -204,7 +204,7 @@ OPERATIONS = (
         body=object_body(
             RESOURCE,
             (
-                Member("sequence_id", ID, "The id of the sequence.", 7, needed=True),
+                Member("sequence_id", ID, "The id of the sequence.", 1, needed=True),
                 _RESOURCE_TYPE,
                 _RESOURCE_ID,
                 Member(
@@ -229,11 +229,11 @@ OPERATIONS = (
             ),
             {
                 "as their clients send it": {
-                    "data": {"sequence_id": 7, "resource_type": "lead", "resource_id": 42, "actor_id": None}
+                    "data": {"sequence_id": 1, "resource_type": "lead", "resource_id": 42, "actor_id": None}
                 },
                 "with what the mails need": {
                     "data": {
-                        "sequence_id": 7,
+                        "sequence_id": 1,
                         "resource_type": "lead",
                         "resource_id": "42",
                         "email": "ada@example.com",
@@ -262,11 +262,11 @@ OPERATIONS = (
             (
                 _RESOURCE_TYPE,
                 _RESOURCE_ID,
-                Member("sequence_ids", optional(listing(ID, 100)), "Only in these sequences; default: in all.", [7]),
+                Member("sequence_ids", optional(listing(ID, 100)), "Only in these sequences; default: in all.", [1]),
             ),
             {
                 "in all sequences": {"data": {"resource_type": "lead", "resource_id": 42, "sequence_ids": None}},
-                "in two": {"data": {"resource_type": "lead", "resource_id": "42", "sequence_ids": [7, "8"]}},
+                "in two": {"data": {"resource_type": "lead", "resource_id": "42", "sequence_ids": [1, "2"]}},
             },
         ),
         tag=_TAG,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import schemathesis
 
-from sequencer import Engine, MemoryStore
+from sequencer import Engine, MemoryStore, Resource
 from sequencer.http import Grant, application
-from tests.http.conftest import UNLIMITED
+from tests.http.conftest import UNLIMITED, two_steps
 
 TOKEN = "w" * 64
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -18,7 +18,13 @@ def access(request):
 
 
 def app():
-    return application(Engine(store=MemoryStore()), access=access, limits=UNLIMITED, inspector=False)
+    """With a few sequences and leads in them, so that the first ids are those of something."""
+    engine = Engine(store=MemoryStore())
+    for i in range(1, 4):
+        engine.create_sequence(two_steps(f"Sequence {i}"))
+        for lead in range(100, 104):
+            engine.enroll(i, Resource("lead", lead, email=f"lead{lead}@example.com"))
+    return application(engine, access=access, limits=UNLIMITED, inspector=False)
 
 
 @schemathesis.check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pendulum
@@ -238,6 +239,16 @@ def test_each_enrollment_that_is_refused(engine, client, given, expected):
     assert response.status_code == 422
     assert errors_of(response) == expected
     assert len(engine.enrollments()) == 1
+
+
+def test_very_much_is_wrong(client):
+    """A body with more than a hundred values that nothing can store is refused for the first hundred of them."""
+    body = json.dumps({"data": {f"key{i}": "\x00" for i in range(150)}}).encode()
+    response = client.send("POST", "/v2/sequences", body)
+
+    assert response.status_code == 422
+    assert errors_of(response)[:100] == [("incorrect_value", f"/data/key{i}") for i in range(100)]
+    assert len(response.json()["errors"]) == 101
 
 
 def test_the_existing_one_is_named(engine, client):
