@@ -6,6 +6,7 @@ resource error that points to it.
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -38,6 +39,9 @@ def body_of(raw: bytes, limits: Limits, resource: str) -> dict[str, Any]:
         raise Refusal.of(400, "invalid_payload", 'the body is empty: it needs {"data": {...}}')
     if is_deeper(raw, limits.depth):
         raise Refusal.of(400, "invalid_payload", f"the body is nested more than {limits.depth} levels deep")
+    plain = _plain(text)
+    if plain is not None:
+        return plain
     builder = Builder(text, None)
     with suppress(EnoughProblems):
         read_json(text, builder)
@@ -57,6 +61,51 @@ def body_of(raw: bytes, limits: Limits, resource: str) -> dict[str, Any]:
     if builder.problems:
         raise Refusal(422, [problem_error(problem, resource) for problem in builder.problems])
     return {"data": _whole(body["data"])}
+
+
+# Longer ones may have more values in them than are read.
+_SHORT = 4096
+_ENVELOPE = {"data"}
+
+
+def _plain(text: str) -> dict[str, Any] | None:
+    """The whole body, where it is short and there is surely nothing wrong with it; else None, for the strict reader.
+
+    Most bodies are a line or two, in which the standard library's reader is twenty times as fast; and all that it takes
+    and the strict one does not it gives to one of these hooks, but for characters, which are looked at after it.
+    """
+    if len(text) > _SHORT or not text.isprintable() or "\\" in text:
+        return None
+    try:
+        body = _decode(text)
+    except ValueError:
+        return None
+    if not isinstance(body, dict) or body.keys() != _ENVELOPE or not isinstance(body["data"], dict):
+        return None
+    return body
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is given twice")
+    return found
+
+
+def _integer(text: str) -> int:
+    if len(text) > 18:
+        raise ValueError("perhaps more than 64 bits")
+    return int(text)
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(text)
+
+
+# Fractions and NaN are for the strict reader, too.
+_decode = json.JSONDecoder(
+    object_pairs_hook=_once, parse_int=_integer, parse_float=_refuse, parse_constant=_refuse
+).decode
 
 
 def _whole(value: Any) -> Any:

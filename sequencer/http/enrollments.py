@@ -91,7 +91,7 @@ def _create(call: Call) -> Answer:
         )
     except NotFound as error:
         raise Refusal(422, [WireError("incorrect_value", str(error), RESOURCE, "/data/sequence_id")]) from None
-    return _one(call, enrollment, 201, Location=f"{call.request.url.path}/{enrollment.id}")
+    return _one(call, enrollment, 201, Location=f"{call.request.scope['path']}/{enrollment.id}")
 
 
 def _update(call: Call) -> Answer:

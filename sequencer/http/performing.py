@@ -82,7 +82,7 @@ def _performed(door: Door, operation: Operation, request: Request, raw: bytes) -
     etag = etag_of(answer.body, answer.revision)
     if operation.method == "GET" and is_known(request.headers.get("if-none-match"), etag):
         return Answer(304, None, {"ETag": etag})
-    return attrs.evolve(answer, headers={**answer.headers, "ETag": etag})
+    return Answer(answer.status, answer.body, {**answer.headers, "ETag": etag}, answer.revision)
 
 
 def _granted(door: Door, request: Request) -> Grant:
