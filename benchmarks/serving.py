@@ -1,8 +1,10 @@
-"""The HTTP API beside what its answers would cost without it, each app asked in this process, without a socket."""
+"""The HTTP API beside what its answers would cost without it, each app asked in this process, without a socket.
+
+The loop runs on a thread of its own for as long as a question is measured, as that of a server does.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
 from starlette.responses import Response
 
@@ -87,10 +90,10 @@ def _leads(first: int, count: int) -> list[Resource]:
 
 def measure_reading() -> Figure:
     """One enrollment, beside a route of FastAPI's that has the bytes at hand; both routes are plain functions."""
-    with _engine() as engine, asyncio.Runner() as runner:
+    with _engine() as engine, start_blocking_portal() as loop:
         id = engine.enroll(six_steps(), *_leads(1, 1)).id
         api, path = _api(engine), f"{_PATH}/{id}"
-        status, content = runner.run(_ask(api, "GET", path))
+        status, content = loop.call(_ask, api, "GET", path)
         assert status == 200
         bare = FastAPI()
 
@@ -98,19 +101,19 @@ def measure_reading() -> Figure:
         def get(id: int) -> Response:
             return Response(content, media_type=_JSON)
 
-        assert runner.run(_ask(bare, "GET", path)) == (200, content)
+        assert loop.call(_ask, bare, "GET", path) == (200, content)
 
         async def times(app: _App) -> None:
             for _ in range(_EACH):
                 await _ask(app, "GET", path)
 
-        ratio, detail = in_turn(lambda: runner.run(times(api)), lambda: runner.run(times(bare)))
+        ratio, detail = in_turn(lambda: loop.call(times, api), lambda: loop.call(times, bare))
     return Figure(ratio, {"microseconds": round(detail["seconds"] / _EACH * 1e6), **detail})
 
 
 def measure_enrolling() -> Figure:
     """A new enrollment, beside `engine.enroll` of the same; every commit waits for the disk."""
-    with _engine() as engine, asyncio.Runner() as runner:
+    with _engine() as engine, start_blocking_portal() as loop:
         sequence_id = engine.create_sequence(six_steps()).id
         api = _api(engine)
         resources = iter(_leads(1, 100_000))
@@ -132,13 +135,13 @@ def measure_enrolling() -> Figure:
             for _ in range(each):
                 engine.enroll(sequence_id, next(resources))
 
-        ratio, detail = in_turn(lambda: runner.run(post()), enroll)
+        ratio, detail = in_turn(lambda: loop.call(post), enroll)
     return Figure(ratio, {"microseconds": round(detail["seconds"] / each * 1e6), **detail})
 
 
 def measure_page() -> Figure:
     """A page of 100 enrollments of six steps, beside one enrollment."""
-    with _engine() as engine, asyncio.Runner() as runner:
+    with _engine() as engine, start_blocking_portal() as loop:
         engine.enroll_many(six_steps(), _leads(1, 1000))
         api = _api(engine)
 
@@ -148,14 +151,14 @@ def measure_page() -> Figure:
                 assert status == 200
 
         ratio, detail = in_turn(
-            lambda: runner.run(times(_PATH, "per_page=100", 10)), lambda: runner.run(times(f"{_PATH}/500", "", 10))
+            lambda: loop.call(times, _PATH, "per_page=100", 10), lambda: loop.call(times, f"{_PATH}/500", "", 10)
         )
     return Figure(ratio, {"milliseconds": round(detail["seconds"] / 10 * 1e3, 2), **detail})
 
 
 def measure_listing() -> Figure:
     """The first page of 1 000 000 enrollments, beside the first of 10 000."""
-    with _engine() as few, _engine() as many, asyncio.Runner() as runner:
+    with _engine() as few, _engine() as many, start_blocking_portal() as loop:
         for engine, count in ((few, 10_000), (many, 1_000_000)):
             for first in range(0, count, 10_000):
                 engine.enroll_many(six_steps(), _leads(first, 10_000))
@@ -167,7 +170,7 @@ def measure_listing() -> Figure:
                     status, _ = await _ask(app, "GET", _PATH, query)
                     assert status == 200
 
-        ratio, detail = in_turn(*(lambda app=app: runner.run(times(app)) for app in apis))
+        ratio, detail = in_turn(*(lambda app=app: loop.call(times, app) for app in apis))
     return Figure(ratio, detail)
 
 
