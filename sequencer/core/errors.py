@@ -144,10 +144,13 @@ class Conflict(SequencerError):
 
 
 class Outdated(Conflict):
-    """The enrollment is not at the `revision` that the caller saw, but at the `current` one; nothing was changed."""
+    """What the caller saw has changed: it is not at that `revision`, but at the `current` one; nothing was changed.
+
+    The revision of an enrollment counts its events, that of a sequence is the id of its current version.
+    """
 
     def __init__(self, revision: int, current: int) -> None:
-        super().__init__(f"the enrollment has changed: it was at revision {revision} and is at {current}; look again")
+        super().__init__(f"it has changed: it was at revision {revision} and is at {current}; look again")
         self.revision = revision
         self.current = current
 

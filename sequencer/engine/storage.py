@@ -177,12 +177,14 @@ class Transaction(TokenTransaction, WebhookTransaction, Protocol):
         *,
         creator_id: Identifier | None = None,
         only_new: bool = False,
+        instead_of: int | None = None,
     ) -> SequenceVersion:
         """The version with this content under the sequence's key: the stored one, or a new one (L1, L9).
 
         Content is compared by its canonical document without templates, assume and expect. It becomes the current
         version of its sequence, and the sequence's templates are replaced. A sequence that was deleted is back then. A
-        `creator_id` is noted unless there is one. With `only_new` it is `SequenceExists` where there is one already.
+        `creator_id` is noted unless there is one. With `only_new` it is `SequenceExists` where there is one already;
+        with `instead_of` it is `Outdated` unless the version with that id is the current one.
         """
         ...
 
@@ -194,8 +196,10 @@ class Transaction(TokenTransaction, WebhookTransaction, Protocol):
         """The id of a sequence, by its key or itself, deleted or not; None where the account has none such."""
         ...
 
-    def delete_sequence(self, sequence_id: int, now: DateTime) -> None:
+    def delete_sequence(self, sequence_id: int, now: DateTime, *, instead_of: int | None = None) -> None:
         """List a sequence no more, until it is saved again; versions stay, for those who are enrolled in them.
+
+        With `instead_of` it is `Outdated` unless the version with that id is the current one.
 
         Whoever is enrolling in it at this moment comes before, and is found after this, or comes after, and is refused.
         """
@@ -221,6 +225,10 @@ class Transaction(TokenTransaction, WebhookTransaction, Protocol):
 
     def sequences(self, account: Account) -> list[SequenceVersion]:
         """The current version of every sequence, by key."""
+        ...
+
+    def templates(self, sequence_id: int) -> Mapping[Identifier, Template]:
+        """The texts of a sequence, as last saved, by their ids."""
         ...
 
     def template(self, sequence_id: int, template_id: Identifier) -> Template | None:

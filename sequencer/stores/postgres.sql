@@ -30,7 +30,7 @@ WHERE id = $1
 
 -- lock_sequence --
 -- Let nobody enroll in a sequence meanwhile: whoever does holds FOR KEY SHARE, which goes with all but this.
-SELECT id FROM {schema}.sequencer_sequences WHERE id = $1 FOR UPDATE
+SELECT version_id FROM {schema}.sequencer_sequences WHERE id = $1 FOR UPDATE
 
 -- unlist_sequence --
 -- A sequence is deleted: it has no current version.
@@ -83,6 +83,10 @@ DELETE FROM {schema}.sequencer_templates WHERE sequence_id = $1
 -- add_template --
 -- A text of a sequence.
 INSERT INTO {schema}.sequencer_templates (sequence_id, template_id, subject, body) VALUES ($1, $2, $3, $4)
+
+-- list_templates --
+-- The texts of a sequence.
+SELECT template_id, subject, body FROM {schema}.sequencer_templates WHERE sequence_id = $1 ORDER BY template_id
 
 -- get_template --
 -- The text behind a template id.

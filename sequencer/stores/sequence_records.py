@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from pendulum import DateTime
 
-from sequencer.core.errors import SequenceExists, StoreError
+from sequencer.core.errors import Outdated, SequenceExists, StoreError
 from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.sequence import Sequence, SequenceVersion, Template
 from sequencer.core.values import Identifier
@@ -35,18 +35,22 @@ class SequenceRecords(DoorRecords):
         *,
         creator_id: Identifier | None = None,
         only_new: bool = False,
+        instead_of: int | None = None,
     ) -> SequenceVersion:
         """The version with this content under the sequence's key: the stored one, or a new one."""
         database, owner = self._database, encode_id(account)
         content = content_of(sequence)
         found = database.row("find_sequence", owner, sequence.key)
         stored = None if found is None else database.row("find_version", found[0], content.digest)
-        if only_new or found is None or stored is None or found[1:] != (stored[0], content.templates_digest):
+        careful = only_new or instead_of is not None
+        if careful or found is None or stored is None or found[1:] != (stored[0], content.templates_digest):
             # Something has to be written: by one at a time.
             self.lock(("sequence", owner, sequence.key))
             found = database.row("find_sequence", owner, sequence.key)
             if only_new and found is not None and found[1] != 0:
                 raise SequenceExists(found[0], sequence.key)
+            if instead_of is not None and (found is None or found[1] != instead_of):
+                raise Outdated(instead_of, 0 if found is None else found[1])
             if found is None:
                 found = (database.add("add_sequence", owner, sequence.key), 0, "")
             stored = database.row("find_version", found[0], content.digest)
@@ -86,10 +90,12 @@ class SequenceRecords(DoorRecords):
             found = self._database.row("find_sequence_of_id", owner, which) if fits(which) else None
         return None if found is None else found[0]
 
-    def delete_sequence(self, sequence_id: int, now: DateTime) -> None:
+    def delete_sequence(self, sequence_id: int, now: DateTime, *, instead_of: int | None = None) -> None:
         """List a sequence no more, until it is saved again."""
         if self._known.is_current:
-            self._database.rows("lock_sequence", sequence_id)
+            ((current,),) = self._database.rows("lock_sequence", sequence_id)
+            if instead_of not in (None, current):
+                raise Outdated(instead_of or 0, current)
             self._database.run("unlist_sequence", sequence_id, to_microseconds(now))
 
     def stored_sequences(self, account: Account, ids: Collection[int]) -> list[StoredSequence]:
@@ -130,6 +136,11 @@ class SequenceRecords(DoorRecords):
     def sequences(self, account: Account) -> list[SequenceVersion]:
         """The current version of every sequence, by key."""
         return [self._version(id) for (id,) in self._database.rows("list_sequences", encode_id(account))]
+
+    def templates(self, sequence_id: int) -> dict[Identifier, Template]:
+        """The texts of a sequence, as last saved, by their ids."""
+        rows = self._database.rows("list_templates", sequence_id)
+        return {decode_id(id): Template(subject, body) for id, subject, body in rows}
 
     def template(self, sequence_id: int, template_id: Identifier) -> Template | None:
         """The text behind a template id of a sequence, as last saved."""

@@ -29,7 +29,7 @@ WHERE id = ?1
 
 -- lock_sequence --
 -- Let nobody enroll in a sequence meanwhile; here, where one writes at a time, nobody does.
-SELECT id FROM sequencer_sequences WHERE id = ?1
+SELECT version_id FROM sequencer_sequences WHERE id = ?1
 
 -- unlist_sequence --
 -- A sequence is deleted: it has no current version.
@@ -81,6 +81,10 @@ DELETE FROM sequencer_templates WHERE sequence_id = ?1
 -- add_template --
 -- A text of a sequence.
 INSERT INTO sequencer_templates (sequence_id, template_id, subject, body) VALUES (?1, ?2, ?3, ?4)
+
+-- list_templates --
+-- The texts of a sequence.
+SELECT template_id, subject, body FROM sequencer_templates WHERE sequence_id = ?1 ORDER BY template_id
 
 -- get_template --
 -- The text behind a template id.

@@ -80,7 +80,7 @@ class Tables(EnrollmentTable, MailTable, DoorTable):
         return 1
 
     def lock_sequence(self, id: int) -> Rows:
-        return [(id,)]
+        return [self._sequences[id][2:3]]
 
     def unlist_sequence(self, id: int, now: int) -> int:
         row = self._sequences[id]
@@ -134,6 +134,9 @@ class Tables(EnrollmentTable, MailTable, DoorTable):
         templates = self._templates.get(sequence_id, {})
         self._put(self._templates, sequence_id, {**templates, template_id: (subject, body)})
         return 1
+
+    def list_templates(self, sequence_id: int) -> Rows:
+        return [(id, *row) for id, row in sorted(self._templates.get(sequence_id, {}).items())]
 
     def get_template(self, sequence_id: int, template_id: str) -> Rows:
         row = self._templates.get(sequence_id, {}).get(template_id)

@@ -131,6 +131,7 @@ ATTEMPTS = [
     Attempt("skip", "enrollment", lambda door, id, _: door.skip(id, position=0)),
     Attempt("finish", "enrollment", lambda door, id, _: door.finish(id, actor_id=1)),
     Attempt("complete_task", "task", lambda door, id, _: door.complete_task(id)),
+    Attempt("definition", "sequence", lambda door, id, _: door.definition(id)),
     Attempt("stored_sequence", "sequence", lambda door, id, _: door.stored_sequence(id)),
     Attempt("statistics", "sequence", lambda door, id, _: door.statistics(id)),
     Attempt("delete_sequence", "sequence", lambda door, id, _: door.delete_sequence(id)),

@@ -64,6 +64,33 @@ def test_replacing_makes_a_version_and_keeps_the_key(engine, clock):
         engine.replace_sequence(made.id + 1, mails())
 
 
+def test_a_definition_comes_back_whole(engine):
+    """`definition` gives what was saved with its templates, so that saving it again changes nothing (L1)."""
+    made = engine.create_sequence(mails(key="m", metadata={"a": 1}))
+    definition = engine.definition(made.id)
+    assert definition == engine.definition("m") == mails(key="m", metadata={"a": 1})
+    assert engine.replace_sequence(made.id, definition) == made
+    with pytest.raises(NotFound):
+        engine.account("theirs").definition(made.id)
+
+
+def test_what_was_seen_is_replaced_and_deleted(engine):
+    """With `version_id` a sequence is replaced or deleted only as it was seen; else it is `Outdated` (S2)."""
+    made = engine.create_sequence(mails())
+    replaced = engine.replace_sequence(made.id, mails(count=3), version_id=made.version.id)
+    for attempt in (
+        lambda: engine.replace_sequence(made.id, mails(), version_id=made.version.id),
+        lambda: engine.replace_sequence(made.id, mails(count=3), version_id=made.version.id),
+        lambda: engine.delete_sequence(made.id, version_id=made.version.id),
+    ):
+        with pytest.raises(Outdated) as refused:
+            attempt()
+        assert (refused.value.revision, refused.value.current) == (made.version.id, replaced.version.id)
+    assert engine.stored_sequence(made.id) == replaced
+    engine.delete_sequence(made.id, version_id=replaced.version.id)
+    assert engine.stored_sequences() == ()
+
+
 def test_a_deleted_sequence_takes_nobody_in(engine):
     """Deleting finishes who is enrolled; by key and id it is gone; what was enrolled is still counted (L7)."""
     made = engine.create_sequence(mails())

@@ -59,6 +59,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "counters": lambda engine, of, **given: engine.counters(**given),
     "create_sequence": lambda engine, of, **given: engine.create_sequence(sequence(f"new {of.verb}"), **given),
     "delete_sequence": lambda engine, of, **given: engine.delete_sequence(of.verb, **given),
+    "definition": lambda engine, of, **given: engine.definition(of.verb, **given),
     "due": lambda engine, of, **given: engine.due(**given),
     "enroll": lambda engine, of, **given: engine.enroll(of.verb, Resource("lead", "new"), **given),
     "enroll_many": lambda engine, of, **given: engine.enroll_many(of.verb, [Resource("lead", "newer")], **given),
@@ -98,8 +99,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     ),
 }
 READS = {
-    "counters", "due", "enrollments", "events", "explain", "get", "history", "overdue", "plan_migration", "sequences",
-    "statistics", "stored_sequence", "stored_sequences", "suppressed", "tasks",
+    "counters", "definition", "due", "enrollments", "events", "explain", "get", "history", "overdue", "plan_migration",
+    "sequences", "statistics", "stored_sequence", "stored_sequences", "suppressed", "tasks",
 }  # fmt: skip
 
 

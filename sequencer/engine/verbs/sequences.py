@@ -100,20 +100,38 @@ class SequenceVerbs(Bound):
             (stored,) = transaction.stored_sequences(self._account, [id])
             return stored
 
-    def replace_sequence(self, id: int, sequence: Sequence, *, connection: Any = None) -> StoredSequence:
+    def definition(self, sequence: Sequence | str | int, *, connection: Any = None) -> Sequence:
+        """The definition that a sequence was last saved with, its templates too, by its id or key.
+
+        What is no content of a sequence is not in it: what its author assumes, expects and silences. Raises `NotFound`.
+        """
+        with self._reading(connection) as transaction:
+            stored = self._listed(transaction, sequence)
+            return attrs.evolve(stored.sequence, key=stored.key, templates=transaction.templates(stored.id))
+
+    def replace_sequence(
+        self, id: int, sequence: Sequence, *, version_id: int | None = None, connection: Any = None
+    ) -> StoredSequence:
         """Make this the content of the sequence with that id, as a new version (L1); its key stays what it is (L9).
 
-        Who is enrolled goes on in the version that they are in. Raises `NotFound`.
+        Who is enrolled goes on in the version that they are in. Raises `NotFound`. `version_id` is for who replaces
+        what was seen, here as in `delete_sequence`: where another version is the current one now, it is `Outdated`.
         """
         must_be_sequence(sequence)
         now = self._now()
         with self._transaction(connection) as transaction:
             key = self._listed(transaction, to_whole(id, "id", least=1, most=2**63 - 1)).key
-            version = transaction.save_version(self._account, attrs.evolve(sequence, key=key), now)
+            renamed = attrs.evolve(sequence, key=key)
+            version = transaction.save_version(self._account, renamed, now, instead_of=version_id)
             return self._listed(transaction, version.sequence_id)
 
     def delete_sequence(
-        self, sequence: Sequence | str | int, *, actor_id: Identifier | None = None, connection: Any = None
+        self,
+        sequence: Sequence | str | int,
+        *,
+        actor_id: Identifier | None = None,
+        version_id: int | None = None,
+        connection: Any = None,
     ) -> tuple[Outcome, ...]:
         """Finish every ongoing enrollment of a sequence as `sequence_deleted`, and list it no more (L7).
 
@@ -124,7 +142,7 @@ class SequenceVerbs(Bound):
         now = self._now()
         with self._transaction(connection) as transaction:
             sequence_id = self._sequence_id(transaction, sequence)
-            transaction.delete_sequence(sequence_id, now)
+            transaction.delete_sequence(sequence_id, now, instead_of=version_id)
             found = transaction.ongoing(self._account, sequence_id=sequence_id)
             finish = Finish("sequence_deleted", actor_id)
             return tuple(self._request(transaction, held, finish) for held in found)
