@@ -106,9 +106,11 @@ class Bound:
         return version
 
     def _listed(self, transaction: Transaction, sequence: Sequence | str | int) -> StoredSequence:
-        found = transaction.stored_sequences(self._account, [self._sequence_id(transaction, sequence)])
+        name = name_of(sequence)
+        id = name if isinstance(name, int) else self._sequence_id(transaction, name)
+        found = transaction.stored_sequences(self._account, [id])
         if not found or found[0].deleted_at is not None:
-            raise NotFound("sequence", name_of(sequence))
+            raise NotFound("sequence", name)
         return found[0]
 
     def _sequence_id(self, transaction: Transaction, sequence: Sequence | SequenceVersion | str | int) -> int:
