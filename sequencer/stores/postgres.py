@@ -58,6 +58,8 @@ _LOCKING = (
     "get", "ongoing_of_resource", "ongoing_of_address", "ongoing_of_sequence", "ongoing_of_account", "blocked",
     "blocked_of_sequence", "in_other_versions",
 )  # fmt: skip
+# What these read stays as it is, deleted or not, until a transaction that may write has ended.
+_SHARING = ("find_sequence", "listed_of_ids")
 # These read the feed only as far as it is settled, which is found out by a statement before them.
 _SETTLED = frozenset({"events_after", "last_event"})
 _COPIED = frozenset({"insert", "add_event"})
@@ -104,7 +106,7 @@ def _statements(schema: str) -> tuple[dict[str, str], dict[str, str]]:
             "postgres.sql", schema="{schema}", row=", ".join(COLUMNS), task=", ".join(TASK_COLUMNS)
         ).items()
     }
-    locking = {**dict.fromkeys(_LOCKING, "UPDATE"), "find_sequence": "KEY SHARE"}
+    locking = {**dict.fromkeys(_LOCKING, "UPDATE"), **dict.fromkeys(_SHARING, "KEY SHARE")}
     return named, {**named, **{name: f"{named[name]}\nFOR {lock}" for name, lock in locking.items()}}
 
 

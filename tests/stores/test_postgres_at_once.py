@@ -18,6 +18,7 @@ from sequencer import (
     Conflict,
     Engine,
     ManualClock,
+    NotFound,
     RecordingMailer,
     Replied,
     Resource,
@@ -128,6 +129,29 @@ def test_a_sequence_that_is_saved_by_several_at_once(engine):
     assert len({version.id for version in same}) == 1
     different = at_once(4, lambda number: engine.save(mails(count=4 + number)))
     assert sorted(version.version for version in different) == [3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("does", ["enroll", "enroll_many", "replace"])
+def test_a_sequence_that_is_deleted_while_somebody_uses_its_id(engine, does):
+    """Who is enrolled by the id of a sequence ends with it, and nothing brings it back (L7)."""
+    for turn in range(8):
+        id = engine.create_sequence(mails(f"turn {turn}")).id
+
+        def use(number, turn=turn, id=id):
+            try:
+                if number == 0:
+                    return len(engine.delete_sequence(id))
+                if does == "replace":
+                    return engine.replace_sequence(id, mails(f"turn {turn}", count=2 + number)).id
+                if does == "enroll_many":
+                    return len(engine.enroll_many(id, [lead(f"{turn}-{number}", email=None)]).enrolled)
+                return engine.enroll(id, lead(f"{turn}-{number}", email=None)).id
+            except NotFound as error:
+                return Conflict(str(error))
+
+        at_once(4, use)
+        assert engine.enrollments(state="active") == ()
+        assert [each.key for each in engine.stored_sequences()] == ["mails"]
 
 
 # -- who waits ------------------------------------------------------------------------------------------------
