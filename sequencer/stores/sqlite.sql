@@ -41,18 +41,25 @@ SELECT version_id FROM sequencer_sequences WHERE account = ?1 AND version_id <> 
 
 -- listed_of_ids --
 -- An account's sequences with these ids, as they are listed; the version of one that was deleted is its newest.
+-- A process of the release before, which may still be writing, notes neither when a sequence was saved nor that it is back.
 SELECT id,
     CASE version_id WHEN 0 THEN (SELECT max(v.id) FROM sequencer_versions v WHERE v.sequence_id = s.id)
     ELSE version_id END,
-    creator_id, created_at, updated_at, deleted_at
+    creator_id,
+    coalesce(created_at, (SELECT min(v.created_at) FROM sequencer_versions v WHERE v.sequence_id = s.id)),
+    coalesce(updated_at, (SELECT max(v.created_at) FROM sequencer_versions v WHERE v.sequence_id = s.id)),
+    CASE version_id WHEN 0 THEN deleted_at END
 FROM sequencer_sequences s
 WHERE id IN (SELECT value FROM json_each(?1)) AND account = ?2
 ORDER BY id
 
 -- listed_sequences --
 -- A page of an account's sequences by id, perhaps of one name only; without those that were deleted.
-SELECT id, version_id, creator_id, created_at, updated_at, deleted_at
-FROM sequencer_sequences
+SELECT id, version_id, creator_id,
+    coalesce(created_at, (SELECT min(v.created_at) FROM sequencer_versions v WHERE v.sequence_id = s.id)),
+    coalesce(updated_at, (SELECT max(v.created_at) FROM sequencer_versions v WHERE v.sequence_id = s.id)),
+    NULL
+FROM sequencer_sequences s
 WHERE account = ?1 AND version_id <> 0 AND (?2 IS NULL OR name = ?2)
 ORDER BY id LIMIT ?3 OFFSET ?4
 

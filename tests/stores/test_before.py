@@ -144,6 +144,20 @@ def test_s5_a_process_that_runs_while_another_migrates(place, monkeypatch):
     engine.store.close()
 
 
+def test_s5_what_a_process_of_the_release_before_writes_is_listed(place):
+    """One that has not heard of the migration saves a sequence, or saves a deleted one again: both are there (S5)."""
+    engine, _ = opened(place)
+    id = engine.save(MAILS).sequence_id
+    place.run("UPDATE sequencer_sequences SET name = NULL, created_at = NULL, updated_at = NULL")
+    (listed,) = engine.stored_sequences()
+    assert (listed.created_at, listed.updated_at, listed.deleted_at) == (NOW, NOW, None)
+    engine.delete_sequence(id)
+    place.run("UPDATE sequencer_sequences SET version_id = (SELECT max(id) FROM sequencer_versions)")
+    assert engine.stored_sequence(id).version == listed.version
+    assert engine.stored_sequences() == (engine.stored_sequence(id),)
+    engine.store.close()
+
+
 @pytest.mark.parametrize("schema", [2, 1])
 def test_s5_migrating_loses_nothing(place, schema):
     """From every earlier schema `migrate` makes what this release would have made itself of the same life (S5, E5)."""
