@@ -22,6 +22,7 @@ from sequencer import (
     KeyReused,
     ManualClock,
     MemoryStore,
+    NotFound,
     Policy,
     Refused,
     Resource,
@@ -245,3 +246,21 @@ def test_each_of_many_is_looked_up_by_its_index():
                 plan = [line.strip() for (line,) in cursor]
                 assert index in plan, (known, plan)
     store.close()
+
+
+def test_nobody_comes_into_a_sequence_that_is_deleted_meanwhile(tmp_path):
+    """A sequence that is deleted between two batches ends those of the first, and the second is refused (L7)."""
+    engine = Engine(SQLiteStore(tmp_path / "one.db"))
+    id = engine.create_sequence(tasks()).id
+    with patch("sequencer.engine.verbs.enrollments._BULK", 2):
+        begun = engine._transaction
+        turns = itertools.count()
+
+        def transaction(connection):
+            if next(turns) == 2:
+                Engine(engine.store).delete_sequence(id)
+            return begun(connection)
+
+        with patch.object(engine, "_transaction", transaction), pytest.raises(NotFound):
+            engine.enroll_many(id, [lead(n, email=None) for n in range(5)])
+    assert [each.finished_reason for each in engine.enrollments()] == ["sequence_deleted"] * 2

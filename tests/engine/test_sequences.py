@@ -271,3 +271,13 @@ def test_an_engine_bound_to_the_default_account(engine):
     default.tick()
     assert acme.due()[0].id == theirs.id
     assert acme.account(None).due() == ()
+
+
+def test_finishing_very_many_once_with_a_key(engine):
+    """A repetition answers all that were ended, however many."""
+    for n in range(103):
+        engine.enroll(tasks(f"tasks {n}"), lead(email=None))
+    ended = [each.enrollment.id for each in engine.finish_ongoing(lead(email=None), idempotency_key="k")]
+    again = engine.finish_ongoing(lead(email=None), idempotency_key="k")
+    assert len(ended) == 103
+    assert [each.enrollment.id for each in again] == ended

@@ -66,7 +66,8 @@ class EnrollmentVerbs(Bound):
         """Start a sequence for many. Bad input in any row refuses all (`InvalidInput`), before anything is stored.
 
         What the state of things refuses (enrolled already, suppressed) is reported row by row. `spread_over` spaces
-        the starts evenly over a span. Without a `connection` the rows are stored in batches of 1000.
+        the starts evenly over a span. Without a `connection` the rows are stored in batches of 1000; a sequence that is
+        deleted between two of them is `NotFound`, and those that were in it have ended with it.
         """
         given = [
             self._row(row if isinstance(row, Row) else Row(must_be_resource(row)), f"rows[{i}].")
@@ -83,6 +84,8 @@ class EnrollmentVerbs(Bound):
         for start in range(0, len(given), _BULK):
             batch = given[start : start + _BULK]
             with self._transaction(connection) as transaction:
+                if transaction.current_version(self._account, version.key) is None:
+                    raise NotFound("sequence", version.key)  # deleted since the batch before: nobody comes in any more
                 outcomes = enroll_rows(transaction, self.store.origin, self._account, version, batch, now)
             for i, outcome in enumerate(outcomes, start):
                 if isinstance(outcome, Enrollment):
@@ -232,9 +235,8 @@ class EnrollmentVerbs(Bound):
             ids, done = once(transaction, self._account, "finish_ongoing", idempotency_key, content, now, finish)
             if done:
                 return tuple(outcomes)
-            return tuple(
-                Outcome(self._seen(each), changed=False) for each in transaction.enrollments(self._account, ids=ids)
-            )
+            ended = transaction.enrollments(self._account, ids=ids, limit=len(ids))
+            return tuple(Outcome(self._seen(each), changed=False) for each in ended)
 
     def reassign(
         self, resource: Resource, *, actor_id: Identifier | None, connection: Any = None
