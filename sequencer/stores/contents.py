@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from sequencer.core.document import from_document, to_document
+from sequencer.core.errors import SequencerError, StoreError
 from sequencer.core.sequence import Sequence
 from sequencer.core.values import Identifier
 from sequencer.stores.codec import encode_id
@@ -55,8 +56,12 @@ def content_of(sequence: Sequence) -> Content:
 
 
 def sequence_of(text: str) -> Sequence:
-    """The definition of a stored content."""
-    return from_document(json.loads(text))
+    """The definition of a stored content; a `StoreError` where it cannot be read."""
+    try:
+        return from_document(json.loads(text))
+    except (ValueError, SequencerError) as error:
+        # Not what is wrong with it: that may quote what is in it.
+        raise StoreError(f"a stored version of a sequence cannot be read: {type(error).__name__}") from None
 
 
 def keyed_hash(secret: bytes, account: Identifier | None, address: str) -> str:

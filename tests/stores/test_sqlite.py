@@ -11,11 +11,13 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import sequencer
+from sequencer import AutomatedEmail, Engine, RecordingMailer, Resource, Sequence, Step
 from sequencer.core.errors import Conflict, InvalidInput, SchemaMismatch, StoreError
 from sequencer.core.signals import Block
 from sequencer.stores import sqlite as module
@@ -578,3 +580,20 @@ def test_finished_ones_wake_nobody(store):
         assert transaction.next_wake() is None
         assert transaction.claim(later(days=99), 9, LEASE) == []
     assert OUTREACH.key == "outreach"
+
+
+def test_a_version_that_cannot_be_read_holds_nobody_else_up(tmp_path):
+    """What is in an unreadable version stays where it is, and everybody else's mail leaves (S7)."""
+    path = tmp_path / "one.db"
+    with closing(SQLiteStore(path)) as store:
+        for account in ("ours", "theirs"):
+            engine = Engine(store).account(account)
+            engine.enroll(Sequence(account, [Step(AutomatedEmail(1))]), Resource("lead", 1, email=f"{account}@x.y"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE sequencer_versions SET content = '{' WHERE id = 1")
+    with closing(SQLiteStore(path)) as store:
+        mailer = RecordingMailer()
+        Engine(store, mailer=mailer).tick()
+        assert [each.to for each in mailer.sent] == ["theirs@x.y"]
+        with pytest.raises(StoreError, match="cannot be read"):
+            Engine(store).account("ours").enrollments()
