@@ -146,7 +146,7 @@ def is_loopback(host: str) -> bool:
 
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+)(?::[0-9]{1,5})?")
-_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+_FORWARDED = re.compile(r"forwarded|via|x-forwarded-.*|x-real-ip|(?:cf-connecting|true-client|x-client)-ip")
 
 
 def only_here(access: Access) -> Access:
@@ -165,7 +165,7 @@ def only_here(access: Access) -> Access:
             return None
         if request.client is not None and not is_loopback(request.client.host):
             return None
-        if any(name in headers for name in _FORWARDED):
+        if any(map(_FORWARDED.fullmatch, headers)):
             return None
         if request.method not in {"GET", "HEAD"}:
             origin = headers.get("origin")

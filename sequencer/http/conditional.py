@@ -11,11 +11,16 @@ import hashlib
 import re
 from collections.abc import Set as AbstractSet
 
-__all__ = ["ANY", "etag_of", "is_known", "revisions_of"]
+__all__ = ["ANY", "etag_of", "is_known", "revisions_of", "whole"]
 
 ANY = "*"
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
-_OF_A_REVISION = re.compile(r"([0-9]{1,18})-[0-9a-f]{16}", re.ASCII)
+_OF_A_REVISION = re.compile(r"([0-9]{1,19})-[0-9a-f]{16}", re.ASCII)
+
+
+def whole(lines: list[str]) -> str | None:
+    """A header that came in several lines as the one list that it is (RFC 9110, section 5.3)."""
+    return ", ".join(lines) if lines else None
 
 
 def etag_of(body: bytes, revision: int | None = None) -> str:

@@ -8,7 +8,7 @@ from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.errors import NotFound, Outdated
 from sequencer.core.signals import OUTSIDE
 from sequencer.engine.engine import Engine
-from sequencer.http.conditional import revisions_of
+from sequencer.http.conditional import revisions_of, whole
 from sequencer.http.envelope import Refusal, WireError
 from sequencer.http.kinds import (
     ADDRESS,
@@ -27,7 +27,7 @@ from sequencer.http.kinds import (
     read_members,
 )
 from sequencer.http.operations import Answer, Body, Call, Operation, object_body, object_schema
-from sequencer.http.paging import links_of
+from sequencer.http.paging import links_of, path_of
 from sequencer.http.queries import IDS, PAGING, RESOURCE_IDS, RESOURCE_TYPE, page_of
 from sequencer.http.wire import collection_meta
 from sequencer.http.writing import collection_text, enrollment_text
@@ -91,7 +91,7 @@ def _create(call: Call) -> Answer:
         )
     except NotFound as error:
         raise Refusal(422, [WireError("incorrect_value", str(error), RESOURCE, "/data/sequence_id")]) from None
-    return _one(call, enrollment, 201, Location=f"{call.request.scope['path']}/{enrollment.id}")
+    return _one(call, enrollment, 201, Location=f"{path_of(call.request)}/{enrollment.id}")
 
 
 def _update(call: Call) -> Answer:
@@ -105,7 +105,7 @@ def _update(call: Call) -> Answer:
 
 def _revision(call: Call) -> int | None:
     """The revision that `If-Match` allows to be written over; raises where the enrollment is at none of those."""
-    allowed = revisions_of(call.request.headers.get("if-match"))
+    allowed = revisions_of(whole(call.request.headers.getlist("if-match")))
     if allowed is None:
         return None
     if len(allowed) == 1:

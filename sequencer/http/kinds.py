@@ -62,6 +62,11 @@ class Unfit(Exception):
         self.code, self.message, self.below = code, message, below
 
 
+def below_of(key: str) -> str:
+    """The JSON pointer to what is under a key."""
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
 @attrs.frozen
 class Kind:
     """A kind of values: `read` answers with the value as the engine takes it or raises `Unfit`; `schema` says which."""
@@ -139,7 +144,7 @@ def _scalars(value: Any) -> dict[str, Any]:
         raise Unfit("incorrect_value", f"has more than {_MOST_FIELDS} fields")
     for key, each in value.items():
         if not _FIELD_NAME.match(key):
-            raise Unfit("incorrect_value", "needs names of 1 to 64 letters, digits, `_`, `.` and `-`", f"/{key}")
+            raise Unfit("incorrect_value", "needs names of 1 to 64 letters, digits, `_`, `.` and `-`", below_of(key))
         if isinstance(each, (dict, list)):
             raise Unfit("invalid_type", "needs text, a number, true, false or null", f"/{key}")
         if isinstance(each, (int, float)) and not _LEAST <= each <= _MOST:
@@ -300,10 +305,8 @@ def read_members(
     known = {member.name for member in members}
     for key in given:
         if key not in known:
-            field = "/data/" + key.replace("~", "~0").replace("/", "~1")
-            errors.append(
-                WireError("unknown", f"is not a key here; known are {', '.join(sorted(known))}", resource, field)
-            )
+            message = f"is not a key here; known are {', '.join(sorted(known))}"
+            errors.append(WireError("unknown", message, resource, f"/data{below_of(key)}"))
     for member in members:
         field = f"/data/{member.name}"
         if member.name not in given:

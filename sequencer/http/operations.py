@@ -128,3 +128,8 @@ class Operation:
     body: Body | None = None
     revised: bool = False
     tag: str
+
+    @property
+    def takes_if_match(self) -> bool:
+        """Whether `If-Match` is compared; elsewhere it is refused, as a condition must not be passed over."""
+        return self.method == "PUT" and self.revised

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import attrs
 from starlette.requests import Request
 
-__all__ = ["FIRST", "LAST_PAGE", "Page", "links_of"]
+__all__ = ["FIRST", "LAST_PAGE", "Page", "links_of", "path_of"]
 
 LAST_PAGE = 1_000_000_000
 
@@ -34,10 +34,15 @@ class Page:
 FIRST = Page(1, 25)
 
 
+def path_of(request: Request) -> str:
+    """The path of a request as links and headers have it: its prefix, which is a host's, may be any text."""
+    return quote(str(request.scope["path"]), safe="/:@!$&'()*+,;=~")
+
+
 def links_of(request: Request, query: Mapping[str, Any], page: Page, *, more: bool) -> dict[str, str]:
     """The links of a page, absolute, in the order in which clients know them; those that do not apply are left out."""
     url = request.url
-    base = f"{url.scheme}://{url.netloc}{url.path}"
+    base = f"{url.scheme}://{url.netloc}{path_of(request)}"
     rest = [(key, value) for key, value in request.query_params.multi_items() if key not in {"page", "per_page"}]
 
     def of(number: int) -> str:

@@ -19,7 +19,7 @@ from sequencer.core.errors import Conflict, KeyReused, NotFound, Outdated
 from sequencer.engine.engine import Engine
 from sequencer.http.access import Access, Grant
 from sequencer.http.bodies import body_of
-from sequencer.http.conditional import etag_of, is_known
+from sequencer.http.conditional import ANY, etag_of, is_known, whole
 from sequencer.http.envelope import Refusal
 from sequencer.http.errors import refusal_of
 from sequencer.http.kinds import MOST_ID
@@ -65,6 +65,9 @@ def _performed(door: Door, operation: Operation, request: Request, raw: bytes) -
     grant = _granted(door, request)
     if operation.writes and not grant.may_write:
         raise Refusal.of(403, "insufficient_scope", "the token is for reading only")
+    condition = whole(request.headers.getlist("if-match"))
+    if operation.writes and condition is not None and condition.strip() != ANY and not operation.takes_if_match:
+        raise Refusal.of(400, "invalid_header", "If-Match is for PUT on an enrollment: here nothing would be compared")
     id = request.path_params.get("id")
     call = Call(
         request=request,
@@ -80,7 +83,7 @@ def _performed(door: Door, operation: Operation, request: Request, raw: bytes) -
     if answer.body is None:
         return answer
     etag = etag_of(answer.body, answer.revision)
-    if operation.method == "GET" and is_known(request.headers.get("if-none-match"), etag):
+    if operation.method == "GET" and is_known(whole(request.headers.getlist("if-none-match")), etag):
         return Answer(304, None, {"ETag": etag})
     return Answer(answer.status, answer.body, {**answer.headers, "ETag": etag}, answer.revision)
 

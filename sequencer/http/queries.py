@@ -19,6 +19,7 @@ __all__ = ["IDS", "NAME", "PAGE", "PAGING", "PER_PAGE", "RESOURCE_IDS", "RESOURC
 
 _WHOLE = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _MOST_IDS = 100
+_MOST_ERRORS = 20
 _TYPE = line(64)
 
 
@@ -148,6 +149,8 @@ def read_queries(request: Request, queries: tuple[Query, ...], limits: Limits) -
                 message = f"{name}: {error}"
         if message is not None:
             errors.append(WireError("invalid_param", message))
+            if len(errors) == _MOST_ERRORS:
+                break  # whoever sends thousands is not answered with thousands
     if errors:
         raise Refusal(400, errors)
     return found

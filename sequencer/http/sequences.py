@@ -19,7 +19,7 @@ from sequencer.http.envelope import Refusal
 from sequencer.http.errors import problem_error
 from sequencer.http.kinds import IDENTIFIER, LINE, TEXT_SCHEMA, ZONE, Unfit, line, optional
 from sequencer.http.operations import Answer, Body, Call, Operation, answered
-from sequencer.http.paging import links_of
+from sequencer.http.paging import links_of, path_of
 from sequencer.http.queries import IDS, NAME, PAGING, page_of
 from sequencer.http.wire import collection, sequence_document
 
@@ -93,7 +93,7 @@ def _create(call: Call) -> Answer:
         creator_id=call.grant.actor_id if creator_id is None else creator_id,
         idempotency_key=call.key,
     )
-    return answered(sequence_document(stored), 201, headers={"Location": f"{call.request.url.path}/{stored.id}"})
+    return answered(sequence_document(stored), 201, headers={"Location": f"{path_of(call.request)}/{stored.id}"})
 
 
 def _replace(call: Call) -> Answer:

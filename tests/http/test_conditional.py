@@ -197,3 +197,21 @@ def test_reported_once(engine, client):
         ]
         == "replied"
     )
+
+
+def test_a_condition_is_never_passed_over(engine, client):
+    """`If-Match` in several lines is one list; where nothing would be compared it is refused, and nothing is done."""
+    enrollment = engine.enroll(two_steps(), Resource("lead", 1))
+    url, stale = f"{ENROLLMENTS}/{enrollment.id}", '"9-0123456789abcdef"'
+    lines = [("if-match", "*"), ("if-match", stale), ("content-type", "application/json")]
+    body = b'{"data":{"state":"finished"}}'
+    assert client.request("PUT", url, content=body, headers=lines).status_code == 412
+    sequence = f"/v2/sequences/{enrollment.version.sequence_id}"
+    for answer in (
+        client.put(sequence, {}, headers={"if-match": client.get(sequence).headers["etag"]}),
+        client.delete(sequence, headers={"if-match": stale}),
+        client.post(f"{url}/signals", {"type": "replied", "key": "k"}, headers={"if-match": stale}),
+    ):
+        assert (answer.status_code, errors_of(answer)) == (400, [("invalid_header", None)])
+    assert engine.get(enrollment.id).state == "active"
+    assert client.delete(sequence, headers={"if-match": "*"}).status_code == 204

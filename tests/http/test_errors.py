@@ -377,3 +377,11 @@ def test_an_error_may_quote_anything():
     refusal = Refusal(422, [WireError("blank", "\ud800 is none", "sequence", "/data/\ud800")])
 
     assert envelope_of(refusal, "x", "http://127.0.0.1/").decode("utf-8")
+
+
+def test_thousands_of_mistakes_have_a_short_answer(client):
+    """An answer does not grow with what is wrong; and a key of any spelling has a pointer that leads to it."""
+    answer = client.get(f"{ENROLLMENTS}?{'&'.join(f'p{n}' for n in range(8000))}")
+    assert (answer.status_code, len(answer.json()["errors"])) == (400, 20)
+    data = {"sequence_id": 1, "resource_type": "lead", "resource_id": 1, "fields": {"a/b~c": 1}}
+    assert errors_of(client.post(ENROLLMENTS, data)) == [("incorrect_value", "/data/fields/a~1b~0c")]

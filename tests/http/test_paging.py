@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from fastapi import FastAPI
@@ -149,3 +149,19 @@ def test_a_host_may_want_smaller_pages(engine):
         if each["name"] == "per_page"
     ]
     assert (schema["maximum"], schema["default"]) == (10, 10)
+
+
+@pytest.mark.parametrize("prefix", ["/продажи", "/a b", "/100%"])
+def test_a_prefix_may_be_any_text(prefix):
+    """Under a prefix that no header could hold, what is made is answered, with links that lead there."""
+    app = FastAPI()
+    app.mount(prefix, application(Engine(MemoryStore()), access=open_access(), limits=UNLIMITED, inspector=False))
+    steps = [{"action_type": "task", "delay_from_previous_step": 0, "delay_from_previous_step_unit": "hours",
+              "action_properties": {"task_content": "Call"}}]  # fmt: skip
+    with client_of(app) as client:
+        url = quote(f"{prefix}/v2/sequences")
+        made = client.post(url, {"format": 1, "name": "Hello", "steps": steps})
+        assert (made.status_code, made.headers["location"]) == (201, f"{url}/1")
+        assert client.get(made.headers["location"]).status_code == 200
+        links = client.get(f"{url}?per_page=1").json()["meta"]["links"]
+        assert links["self"] == f"{BASE}{url}?page=1&per_page=1"
