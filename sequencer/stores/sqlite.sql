@@ -49,7 +49,7 @@ SELECT id,
     coalesce(created_at, (SELECT min(v.created_at) FROM sequencer_versions v WHERE v.sequence_id = s.id)),
     coalesce(updated_at, (SELECT max(v.created_at) FROM sequencer_versions v WHERE v.sequence_id = s.id)),
     CASE version_id WHEN 0 THEN deleted_at END
-FROM sequencer_sequences s
+FROM sequencer_sequences s NOT INDEXED
 WHERE id IN (SELECT value FROM json_each(?1)) AND account = ?2
 ORDER BY id
 
@@ -296,7 +296,7 @@ ORDER BY id LIMIT ?3 OFFSET ?6
 
 -- page_of_resources --
 -- A page of the enrollments of several resources of a type, from the first.
-SELECT {row} FROM sequencer_enrollments
+SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_resource
 WHERE account = ?2 AND resource_type = ?7 AND resource_id IN (SELECT value FROM json_each(?1)) AND id > ?3
     AND (?5 IS NULL OR state = ?5) AND (?6 IS NULL OR sequence_id = ?6)
 ORDER BY id LIMIT ?4
@@ -309,13 +309,13 @@ ORDER BY id
 
 -- of_ids --
 -- An account's enrollments with these ids.
-SELECT {row} FROM sequencer_enrollments
+SELECT {row} FROM sequencer_enrollments NOT INDEXED
 WHERE id IN (SELECT value FROM json_each(?1)) AND account = ?2
 ORDER BY id
 
 -- look_waiting --
 -- As `due_waiting`, of one account and only to be looked at; its active ones.
-SELECT {row} FROM sequencer_enrollments
+SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_next
 WHERE lease_until IS NULL AND wake_at <= ?1 AND account = ?3 AND state = 'active'
 ORDER BY wake_at, id LIMIT ?2 OFFSET ?4
 

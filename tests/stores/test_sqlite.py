@@ -486,6 +486,16 @@ def test_no_statement_reads_a_whole_table(store):
             "sequencer_enrollments_standing (sequence_id=? AND state=? AND reason=? AND rowid>?)",
         ),
         ("page_of_ongoing", "sequencer_enrollments_state (account=? AND state=? AND finished_at=? AND rowid>?)"),
+        ("page", "sequencer_enrollments_listed (account=? AND rowid>?)"),
+        (
+            "page_of_resources",
+            "sequencer_enrollments_resource (account=? AND resource_type=? AND resource_id=? AND rowid>?)",
+        ),
+        ("of_address", "sequencer_enrollments_address (account=? AND address=?)"),
+        ("of_ids", "PRIMARY KEY (rowid=?)"),
+        ("listed_of_ids", "PRIMARY KEY (rowid=?)"),
+        ("look_waiting", "sequencer_enrollments_next (lease_until=? AND wake_at<?)"),
+        ("token_of_digest", "(digest=?)"),
     ],
 )
 def test_which_index_is_used(store, name, index):
