@@ -301,6 +301,7 @@ class StoreTransaction(SequenceRecords):
                 return []
             resource_type, resource_ids = resource.type, [resource.id]
         resources = None if resource_ids is None else list(map(encode_id, resource_ids))
+        types = _SELL_TYPES if resource_type is None else (resource_type,)
         database = self._database
         if ids is not None or address is not None:
             # They are few: what else has to hold of them is seen here.
@@ -315,10 +316,9 @@ class StoreTransaction(SequenceRecords):
                 for row in rows
                 if row[0] > after
                 and all(value in (None, row[at]) for at, value in wanted.items())
-                and (resources is None or row[_RESOURCE] in resources)
+                and (resources is None or (row[_RESOURCE] in resources and row[_TYPE] in types))
             ][offset : offset + limit]
         elif resources is not None:
-            types = _SELL_TYPES if resource_type is None else (resource_type,)
             upto = min(offset + limit, MOST)
             found = [
                 row

@@ -152,6 +152,12 @@ class Doors:
         assert found(address="1@x.com", resource_ids=[3, 4], resource_type="lead") == [3]
         assert found(address="1@x.com", resource_type="contact") == found(address="2@x.com") == []
 
+        with store.transaction() as transaction:
+            ids.append(begin(store, transaction, 1, resource_type="deal", email="deal@x.com").id)
+        assert found(resource_ids=[1]) == found(ids=ids, resource_ids=[1]) == [1]
+        assert found(address="deal@x.com", resource_ids=[1]) == []
+        assert found(address="deal@x.com") == found(ids=ids, resource_ids=[1], resource_type="deal") == [6]
+
     def test_what_waits_is_looked_at(self, store: Any) -> None:
         """Who waits for a worker is seen, the longest first, without being claimed: by account, and only the active."""
         with store.transaction() as transaction:

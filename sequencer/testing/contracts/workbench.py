@@ -50,11 +50,14 @@ def begin(
     now: Any = NOW,
     key: str | None = None,
     start_at: Any = None,
+    resource_type: str = "lead",
 ) -> Enrollment:
     """A new enrollment, stored."""
     version = transaction.save_version(account, sequence, now)
     (id,) = transaction.new_ids(1)
-    resource = Resource("lead", resource_id, email=email, fields={"first_name": "Ada", "tags": ["a", {"b": None}]})
+    resource = Resource(
+        resource_type, resource_id, email=email, fields={"first_name": "Ada", "tags": ["a", {"b": None}]}
+    )
     decision = enroll(
         version,
         resource,
