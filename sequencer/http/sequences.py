@@ -40,12 +40,13 @@ class _Read:
 
 def _read(body: dict[str, Any], timezone: str) -> _Read:
     data = body["data"]
+    of_sell = isinstance(data.get("steps"), Mapping) or "unsubscribe_settings" in data
     try:
-        if isinstance(data.get("steps"), Mapping) or "unsubscribe_settings" in data:
+        if of_sell:
             return _from_sell(data, timezone)
         return _Read(from_document(data, timezone=timezone, holidays_of=holidays_of))
     except DefinitionError as error:
-        within = "/data" if not any(each.path.startswith("data") for each in error.problems) else ""
+        within = "" if of_sell else "/data"  # what reads their shape takes its envelope, too
         raise Refusal(422, [problem_error(problem, RESOURCE, within) for problem in error.problems]) from None
 
 

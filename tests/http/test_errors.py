@@ -201,6 +201,8 @@ ENROLLMENTS = "/v2/sequence_enrollments"
         ("PUT", f"{ENROLLMENTS}/1", b'{"data":{"state":"blocked"}}', {}, 422, [("incorrect_value", "/data/state")]),
         ("PUT", f"{ENROLLMENTS}/1", b'{"data":{"state":1}}', {}, 422, [("invalid_type", "/data/state")]),
         ("PUT", "/v2/sequences/9", b'{"data":{"name":"x","steps":[]}}', {}, 422, [("incorrect_value", "/data/steps")]),
+        ("POST", "/v2/sequences", b'{"data":{"name":"x","steps":[],"database":1}}', {}, 422,
+         [("unknown", "/data/database"), ("incorrect_value", "/data/steps")]),
         ("DELETE", "/v2/sequences/9", b"", {}, 404, [("not_found", None)]),
     ],
 )  # fmt: skip

@@ -14,7 +14,7 @@ from sequencer.http import kinds
 from sequencer.http.application import OPERATIONS
 from sequencer.http.bodies import _whole, body_of
 from sequencer.http.document import document_of
-from sequencer.http.envelope import Refusal
+from sequencer.http.envelope import Refusal, WireError
 from sequencer.http.kinds import MOST_ID, Unfit, spelled
 from sequencer.http.limits import Limits
 from sequencer.testing import sequences
@@ -124,9 +124,9 @@ def bodies(draw, operation):
         does = draw(st.sampled_from(["change", "leave out", "add"]))
         if does == "add" or key is None:
             if isinstance(inside, dict):
-                inside[draw(TEXTS | st.sampled_from(["meta", "data", "key", "id", "position", "fields", "at"]))] = draw(
-                    VALUES
-                )
+                inside[
+                    draw(TEXTS | st.sampled_from(["meta", "data", "key", "id", "position", "fields", "at", "database"]))
+                ] = draw(VALUES)
             else:
                 inside.append(draw(VALUES))
         elif does == "change":
@@ -136,9 +136,14 @@ def bodies(draw, operation):
     return body
 
 
+def first_of(pointer):
+    """The first key of a pointer."""
+    return pointer.split("/")[1].replace("~1", "/").replace("~0", "~")
+
+
 @pytest.mark.parametrize("name", WITH_BODIES)
 def test_each_body_is_its_schema(name):
-    """A body is read if the document's schema allows it, and refused if it does not, whatever was changed in it."""
+    """A body is read if its schema allows it, and refused if not, whatever was changed in it; errors point into it."""
     operation, described = WITH_BODIES[name]
     validator = jsonschema_rs.Draft202012Validator(schema_of(operation))
 
@@ -147,9 +152,11 @@ def test_each_body_is_its_schema(name):
         raw = json.dumps(body).encode()
         try:
             described.read(body_of(raw, LIMITS, operation.resource), "UTC")
-            codes = set()
+            errors: tuple[WireError, ...] = ()
         except Refusal as refusal:
-            codes = {error.code for error in refusal.errors}
+            errors = refusal.errors
+        codes = {error.code for error in errors}
+        assert all(each.field is None or first_of(each.field) in body for each in errors), errors
         if validator.is_valid(json.loads(raw)):
             assert codes <= BEYOND_A_SCHEMA, (body, codes)
         else:
