@@ -144,7 +144,7 @@ def _operation(operation: Operation, limits: Limits) -> dict[str, Any]:
         parameters.append(_KEY)
     if operation.body is not None:
         statuses |= {413, 422}
-    if operation.takes_if_match:
+    if operation.conditional:
         parameters.append(_IF_MATCH)
         statuses.add(412)
     described: dict[str, Any] = {

@@ -66,7 +66,7 @@ def _list(call: Call) -> Answer:
     page = page_of(call.query, call.limits)
     filters = {name: call.query[name] for name in ("ids", "resource_type", "resource_ids") if name in call.query}
     found = call.engine.enrollments(offset=page.offset, limit=page.size + 1, **filters)
-    links = links_of(call.request, call.query, page, more=len(found) > page.size)
+    links = links_of(call.request, page, more=len(found) > page.size)
     items = _written(call.engine, found[: page.size])
     return Answer(200, collection_text(items, collection_meta(len(items), links)).encode())
 
@@ -243,7 +243,6 @@ OPERATIONS = (
                 },
             },
         ),
-        revised=True,
         tag=_TAG,
     ),
     Operation(
@@ -280,7 +279,6 @@ OPERATIONS = (
         act=_get,
         resource=RESOURCE,
         answer="SequenceEnrollment",
-        revised=True,
         tag=_TAG,
     ),
     Operation(
@@ -300,7 +298,7 @@ OPERATIONS = (
             (Member("state", one_of("finished", "active"), "What it shall be from now on.", "finished", needed=True),),
             {"to end it": {"data": {"state": "finished"}}, "to resume it": {"data": {"state": "active"}}},
         ),
-        revised=True,
+        conditional=True,
         tag=_TAG,
     ),
     Operation(
@@ -324,7 +322,6 @@ OPERATIONS = (
                 "an absence": {"data": {"type": "out_of_office", "key": "inbox-4712", "until": "2026-03-09"}},
             },
         ),
-        revised=True,
         tag=_TAG,
     ),
 )

@@ -112,6 +112,7 @@ class Operation:
 
     `path` may have `{id}` in it, a number of 64 bits. `answer` names the schema of the document that a success has,
     None where it has none; `example` is such a document. `writes`: it needs a grant for writing.
+    `conditional`: it heeds `If-Match`; elsewhere that is refused, as a condition must not be passed over.
     """
 
     name: str
@@ -126,10 +127,5 @@ class Operation:
     answer: str | None = None
     queries: tuple[Query, ...] = ()
     body: Body | None = None
-    revised: bool = False
+    conditional: bool = False
     tag: str
-
-    @property
-    def takes_if_match(self) -> bool:
-        """Whether `If-Match` is compared; elsewhere it is refused, as a condition must not be passed over."""
-        return self.method == "PUT" and self.revised

@@ -6,8 +6,6 @@ counting: one item more is asked for than the page has.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -39,7 +37,7 @@ def path_of(request: Request) -> str:
     return quote(str(request.scope["path"]), safe="/:@!$&'()*+,;=~")
 
 
-def links_of(request: Request, query: Mapping[str, Any], page: Page, *, more: bool) -> dict[str, str]:
+def links_of(request: Request, page: Page, *, more: bool) -> dict[str, str]:
     """The links of a page, absolute, in the order in which clients know them; those that do not apply are left out."""
     url = request.url
     base = f"{url.scheme}://{url.netloc}{path_of(request)}"

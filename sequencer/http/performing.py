@@ -66,7 +66,7 @@ def _performed(door: Door, operation: Operation, request: Request, raw: bytes) -
     if operation.writes and not grant.may_write:
         raise Refusal.of(403, "insufficient_scope", "the token is for reading only")
     condition = whole(request.headers.getlist("if-match"))
-    if operation.writes and condition is not None and condition.strip() != ANY and not operation.takes_if_match:
+    if operation.writes and condition is not None and condition.strip() != ANY and not operation.conditional:
         raise Refusal.of(400, "invalid_header", "If-Match is for PUT on an enrollment: here nothing would be compared")
     id = request.path_params.get("id")
     call = Call(

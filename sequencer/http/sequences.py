@@ -79,7 +79,7 @@ def _list(call: Call) -> Answer:
     found = call.engine.stored_sequences(
         ids=call.query.get("ids"), name=call.query.get("name"), offset=page.offset, limit=page.size + 1
     )
-    links = links_of(call.request, call.query, page, more=len(found) > page.size)
+    links = links_of(call.request, page, more=len(found) > page.size)
     return answered(collection(map(sequence_document, found[: page.size]), links))
 
 
