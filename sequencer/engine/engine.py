@@ -181,8 +181,9 @@ class Engine(SequenceVerbs, EnrollmentVerbs, ReadVerbs):
         Histories, counts and a keyed hash for suppression stay. Returns how many enrollments were touched.
         """
         with self._transaction(connection) as transaction:
+            now = self._now()
             for held in transaction.ongoing(self._account, resource=must_be_resource(resource)):
-                self._request(transaction, held, Finish("resource_deleted"))
+                self._request(transaction, held, Finish("resource_deleted"), now)
             return transaction.erase(self._account, resource)
 
     def purge(self, *, finished_before: datetime, limit: int = 1000, connection: Any = None) -> int:

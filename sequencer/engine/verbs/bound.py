@@ -68,8 +68,8 @@ class Bound:
             raise Outdated(revision, held.enrollment.revision)
         return held
 
-    def _all_seen(self, found: Iterable[Enrollment]) -> tuple[Enrollment, ...]:
-        now = self._now()
+    def _all_seen(self, found: Iterable[Enrollment], now: DateTime | None = None) -> tuple[Enrollment, ...]:
+        now = self._now() if now is None else now
         return tuple(seen_at(each, now) for each in found)
 
     def _seen(self, enrollment: Enrollment) -> Enrollment:
@@ -77,10 +77,9 @@ class Bound:
 
     def _verb(self, id: int, request: Request, connection: Any, revision: int | None = None) -> Outcome:
         with self._transaction(connection) as transaction:
-            return self._request(transaction, self._held(transaction, id, revision), request)
+            return self._request(transaction, self._held(transaction, id, revision), request, self._now())
 
-    def _request(self, transaction: Transaction, held: Held, request: Request) -> Outcome:
-        now = self._now()
+    def _request(self, transaction: Transaction, held: Held, request: Request, now: DateTime) -> Outcome:
         decision = self._board.settle(transaction, advance(held.enrollment, request, now), now)
         if decision.changed and not transaction.save(decision.enrollment, decision.events):
             raise Conflict("another process changed the enrollment at the same time; try again")

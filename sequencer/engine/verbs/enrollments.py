@@ -105,7 +105,7 @@ class EnrollmentVerbs(Bound):
             held = self._held(transaction, found)
             for step in reversed(held.enrollment.steps):
                 if type(step.task_id) is type(task_id) and step.task_id == task_id:
-                    return self._request(transaction, held, CompleteTask(step.position))
+                    return self._request(transaction, held, CompleteTask(step.position), self._now())
             raise NotFound("task", task_id)
 
     def skip(
@@ -127,7 +127,7 @@ class EnrollmentVerbs(Bound):
                     raise IllegalTransition(
                         steps[position].status, "skip", f"the current step is {held.enrollment.current_step_position}"
                     )
-            return self._request(transaction, held, Skip())
+            return self._request(transaction, held, Skip(), self._now())
 
     def block(
         self,
@@ -176,13 +176,14 @@ class EnrollmentVerbs(Bound):
         request, outcomes = Resume(timeline, skip), list[Outcome]()
         with self._transaction(connection) as transaction:
             sequence_id = None if sequence is None else self._sequence_id(transaction, sequence)
+            now = self._now()
             while len(outcomes) < limit:
                 wanted = limit - len(outcomes)
                 found = transaction.blocked(self._account, reason, sequence_id=sequence_id, after=after, limit=wanted)
                 for held in found:
                     current = held.enrollment.current
                     if not (skip and current is not None and current.status is StepStatus.REQUESTED):
-                        outcomes.append(self._request(transaction, held, request))
+                        outcomes.append(self._request(transaction, held, request, now))
                 if len(found) < wanted:
                     break
                 after = found[-1].enrollment.id
@@ -220,15 +221,14 @@ class EnrollmentVerbs(Bound):
         actor_id = None if actor_id is None else to_identifier(actor_id, "actor_id")
         named = None if sequences is None else {name_of(each) for each in sequences}
         must_be_resource(resource)
-        now = self._now()
         with self._transaction(connection) as transaction:
-            outcomes: list[Outcome] = []
+            now, outcomes = self._now(), list[Outcome]()
 
             def finish() -> tuple[int, ...]:
                 for held in transaction.ongoing(self._account, resource=resource):
                     version = held.enrollment.version
                     if named is None or version.key in named or version.sequence_id in named:
-                        outcomes.append(self._request(transaction, held, Finish("manual", actor_id)))
+                        outcomes.append(self._request(transaction, held, Finish("manual", actor_id), now))
                 return tuple(outcome.enrollment.id for outcome in outcomes)
 
             content = [resource.type, resource.id, None if named is None else sorted(named, key=str), actor_id]
@@ -236,7 +236,7 @@ class EnrollmentVerbs(Bound):
             if done:
                 return tuple(outcomes)
             ended = transaction.enrollments(self._account, ids=ids, limit=len(ids))
-            return tuple(Outcome(self._seen(each), changed=False) for each in ended)
+            return tuple(Outcome(seen_at(each, now), changed=False) for each in ended)
 
     def reassign(
         self, resource: Resource, *, actor_id: Identifier | None, connection: Any = None
@@ -245,7 +245,8 @@ class EnrollmentVerbs(Bound):
         actor_id = None if actor_id is None else to_identifier(actor_id, "actor_id")
         with self._transaction(connection) as transaction:
             found = transaction.ongoing(self._account, resource=must_be_resource(resource))
-            return tuple(self._request(transaction, held, Reassign(actor_id)) for held in found)
+            now = self._now()
+            return tuple(self._request(transaction, held, Reassign(actor_id), now) for held in found)
 
     def update_person(self, resource: Resource, *, connection: Any = None) -> int:
         """Correct what is stored of a person: address, merge fields, zone; returns in how many enrollments (L1, L9).

@@ -77,8 +77,9 @@ class ReadVerbs(Bound):
         """The active enrollments that wait for a worker now, the longest first, at most `limit` (1 to 10 000)."""
         to_whole(limit, "limit", least=1, most=10_000)
         to_whole(offset, "offset", least=0, most=2**63 - 1)
+        now = self._now()
         with self._reading(connection) as transaction:
-            return self._all_seen(transaction.due(self._account, self._now(), offset=offset, limit=limit))
+            return self._all_seen(transaction.due(self._account, now, offset=offset, limit=limit), now)
 
     def overdue(self, *, after: int | None = None, limit: int = 1000, connection: Any = None) -> Overdue:
         """Which ongoing enrollments are overdue now (T9), by id.

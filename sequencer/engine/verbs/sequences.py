@@ -139,13 +139,14 @@ class SequenceVerbs(Bound):
         key or id; saving the sequence again, which enrolling with the definition itself does, too, brings it back.
         """
         actor_id = None if actor_id is None else to_identifier(actor_id, "actor_id")
-        now = self._now()
         with self._transaction(connection) as transaction:
-            sequence_id = self._sequence_id(transaction, sequence)
+            # Of two who delete at once, both of whom have looked, neither could go on.
+            transaction.lock(("delete sequence", self._account))
+            now, sequence_id = self._now(), self._sequence_id(transaction, sequence)
             transaction.delete_sequence(sequence_id, now, instead_of=version_id)
             found = transaction.ongoing(self._account, sequence_id=sequence_id)
             finish = Finish("sequence_deleted", actor_id)
-            return tuple(self._request(transaction, held, finish) for held in found)
+            return tuple(self._request(transaction, held, finish, now) for held in found)
 
     # -- another version ---------------------------------------------------------------------------------------
 
