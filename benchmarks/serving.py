@@ -21,9 +21,9 @@ from benchmarks.measuring import Figure, Question, in_turn
 from benchmarks.storing import START
 from sequencer.core.enrollment import Resource
 from sequencer.engine.engine import Engine
-from sequencer.http.access import open_access
 from sequencer.http.application import application
 from sequencer.http.limits import Limits
+from sequencer.http.tokens import Tokens
 from sequencer.simulation.clock import ManualClock
 from sequencer.stores.sqlite import SQLiteStore
 
@@ -34,8 +34,8 @@ _JSON = "application/json; charset=utf-8"
 _App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-async def _ask(app: _App, method: str, path: str, query: str = "", body: bytes = b"") -> tuple[int, bytes]:
-    """The status and the body of an answer."""
+async def _ask(app: _App, token: str, method: str, path: str, query: str = "", body: bytes = b"") -> tuple[int, bytes]:
+    """The status and the body of an answer to the bearer of a token."""
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -49,6 +49,7 @@ async def _ask(app: _App, method: str, path: str, query: str = "", body: bytes =
         "headers": [
             (b"host", b"127.0.0.1:8000"),
             (b"accept", b"application/json"),
+            (b"authorization", f"Bearer {token}".encode()),
             (b"content-type", b"application/json"),
         ],
         "client": ("127.0.0.1", 50000),
@@ -80,8 +81,10 @@ def _engine() -> Iterator[Engine]:
         store.close()
 
 
-def _api(engine: Engine) -> FastAPI:
-    return application(engine, access=open_access(), limits=Limits(rate=None), inspector=False)
+def _api(engine: Engine) -> tuple[FastAPI, str]:
+    """The app as it is by default, and a token to it; so many a second may be asked as no benchmark does."""
+    _, token = Tokens(engine.store).create(scope="write")
+    return application(engine, limits=Limits(rate=1_000_000, burst=1_000_000), inspector=False), token
 
 
 def _leads(first: int, count: int) -> list[Resource]:
@@ -92,8 +95,8 @@ def measure_reading() -> Figure:
     """One enrollment, beside a route of FastAPI's that has the bytes at hand; both routes are plain functions."""
     with _engine() as engine, start_blocking_portal() as loop:
         id = engine.enroll(six_steps(), *_leads(1, 1)).id
-        api, path = _api(engine), f"{_PATH}/{id}"
-        status, content = loop.call(_ask, api, "GET", path)
+        (api, token), path = _api(engine), f"{_PATH}/{id}"
+        status, content = loop.call(_ask, api, token, "GET", path)
         assert status == 200
         bare = FastAPI()
 
@@ -101,11 +104,11 @@ def measure_reading() -> Figure:
         def get(id: int) -> Response:
             return Response(content, media_type=_JSON)
 
-        assert loop.call(_ask, bare, "GET", path) == (200, content)
+        assert loop.call(_ask, bare, token, "GET", path) == (200, content)
 
         async def times(app: _App) -> None:
             for _ in range(_EACH):
-                await _ask(app, "GET", path)
+                await _ask(app, token, "GET", path)
 
         ratio, detail = in_turn(lambda: loop.call(times, api), lambda: loop.call(times, bare))
     return Figure(ratio, {"microseconds": round(detail["seconds"] / _EACH * 1e6), **detail})
@@ -115,7 +118,7 @@ def measure_enrolling() -> Figure:
     """A new enrollment, beside `engine.enroll` of the same; every commit waits for the disk."""
     with _engine() as engine, start_blocking_portal() as loop:
         sequence_id = engine.create_sequence(six_steps()).id
-        api = _api(engine)
+        api, token = _api(engine)
         resources = iter(_leads(1, 100_000))
         each = 50
 
@@ -128,7 +131,7 @@ def measure_enrolling() -> Figure:
                     "resource_id": resource.id,
                     "email": resource.email,
                 }
-                status, _ = await _ask(api, "POST", _PATH, body=json.dumps({"data": data}).encode())
+                status, _ = await _ask(api, token, "POST", _PATH, body=json.dumps({"data": data}).encode())
                 assert status == 201
 
         def enroll() -> None:
@@ -143,11 +146,11 @@ def measure_page() -> Figure:
     """A page of 100 enrollments of six steps, beside one enrollment."""
     with _engine() as engine, start_blocking_portal() as loop:
         engine.enroll_many(six_steps(), _leads(1, 1000))
-        api = _api(engine)
+        api, token = _api(engine)
 
         async def times(path: str, query: str, count: int) -> None:
             for _ in range(count):
-                status, _ = await _ask(api, "GET", path, query)
+                status, _ = await _ask(api, token, "GET", path, query)
                 assert status == 200
 
         ratio, detail = in_turn(
@@ -164,13 +167,13 @@ def measure_listing() -> Figure:
                 engine.enroll_many(six_steps(), _leads(first, 10_000))
         apis = [_api(many), _api(few)]
 
-        async def times(app: _App) -> None:
+        async def times(app: _App, token: str) -> None:
             for query in ("per_page=25", "per_page=25&resource_type=lead"):
                 for _ in range(10):
-                    status, _ = await _ask(app, "GET", _PATH, query)
+                    status, _ = await _ask(app, token, "GET", _PATH, query)
                     assert status == 200
 
-        ratio, detail = in_turn(*(lambda app=app: loop.call(times, app) for app in apis))
+        ratio, detail = in_turn(*(lambda api=api: loop.call(times, *api) for api in apis))
     return Figure(ratio, detail)
 
 
