@@ -12,7 +12,7 @@ from sequencer.engine.results import Outcome
 from sequencer.http.inspector.asking import Verb, asking_page
 from sequencer.http.inspector.moments import to_moment
 from sequencer.http.inspector.refusals import changed_page
-from sequencer.http.inspector.visit import Visit
+from sequencer.http.inspector.visit import Visit, to_number
 
 __all__ = ["act", "ask"]
 
@@ -20,14 +20,14 @@ __all__ = ["act", "ask"]
 def ask(visit: Visit, verb: Verb, id: int) -> Response:
     """The page that says what will happen, for the revision that the link to it was made for."""
     enrollment, events = visit.engine.get(id), visit.engine.history(id)
-    seen = to_revision(visit.asked("revision"))
+    seen = to_number(visit.asked("revision"))
     page = asking_page(visit, verb, enrollment, events) if seen in {None, enrollment.revision} else None
     return _changed(visit, enrollment, seen) if page is None else HTMLResponse(page)
 
 
 def act(visit: Visit, verb: Verb, id: int) -> Response:
     """Do it, if the enrollment is still the one that was shown; then show it, and what was done."""
-    seen, enrollment = to_revision(visit.given("revision")), visit.engine.get(id)
+    seen, enrollment = to_number(visit.given("revision")), visit.engine.get(id)
     if seen is None:
         raise InvalidInput("needs the revision that was seen", path="revision")
     try:
@@ -41,11 +41,6 @@ def act(visit: Visit, verb: Verb, id: int) -> Response:
         return _changed(visit, enrollment, seen) if page is None else HTMLResponse(page, status_code=422)
     said = verb.name if outcome.changed else "already"
     return RedirectResponse(visit.url("enrollments", id, done=said), status_code=303)
-
-
-def to_revision(text: str) -> int | None:
-    """The number of a revision, as a page gave it."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
 def _changed(visit: Visit, enrollment: Enrollment, seen: int | None) -> Response:

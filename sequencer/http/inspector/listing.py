@@ -18,7 +18,7 @@ from sequencer.core.values import Identifier, to_identifier, to_line
 from sequencer.engine.storage import StoredSequence
 from sequencer.http.inspector.frame import button, framed, hidden, link
 from sequencer.http.inspector.rows import rows
-from sequencer.http.inspector.visit import Visit
+from sequencer.http.inspector.visit import Visit, to_number
 from sequencer.http.inspector.wording import why_blocked
 from sequencer.simulation.report.drawing import Ids
 from sequencer.simulation.report.markup import Content, Element, element
@@ -95,7 +95,7 @@ def _value(visit: Visit, name: str) -> str:
 
 
 def _found(visit: Visit) -> _Page:
-    after, text = _whole(visit.asked("after")), _value(visit, "find")
+    after, text = to_number(visit.asked("after")), _value(visit, "find")
     try:
         filters = dict(_filtered(visit))
         if not text:
@@ -114,7 +114,7 @@ def _found(visit: Visit) -> _Page:
 
 def _numbered(visit: Visit, text: str) -> Enrollment | None:
     """The enrollment of that number, whatever else was chosen: who types a number means it."""
-    number = _whole(text.removeprefix("#"))
+    number = to_number(text.removeprefix("#"))
     if number is None:
         return None
     try:
@@ -125,7 +125,7 @@ def _numbered(visit: Visit, text: str) -> Enrollment | None:
 
 def _ids(text: str) -> tuple[Identifier, ...]:
     """What a resource's id may be that is typed like this: digits are a number, or a text of digits."""
-    number = _whole(text)
+    number = to_number(text)
     ids: list[Identifier] = [to_identifier(text, "find")]
     return (number, *ids) if number is not None and str(number) == text else tuple(ids)
 
@@ -140,7 +140,7 @@ def _filtered(visit: Visit) -> Iterator[tuple[str, Any]]:
         yield "resource_type", to_line(kind, "type", longest=64)
     sequence = _value(visit, "sequence")
     if sequence:
-        yield "sequence", _whole(sequence) or 0
+        yield "sequence", to_number(sequence) or 0
 
 
 def _paged(visit: Visit, filters: Mapping[str, Any], after: int | None) -> _Page:
@@ -158,10 +158,6 @@ def _paged(visit: Visit, filters: Mapping[str, Any], after: int | None) -> _Page
         after = found[-1].id
         if looked >= _LOOKS_AT:
             return _Page(tuple(kept), after, unread=True)
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
 # -- the form -------------------------------------------------------------------------------------------------
@@ -221,7 +217,7 @@ def _said(reason: str) -> str:
 
 def _named(visit: Visit, sequences: tuple[StoredSequence, ...]) -> Iterator[StoredSequence]:
     yield from sequences
-    chosen = _whole(_value(visit, "sequence"))
+    chosen = to_number(_value(visit, "sequence"))
     if chosen is not None and chosen not in {each.id for each in sequences}:
         try:
             yield visit.engine.stored_sequence(chosen)

@@ -11,7 +11,7 @@ from sequencer.http.inspector import wording
 from sequencer.http.inspector.frame import framed, link
 from sequencer.http.inspector.moments import away
 from sequencer.http.inspector.rows import rows
-from sequencer.http.inspector.visit import Visit
+from sequencer.http.inspector.visit import Visit, to_number
 from sequencer.simulation.report.drawing import Ids
 from sequencer.simulation.report.figures import data, number, plural
 from sequencer.simulation.report.markup import Content, Element, element
@@ -27,9 +27,8 @@ _ENOUGH = 20
 def now_page(visit: Visit) -> str:
     """The page."""
     engine, ids = visit.engine, Ids()
-    text = visit.asked("overdue_after")
     counters, due = engine.counters(), engine.due(limit=_SHOWN + 1)
-    late = _overdue(visit, int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None)
+    late = _overdue(visit, to_number(visit.asked("overdue_after")))
     blocked = engine.enrollments(state="blocked", limit=_SHOWN)
     return framed(
         visit.base,

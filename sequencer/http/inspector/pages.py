@@ -29,7 +29,7 @@ from sequencer.core.errors import Conflict, InvalidInput, NotFound, StoreError
 from sequencer.core.instants import to_instant
 from sequencer.engine.engine import Engine
 from sequencer.http.access import PAGES, SESSION, Access, Grants
-from sequencer.http.inspector.acting import act, ask, to_revision
+from sequencer.http.inspector.acting import act, ask
 from sequencer.http.inspector.asking import Verb, verb_named
 from sequencer.http.inspector.enrollment import enrollment_page
 from sequencer.http.inspector.frame import ICON, icon, sheet, sheet_path
@@ -46,6 +46,7 @@ from sequencer.http.inspector.visit import (
     is_own,
     keep,
     key_of,
+    to_number,
     token_of,
 )
 from sequencer.http.limits import Rates, client_of
@@ -162,7 +163,7 @@ def _verb(visit: Visit) -> Verb:
 
 
 def _id(visit: Visit) -> int:
-    found = to_revision(visit.request.path_params["id"])
+    found = to_number(visit.request.path_params["id"])
     if found is None:
         raise NotFound("page", "")
     return found

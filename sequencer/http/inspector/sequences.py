@@ -15,7 +15,7 @@ from sequencer.http.inspector import wording
 from sequencer.http.inspector.frame import framed, link
 from sequencer.http.inspector.moments import moment
 from sequencer.http.inspector.strip import Mark, strip
-from sequencer.http.inspector.visit import Visit
+from sequencer.http.inspector.visit import Visit, to_number
 from sequencer.simulation.report.drawing import Ids
 from sequencer.simulation.report.figures import date_ranges, name, number, plural, share, words
 from sequencer.simulation.report.markup import Content, Element, element
@@ -30,8 +30,7 @@ _DAYS = {"mon": "Mon", "tue": "Tue", "wed": "Wed", "thu": "Thu", "fri": "Fri", "
 
 def sequences_page(visit: Visit) -> str:
     """All sequences of the account, and how each stands."""
-    text = visit.asked("offset")
-    offset = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+    offset = to_number(visit.asked("offset")) or 0
     found = visit.engine.stored_sequences(offset=offset, limit=_PER_PAGE + 1)
     ids = Ids()
     columns = ["Sequence", "Steps", "Active", "Blocked", "Finished", "Reply rate"]

@@ -24,11 +24,12 @@ from sequencer.core.enrollment import Resource
 from sequencer.engine.engine import Engine
 from sequencer.http.access import SESSION, Grant
 
-__all__ = ["VISIT", "Options", "Visit", "close", "is_from_elsewhere", "keep", "key_of"]
+__all__ = ["VISIT", "Options", "Visit", "close", "is_from_elsewhere", "keep", "key_of", "to_number"]
 
 VISIT = "sequencer_visit"
 """The cookie with the key of the tokens in the forms."""
 _SHORTEST_KEY, _LONGEST_KEY = 40, 64
+_DIGITS = 19
 
 
 @attrs.frozen(kw_only=True)
@@ -99,6 +100,12 @@ def is_from_elsewhere(request: Request) -> bool:
     # Not sent over plain HTTP; there an older sign has to do. Who sends neither is no browser.
     origin = request.headers.get("origin")
     return origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
+
+
+def to_number(text: str) -> int | None:
+    """The number of an enrollment, a sequence, a revision, as a page or a person gave it; None for what is none."""
+    found = int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else None
+    return found if found is not None and found < 2**63 else None
 
 
 # -- cookies --------------------------------------------------------------------------------------------------
