@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 from typing import Any
 
+from anyio import move_on_after
 from fastapi import FastAPI
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -19,7 +19,7 @@ from starlette.routing import Route
 from sequencer.core.calendar import Calendar
 from sequencer.engine.engine import Engine
 from sequencer.http.access import Access, Grants, bearer
-from sequencer.http.bodies import too_long
+from sequencer.http.bodies import too_long, too_slow
 from sequencer.http.document import document_of
 from sequencer.http.enrollments import OPERATIONS as OF_ENROLLMENTS
 from sequencer.http.envelope import Refusal, envelope_of
@@ -27,6 +27,7 @@ from sequencer.http.limits import Limits, Rates
 from sequencer.http.operations import Answer, Operation, json_bytes
 from sequencer.http.performing import Door, perform
 from sequencer.http.sequences import OPERATIONS as OF_SEQUENCES
+from sequencer.http.threads import Threads
 
 __all__ = ["OPERATIONS", "application"]
 
@@ -83,6 +84,7 @@ def application(
         access = bearer(tokens)
     rates = Rates(limits)
     door = Door(engine, access, limits, rates, Calendar(timezone or "UTC").timezone)
+    threads = Threads(limits.threads)
     document = document_of(OPERATIONS, limits)
     app = FastAPI(
         title=document["info"]["title"],
@@ -98,11 +100,11 @@ def application(
     app.router.routes.append(Route("/openapi.json", partial(_description, document)))
     for path in dict.fromkeys(operation.path for operation in OPERATIONS):
         methods = {each.method: each for each in OPERATIONS if each.path == path}
-        app.router.routes.append(Route(path, _Path(door, methods)))
+        app.router.routes.append(Route(path, _Path(door, methods, threads)))
     if inspector:
         from sequencer.http import inspector as pages
 
-        pages.mount(app, "/inspector", pages.inspector(engine, access, tokens=tokens, rates=rates))
+        pages.mount(app, "/inspector", pages.inspector(engine, access, tokens=tokens, rates=rates, threads=threads))
     return app
 
 
@@ -115,8 +117,8 @@ async def _description(document: dict[str, Any], request: Request) -> Response:
 class _Path:
     """What answers on a path, whatever the method; it reads the body, and has the rest done in one go on a thread."""
 
-    def __init__(self, door: Door, methods: Mapping[str, Operation]) -> None:
-        self._door = door
+    def __init__(self, door: Door, methods: Mapping[str, Operation], threads: Threads) -> None:
+        self._door, self._threads = door, threads
         self._operations = {**methods, **({"HEAD": methods["GET"]} if "GET" in methods else {})}
 
     async def __call__(self, scope: Any, receive: _Receive, send: _Send) -> None:
@@ -132,11 +134,14 @@ class _Path:
             return Refusal.of(405, "incorrect_path", message, {"Allow": ", ".join(sorted(self._operations))})
         raw = b""
         if operation.body is not None:
-            read = await _read(request, self._door.limits.body)
+            with move_on_after(self._door.limits.seconds) as waiting:
+                read = await _read(request, self._door.limits.body)
+            if waiting.cancelled_caught:
+                return too_slow(self._door.limits)
             if read is None:
                 return too_long(self._door.limits)
             raw = read
-        return await run_in_threadpool(perform, self._door, operation, request, raw, request.scope[_LOGREF])
+        return await self._threads.run(perform, self._door, operation, request, raw, request.scope[_LOGREF])
 
 
 async def _read(request: Request, most: int) -> bytes | None:

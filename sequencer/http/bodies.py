@@ -17,7 +17,7 @@ from sequencer.http.envelope import Refusal
 from sequencer.http.errors import problem_error
 from sequencer.http.limits import Limits, is_deeper
 
-__all__ = ["body_of", "too_long"]
+__all__ = ["body_of", "too_long", "too_slow"]
 
 # What is wrong with a value rather than with the JSON; and that there is so much of it that the reading has ended.
 _TOO_MANY = "too_many_problems"
@@ -27,6 +27,11 @@ _OF_A_VALUE = {"invalid_text", "out_of_range", _TOO_MANY}
 def too_long(limits: Limits) -> Refusal:
     """The answer to a body that is longer than is read."""
     return Refusal.of(413, "invalid_payload", f"the body is longer than {limits.body} bytes, the most that is read")
+
+
+def too_slow(limits: Limits) -> Refusal:
+    """The answer to a body that does not arrive."""
+    return Refusal.of(400, "invalid_payload", f"the body has not arrived within {limits.seconds:g} seconds")
 
 
 def body_of(raw: bytes, limits: Limits, resource: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ _BOUNDS = {
     "per_page": 1000,
     "burst": 1_000_000,
     "unauthorized_burst": 1_000_000,
+    "threads": 1000,
 }
 _FASTEST = 1_000_000
 
@@ -41,6 +42,8 @@ class Limits:
     """What a request may be, and how many of them there may be.
 
     - `body`: the most bytes of a body. `depth`: how deep lists and mappings may lie in one another there.
+    - `seconds`: how long a body may take to arrive. `threads`: how many requests act at once, on threads of their own,
+      each with a connection of the store's; the others wait for their turn.
     - `per_page`: the most items on a page (Sell's clients ask for up to 100).
     - `rate`, `burst`: requests of one caller (the `name` of its grant, in its account): so many a second in the long
       run, and so many at once. A rate of None: no limit.
@@ -55,16 +58,19 @@ class Limits:
     burst: int = 200
     unauthorized_rate: float | None = 1
     unauthorized_burst: int = 20
+    seconds: float = 20
+    threads: int = 8
 
     def __attrs_post_init__(self) -> None:
         for path, most in _BOUNDS.items():
             to_whole(getattr(self, path), path, least=1, most=most)
-        for path in ("rate", "unauthorized_rate"):
+        for path in ("rate", "unauthorized_rate", "seconds"):
             rate = getattr(self, path)
-            if rate is None:
+            if rate is None and path != "seconds":
                 continue
             if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate <= _FASTEST:
-                message = f"needs a number above 0 and at most {_FASTEST}, or None, got {rate!r}"
+                or_none = "" if path == "seconds" else ", or None"
+                message = f"needs a number above 0 and at most {_FASTEST}{or_none}, got {rate!r}"
                 raise InvalidInput(message, path=path, code="out_of_range")
 
 

@@ -40,7 +40,8 @@ _JSON = re.compile(r"application/json[ \t]*(?:;[ \t]*charset=\"?utf-8\"?[ \t]*)?
 class Door:
     """What every request of an application meets: the engine, who may come in, how much they may ask for.
 
-    `timezone` is that of sequences that name none.
+    `timezone` is that of sequences that name none. `seen` has something in it once the store was seen to have all that
+    answers need.
     """
 
     engine: Engine
@@ -48,6 +49,13 @@ class Door:
     limits: Limits
     rates: Rates
     timezone: str
+    seen: set[str] = attrs.field(factory=set, eq=False, repr=False)
+
+    def see(self) -> None:
+        """A store that is not as answers need it says so before anything is changed, and not after it."""
+        if not self.seen:
+            self.engine.stored_sequences(limit=1)
+            self.seen.add("store")
 
 
 def perform(door: Door, operation: Operation, request: Request, raw: bytes, logref: str) -> Answer | Refusal:
@@ -65,6 +73,8 @@ def _performed(door: Door, operation: Operation, request: Request, raw: bytes) -
     grant = _granted(door, request)
     if operation.writes and not grant.may_write:
         raise Refusal.of(403, "insufficient_scope", "the token is for reading only")
+    if operation.writes:
+        door.see()
     condition = whole(request.headers.getlist("if-match"))
     if operation.writes and condition is not None and condition.strip() != ANY and not operation.conditional:
         raise Refusal.of(400, "invalid_header", "If-Match is for PUT on an enrollment: here nothing would be compared")

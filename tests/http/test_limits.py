@@ -137,7 +137,7 @@ def test_who_is_counted_as_one(address, counted):
     assert client_of({"client": None}) == ""
 
 
-@pytest.mark.parametrize("path", ["body", "depth", "per_page", "burst", "unauthorized_burst"])
+@pytest.mark.parametrize("path", ["body", "depth", "per_page", "burst", "unauthorized_burst", "threads"])
 def test_limits_are_valid_or_not_made(path):
     """A limit is a whole number of at least 1, a rate a number above 0 or None."""
     for wrong in (0, -1, 1.5, True, None, "5"):
@@ -147,4 +147,6 @@ def test_limits_are_valid_or_not_made(path):
     for rate in (0, -1, float("nan"), float("inf"), True, "5"):
         with pytest.raises(InvalidInput, match="above 0"):
             Limits(rate=rate)
+        with pytest.raises(InvalidInput, match="above 0"):
+            Limits(seconds=rate)
     assert Limits(rate=None, unauthorized_rate=None).rate is None

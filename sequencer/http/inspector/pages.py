@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl, quote
 
 import attrs
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -49,7 +48,8 @@ from sequencer.http.inspector.visit import (
     to_number,
     token_of,
 )
-from sequencer.http.limits import Rates, client_of
+from sequencer.http.limits import Limits, Rates, client_of
+from sequencer.http.threads import Threads
 
 __all__ = ["inspector", "mount"]
 
@@ -89,6 +89,7 @@ def inspector(
     login_url: str | None = None,
     resource_url: Callable[[Resource], str | None] | None = None,
     rates: Rates | None = None,
+    threads: Threads | None = None,
 ) -> Starlette:
     """The inspector as an application of its own, to be mounted under any path of an ASGI application.
 
@@ -97,12 +98,14 @@ def inspector(
       keeps the token. None: whoever `access` does not know is sent to `login_url`, a page of the host's in which
       `{next}` stands for the path to come back to, or else is shown a page that says so.
     - `resource_url`: where the host shows a lead or contact: a path or an address to link to, or None.
-    - `rates`: how often somebody may ask; None: nothing is counted here.
+    - `rates`: how often somebody may ask; None: nothing is counted here. `threads`: on which requests act; None: on as
+      many as `Limits` has by default.
 
     Every account sees only its own. Grants that are only for reading see no buttons, and are refused.
     """
     options = Options(has_log_in=tokens is not None, login_url=login_url, resource_url=resource_url)
-    door = _Door(engine, access, tokens, rates, options)
+    threads = threads or Threads(Limits().threads)
+    door = _Door(engine, access, tokens, rates, threads, options)
     app = Starlette(
         routes=[
             Route(f"/{sheet_path()}", _static(sheet, "text/css")),
@@ -206,6 +209,7 @@ class _Door:
     access: Access
     tokens: Grants | None
     rates: Rates | None
+    threads: Threads
     options: Options
 
     def showing(self, view: View, *, writes: bool = False) -> Endpoint:
@@ -223,7 +227,7 @@ class _Door:
                 form = await _form(request) if request.method == "POST" else {}
             except _Unusable as error:
                 return refused(_base(request), error.status)
-            return await run_in_threadpool(_safely, answer, request, form)
+            return await self.threads.run(_safely, answer, request, form)
 
         return endpoint
 
