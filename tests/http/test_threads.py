@@ -42,7 +42,7 @@ def test_so_many_at_once():
 def test_a_body_that_does_not_arrive(engine):
     """A body that does not arrive in its time is refused in the envelope, and nothing is done."""
     app = application(engine, access=open_access(), limits=Limits(seconds=0.05), inspector=False)
-    told = []
+    told: list[str] = []
 
     async def receive() -> Any:
         if told:
