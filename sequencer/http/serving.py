@@ -77,7 +77,7 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=_SHUTDOWN,
     )
-    with socket.create_server(address[:2], family=family, backlog=_BACKLOG) as listening:
+    with _listening(family, address) as listening:
         if started is not None:
             started(Serving(_url(family, *listening.getsockname()[:2]), is_open=local and not tokens.any()))
         uvicorn.Server(config).run(sockets=[listening])
@@ -101,6 +101,16 @@ def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, in
         raise InvalidInput(f"there is no {host!r} to listen on", path="host", code="invalid_value") from None
     family, _, _, _, address = found[0]
     return family, (str(address[0]), int(address[1]))
+
+
+def _listening(family: socket.AddressFamily, address: tuple[str, int]) -> socket.socket:
+    """A socket that listens there, and says that it is TCP's, which the connections that it accepts say after it.
+
+    asyncio sets TCP_NODELAY only where that is said. Without it every answer after a connection's first waits for the
+    client's delayed acknowledgement of its head, for some 40 ms.
+    """
+    created = socket.create_server(address, family=family, backlog=_BACKLOG)
+    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=created.detach())
 
 
 def _url(family: socket.AddressFamily, host: str, port: int) -> str:

@@ -235,6 +235,37 @@ def test_what_is_under_way_is_finished(tmp_path, monkeypatch):
     assert not thread.is_alive()
 
 
+@contextmanager
+def serving_here(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Iterator[tuple[str, uvicorn.Server]]:
+    """`serve` on a thread of this process: where, and its server, which ends with the block."""
+    servers, told, run = list[uvicorn.Server](), list[Serving](), uvicorn.Server.run
+    listens = threading.Event()
+
+    def started(serving: Serving) -> None:
+        told.append(serving)
+        listens.set()
+
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets: (servers.append(server), run(server, sockets)))
+    thread = threading.Thread(target=serve, args=(engine,), kwargs={"port": 0, "started": started})
+    thread.start()
+    assert listens.wait(10)
+    try:
+        yield told[0].url, servers[0]
+    finally:
+        servers[0].should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def test_no_answer_waits_for_an_acknowledgement(monkeypatch):
+    """Each connection that is accepted sends what it has at once: TCP_NODELAY is set on it."""
+    with serving_here(monkeypatch, Engine(store=MemoryStore())) as (url, server), httpx.Client() as client:
+        assert client.get(f"{url}/v2/sequences").status_code == 200
+        accepted = [each.transport.get_extra_info("socket") for each in server.server_state.connections]
+        assert len(accepted) == 1
+        assert [each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in accepted] == [1]
+
+
 def test_ports_are_whole_numbers():
     """The function refuses what is no port, before anything listens."""
     for wrong in (-1, 65536, "80", True, None):
