@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sequencer.cli.options import Commands, add_command, zone_option
@@ -30,15 +35,18 @@ def register(commands: Commands) -> None:
             "sequencer serve --db crm.db --host 0.0.0.0 --port 8080 --timezone Europe/Warsaw"
         ),
         more=(
+            "The API is under /v2, its description at /openapi.json, and the pages for people under /inspector.\n"
             "Whoever has a token comes in (sequencer token create). On this machine, and only there, a store that has\n"
             "none is open to everybody. SIGTERM and Ctrl-C end it after the requests that are under way. It hands\n"
-            "nothing over: `sequencer run` beside it does. The store is made if it is not there."
+            "nothing over: `sequencer run` beside it does. The store is made if it is not there. What goes wrong is\n"
+            "said on standard error, under the id that the answer names."
         ),
         account=False,
         json=False,
     )
     parser.add_argument("--host", metavar="H", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
     parser.add_argument("--port", metavar="P", type=_port, default=8000, help="the port (8000; 0: a free one)")
+    parser.add_argument("--verbose", action="store_true", help="a line on standard error for each request")
     zone_option(parser, "the zone of sequences that are posted without one, as in Sell's shape (default: UTC)")
 
 
@@ -61,7 +69,39 @@ def _serve(arguments: argparse.Namespace, out: Output) -> int:
         out.stdout.flush()
 
     arguments.account = None
-    with opened(arguments, create=True) as engine, stopped_by_signals():
+    with opened(arguments, create=True) as engine, stopped_by_signals(), _telling(out, verbose=arguments.verbose):
         serve(engine, host=arguments.host, port=arguments.port, timezone=timezone, started=started)
     out.say("stopped")
     return 0
+
+
+@contextmanager
+def _telling(out: Output, *, verbose: bool) -> Iterator[None]:
+    """Have on standard error what is logged meanwhile: what goes wrong, and if asked for each request."""
+    lines, requests = _Lines(out), logging.getLogger("sequencer.http")
+    before = requests.level
+    logging.getLogger("sequencer").addHandler(lines)
+    if verbose:
+        requests.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        requests.setLevel(before)
+        logging.getLogger("sequencer").removeHandler(lines)
+
+
+class _Lines(logging.Handler):
+    """Writes a line for each record: when, what, and of a request by whom and under which id; then lines of code."""
+
+    def __init__(self, out: Output) -> None:
+        super().__init__()
+        self._out = out
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it; who has closed standard error does not want to know."""
+        own = vars(record)
+        said = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(record.created))}  {record.getMessage()}"
+        if record.levelno < logging.WARNING and "request_id" in own:
+            said = f"{said}, {own['caller'] or 'nobody we know'}, {own['request_id']}"
+        with contextlib.suppress(OSError, ValueError):
+            self._out.aside(f"{said}\n{own.get('traceback', '')}".rstrip())

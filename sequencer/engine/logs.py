@@ -1,7 +1,8 @@
 """What is logged, through the standard library: where, how, and never anything personal (law S8).
 
-There are four loggers: `sequencer.worker`, `sequencer.listener`, `sequencer.store` and `sequencer.webhooks`. A record's
-`msg` is the same for everything of its kind, and what it is about is among its attributes (`extra=`) as plain values.
+There are five loggers: `sequencer.worker`, `sequencer.listener`, `sequencer.store`, `sequencer.webhooks` and
+`sequencer.http`. A record's `msg` is the same for everything of its kind, and what it is about is among its attributes
+(`extra=`) as plain values.
 Of exceptions there are the type and the lines of code, not the message: it may quote an address, a merge field or a
 body. What a port said is in the history.
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from anyio import move_on_after
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sequencer.core.calendar import Calendar
+from sequencer.core.enrollment import Resource
 from sequencer.engine.engine import Engine
 from sequencer.http.access import Access, Grants, bearer
 from sequencer.http.bodies import too_long, too_slow
@@ -24,14 +25,13 @@ from sequencer.http.document import document_of
 from sequencer.http.enrollments import OPERATIONS as OF_ENROLLMENTS
 from sequencer.http.envelope import Refusal, envelope_of
 from sequencer.http.limits import Limits, Rates
+from sequencer.http.logs import Asked, log_failed, noting
 from sequencer.http.operations import Answer, Operation, json_bytes
 from sequencer.http.performing import Door, perform
 from sequencer.http.sequences import OPERATIONS as OF_SEQUENCES
 from sequencer.http.threads import Threads
 
 __all__ = ["OPERATIONS", "application"]
-
-logger = logging.getLogger("sequencer.http")
 
 OPERATIONS = (*OF_ENROLLMENTS, *OF_SEQUENCES)
 """Every operation of the API, the more special paths before the more general ones."""
@@ -62,6 +62,8 @@ def application(
     limits: Limits | None = None,
     timezone: str | None = None,
     inspector: bool = True,
+    login_url: str | None = None,
+    resource_url: Callable[[Resource], str | None] | None = None,
 ) -> FastAPI:
     """The HTTP API over an engine, as an app to mount or to serve; it needs no lifespan and keeps no state.
 
@@ -71,8 +73,9 @@ def application(
       means. Without `access` they are those of the store.
     - `limits`: how large a body, a page and a rate may be.
     - `timezone`: of sequences that are sent without one; None for UTC.
-    - `inspector`: with the pages for people under `/inspector`; to have them elsewhere, or with a log-in page of the
-      host's, mount `sequencer.http.inspector.inspector`.
+    - `inspector`: with the pages for people under `/inspector`, to which a browser is led that asks for `/`; to have
+      them elsewhere, mount `sequencer.http.inspector.inspector`.
+    - `login_url`, `resource_url`: where the host's people log in, and where it shows a lead or contact, as there.
 
     The description of all of it is at `/openapi.json`, for everybody.
     """
@@ -82,6 +85,7 @@ def application(
 
         tokens = tokens or Tokens(engine.store)
         access = bearer(tokens)
+    access = noting(access)
     rates = Rates(limits)
     door = Door(engine, access, limits, rates, Calendar(timezone or "UTC").timezone)
     threads = Threads(limits.threads)
@@ -104,8 +108,26 @@ def application(
     if inspector:
         from sequencer.http import inspector as pages
 
-        pages.mount(app, "/inspector", pages.inspector(engine, access, tokens=tokens, rates=rates, threads=threads))
+        app.router.routes.append(Route("/", _front))
+        made = pages.inspector(
+            engine,
+            access,
+            tokens=tokens,
+            login_url=login_url,
+            resource_url=resource_url,
+            rates=rates,
+            threads=threads,
+        )
+        pages.mount(app, "/inspector", made)
     return app
+
+
+async def _front(request: Request) -> Response:
+    """Where somebody comes in who has only been told the address: a browser is led to the pages for people."""
+    if "text/html" not in request.headers.get("accept", ""):
+        return _refused(request, Refusal.of(404, "incorrect_path", f"there is no {request.url.path}"))
+    # Only a path: a whole address would say what the header Host has said.
+    return RedirectResponse(f"{quote(request.scope.get('root_path', ''))}/inspector/", 307, {"Vary": "Accept"})
 
 
 async def _description(document: dict[str, Any], request: Request) -> Response:
@@ -188,12 +210,12 @@ class _Outermost:
             return
         logref = scope[_LOGREF] = _logref_of(scope["headers"])
         identified = (b"x-request-id", logref.encode())
-        begun = False
+        asked, status = Asked.of(scope, logref), 0
 
         async def sending(message: _Message) -> None:
-            nonlocal begun
+            nonlocal status
             if message["type"] == "http.response.start":
-                begun = True
+                status = message["status"]
                 headers = [*message.get("headers", ()), identified]
                 named = {name.lower() for name, _ in headers}
                 message["headers"] = headers + [each for each in _HEADERS if each[0] not in named]
@@ -201,21 +223,27 @@ class _Outermost:
                 message = {**message, "body": b""}
             await send(message)
 
-        if not _is_host(scope):
-            scope["headers"] = [each for each in scope["headers"] if each[0] != b"host"]
-            refusal = Refusal.of(400, "invalid_header", "the header Host names no host")
-            await _refused(Request(scope), refusal)(scope, receive, sending)
-            return
         try:
-            await self._app(scope, receive, sending)
+            await self._answered(scope, receive, sending)
         except ClientDisconnect:
             return
         except Exception as error:
-            logger.exception("%s %s: %s", scope["method"], logref, type(error).__name__)
-            if begun:
+            log_failed(logref, scope["method"], error)
+            if status:
                 raise
             refusal = Refusal.of(500, "server_error", "something went wrong; the log has it under this logref")
             await _refused(Request(scope), refusal)(scope, receive, sending)
+        finally:
+            if asked is not None and status:
+                asked.log(status)
+
+    async def _answered(self, scope: Any, receive: _Receive, send: _Send) -> None:
+        if _is_host(scope):
+            await self._app(scope, receive, send)
+            return
+        scope["headers"] = [each for each in scope["headers"] if each[0] != b"host"]
+        refusal = Refusal.of(400, "invalid_header", "the header Host names no host")
+        await _refused(Request(scope), refusal)(scope, receive, send)
 
 
 def _is_host(scope: Any) -> bool:

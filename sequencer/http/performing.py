@@ -6,7 +6,6 @@ Nothing about things that are not the caller's is told: what is another account'
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 from collections.abc import Callable
@@ -24,12 +23,11 @@ from sequencer.http.envelope import Refusal
 from sequencer.http.errors import refusal_of
 from sequencer.http.kinds import MOST_ID
 from sequencer.http.limits import Limits, Rates, client_of
+from sequencer.http.logs import log_failed
 from sequencer.http.operations import Answer, Call, Operation
 from sequencer.http.queries import read_queries
 
 __all__ = ["Door", "perform"]
-
-logger = logging.getLogger("sequencer.http")
 
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -62,10 +60,10 @@ def perform(door: Door, operation: Operation, request: Request, raw: bytes, logr
     """What is answered. Never raises; what was not foreseen is logged under the request's id."""
     try:
         return _performed(door, operation, request, raw)
-    except Exception as error:  # whatever happens, the client is answered in the envelope
+    except Exception as error:  # noqa: BLE001 - whatever happens, the client is answered in the envelope
         found = refusal_of(error, operation.resource)
         if found.status >= 500:
-            logger.exception("%s %s: %s", operation.name, logref, type(error).__name__)
+            log_failed(logref, operation.name, error)
         return found
 
 

@@ -37,7 +37,9 @@ from sequencer import (
 )
 from sequencer.core.policy import Retry
 from sequencer.engine import answers, worker
+from sequencer.http import application, open_access
 from sequencer.http.webhooks import Webhooks
+from tests.http.driving import client_of
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "observability.md").read_text(encoding="utf-8")
 USUAL = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
@@ -264,6 +266,19 @@ class World:
         ordinary.resend()
         webhooks(fall_behind).deliver()
 
+    def requests(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        engine = self.engine()
+        id = self.enroll(engine)
+        for verb in ("explain", "get"):
+            monkeypatch.setattr(Engine, verb, lambda engine, *given: quotes(given))
+        urls = (
+            f"/v2/sequence_enrollments?resource_type=lead&resource_ids={ADA['email']}", f"/v2/{ADA['email']}",
+            f"/v2/sequence_enrollments/{id}", f"/inspector/enrollments/{id}",
+        )  # fmt: skip
+        with client_of(application(engine, access=open_access("acme"))) as client:
+            for url in urls:
+                client.get(url, headers={"x-api-key": ADA["email"]})
+
 
 class Busy(MemoryStore):
     """Refuses after some more transactions, and says more than it should."""
@@ -303,6 +318,7 @@ def everything(logged, tmp_path, monkeypatch):
     world.listeners_that_fail()
     world.a_store_that_comes_back()
     world.webhooks_that_fail()
+    world.requests(monkeypatch)
     return logged
 
 
@@ -340,7 +356,7 @@ def test_records_are_plain_data(everything):
 def test_an_exception_is_found_by_its_lines(everything):
     """Without what it said, an exception's type and the code that it came through say where the fault is."""
     found = {record.msg: vars(record) for record in everything if "traceback" in vars(record)}
-    assert len(found) == 3
+    assert len(found) == 5
     for fields in found.values():
         assert fields["error"] in ("ConnectionError", "ValueError")
         assert re.search(r'test_logging\.py", line \d+, in (quotes|broken)', fields["traceback"])

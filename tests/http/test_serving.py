@@ -6,11 +6,12 @@ import asyncio
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import attrs
@@ -114,6 +115,29 @@ def test_ctrl_c_ends_it(tmp_path):
     with served("--db", str(tmp_path / "crm.db")) as server, httpx.Client(base_url=server.url) as client:
         assert client.get("/v2/sequence_enrollments").json()["items"] == []
         assert server.end(signal.SIGINT)[0] == 0
+
+
+def test_what_is_told_meanwhile(tmp_path):
+    """What goes wrong is told on standard error, with its id and lines of code; with --verbose each request is, too."""
+    db = str(tmp_path / "crm.db")
+    for words, told in (((), 1), (("--verbose",), 3)):
+        with served("--db", db, *words) as server, httpx.Client(base_url=server.url) as client:
+            assert client.get("/v2/sequences?name=ada", headers={"X-Request-Id": "one"}).status_code == 200
+            with closing(sqlite3.connect(db)) as connection:
+                connection.execute("ALTER TABLE sequencer_sequences RENAME TO elsewhere")
+            assert client.get("/v2/sequences", headers={"X-Request-Id": "two"}).status_code >= 500
+            with closing(sqlite3.connect(db)) as connection:
+                connection.execute("ALTER TABLE elsewhere RENAME TO sequencer_sequences")
+            status, rest = server.end()
+        assert status == 0
+        lines = [each[22:] for each in rest.splitlines() if re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  ", each)]
+        assert len(lines) == told
+        assert lines[told // 2].startswith("two: listSequences failed: ")
+        assert '", line ' in rest
+        assert "ada" not in rest
+        if told == 3:
+            assert re.fullmatch(r"GET /v2/sequences: 200 in \d+\.\d ms, everybody, one", lines[0])
+            assert re.fullmatch(r"GET /v2/sequences: 50\d in \d+\.\d ms, everybody, two", lines[2])
 
 
 def test_a_store_in_postgresql(capsys):
@@ -245,7 +269,11 @@ def serving_here(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Iterator[tu
         told.append(serving)
         listens.set()
 
-    monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets: (servers.append(server), run(server, sockets)))
+    def running(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        servers.append(server)
+        run(server, sockets)
+
+    monkeypatch.setattr(uvicorn.Server, "run", running)
     thread = threading.Thread(target=serve, args=(engine,), kwargs={"port": 0, "started": started})
     thread.start()
     assert listens.wait(10)

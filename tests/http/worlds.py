@@ -24,8 +24,8 @@ from tests.http.driving import Client, client_of
 
 NOW = pendulum.datetime(2026, 3, 2, 9, tz="UTC")
 NO_LIMIT = Limits(rate=None, unauthorized_rate=None)
-PUBLIC = {"/openapi.json"}
-"""What everybody may read: it says nothing about anybody."""
+PUBLIC = {"/openapi.json", "/"}
+"""What everybody may ask for: it says nothing about anybody."""
 MISSING = 999_999
 """An id that nothing has."""
 WRONG = "0" * 64

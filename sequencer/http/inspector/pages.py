@@ -352,7 +352,8 @@ def _safely(answer: Callable[[Request, dict[str, str]], Response], request: Requ
         # Not the message: it may quote what is personal.
         code, kind = "".join(traceback.format_tb(error.__traceback__)), type(error).__name__
         reference = request.scope.get(_LOGREF)
-        _LOG.error("%s: a page of the inspector failed: %s", reference, kind, extra={"error": kind, "traceback": code})
+        fields = {"request_id": reference, "error": kind, "traceback": code}
+        _LOG.error("%s: a page of the inspector failed: %s", reference, kind, extra=fields)
         return refused(base, 500, reference=reference)
 
 
