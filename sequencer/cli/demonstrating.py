@@ -160,6 +160,7 @@ def _what_next(out: Output, folder: Path) -> None:
             "what would become of all of them in the first sequence",
         ),
         (f"sequencer doctor --db {db}", "how the store is"),
+        (f"sequencer serve --db {db}", "all of this in a browser, at /inspector, and the HTTP API; Ctrl-C ends it"),
     )
     for command, why in commands:
         out.say(f"  # {why}", "dim")

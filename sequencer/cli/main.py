@@ -114,7 +114,9 @@ def _main(argv: Sequence[str]) -> int:
             out.aside(problem)
         return _BAD_INPUT
     except (Refusal, SequencerError, OSError) as error:
-        out.aside(f"sequencer {arguments.command}: {_said(error)}")
+        # Those of a group, as `token create`, are named in full.
+        command = " ".join(filter(None, (arguments.command, getattr(arguments, "subcommand", None))))
+        out.aside(f"sequencer {command}: {_said(error)}")
         return _status_of(error)
     return status
 

@@ -69,19 +69,22 @@ class Place:
                 return error.found, newest, supported
 
 
-def place_of(arguments: argparse.Namespace, *, create: bool = False) -> Place:
-    """What `--db` names; unless it is to be created, it is there already and holds a store."""
+def place_of(arguments: argparse.Namespace, *, create: bool = False, maker: str = "enroll") -> Place:
+    """What `--db` names; unless it is to be created, it is there already and holds a store.
+
+    `maker` is the command to name that would make it.
+    """
     if arguments.db.startswith(_URLS):
-        return _database(arguments.db, "public" if arguments.schema is None else arguments.schema, create=create)
+        return _database(arguments.db, "public" if arguments.schema is None else arguments.schema, maker, create=create)
     if _LIBPQ.match(arguments.db):
         # It may hold a password, and would be the name of a new file.
         raise Refusal("--db names a file, or a database as postgresql://USER@HOST/DATABASE (?OPTION=VALUE&...)")
     if arguments.schema is not None:
         raise Refusal("--schema is for PostgreSQL; --db names a file")
-    return Place(arguments.db, _file(arguments.db, create=create))
+    return Place(arguments.db, _file(arguments.db, maker, create=create))
 
 
-def _database(url: str, schema: str, *, create: bool) -> Place:
+def _database(url: str, schema: str, maker: str, *, create: bool) -> Place:
     try:
         from sequencer.stores.postgres import PostgresStore
         from sequencer.stores.postgres_connections import shown
@@ -95,11 +98,11 @@ def _database(url: str, schema: str, *, create: bool) -> Place:
         raise Refusal(f"--{'db' if error.path == 'dsn' else error.path} {error.message}") from None
     if not create and place.schemas()[0] == 0:
         # The store would make its tables, which is right for `enroll` and a surprise for `list`.
-        raise Refusal(f"there is no store in {place.shown}; `sequencer enroll` makes one")
+        raise Refusal(f"there is no store in {place.shown}; `sequencer {maker}` makes one")
     return place
 
 
-def _file(name: str, *, create: bool) -> Path:
+def _file(name: str, maker: str, *, create: bool) -> Path:
     """The path of a store's file; unless it is to be created, it is there already and holds a store."""
     path = Path(name)
     try:
@@ -107,7 +110,7 @@ def _file(name: str, *, create: bool) -> Path:
             raise Refusal(f"{name} is a folder; --db names a file")
         if not path.exists():
             if not create:
-                raise Refusal(f"there is no file {name}; `sequencer enroll` makes one")
+                raise Refusal(f"there is no file {name}; `sequencer {maker}` makes one")
             if not path.absolute().parent.is_dir():
                 raise Refusal(f"there is no folder {path.parent} to make {path.name} in")
             return path
@@ -118,10 +121,10 @@ def _file(name: str, *, create: bool) -> Path:
     if begins and begins != _SQLITE:
         raise Refusal(f"{name} is no SQLite file; it begins with {begins[:12]!r}")
     if not begins and not create:
-        raise Refusal(f"{name} is empty; `sequencer enroll` makes a store of it")
+        raise Refusal(f"{name} is empty; `sequencer {maker}` makes a store of it")
     if not create and not _holds_store(path):
         # The store would put its tables into any database, which is right for `enroll` and a surprise for `list`.
-        raise Refusal(f"{name} is an SQLite file, but holds no store; `sequencer enroll` makes one in it")
+        raise Refusal(f"{name} is an SQLite file, but holds no store; `sequencer {maker}` makes one in it")
     return path
 
 

@@ -23,6 +23,7 @@ __all__ = ["needing_extra", "register"]
 
 _ID = 19
 """As many digits as an id may have; what is longer is a token."""
+_TOKEN = 64
 
 
 def register(commands: Commands) -> None:
@@ -91,7 +92,7 @@ def needing_extra(what: str) -> Iterator[None]:
 def _tokens(arguments: argparse.Namespace, *, create: bool = False) -> Iterator[Tokens]:
     with needing_extra("token"):
         from sequencer.http.tokens import Tokens
-    with closing(place_of(arguments, create=create).store()) as store:
+    with closing(place_of(arguments, create=create, maker="token create").store()) as store:
         yield Tokens(store)
 
 
@@ -130,13 +131,17 @@ def _revoke(arguments: argparse.Namespace, out: Output) -> int:
     if not given:
         raise Refusal("needs the id of a token, or the token, as an argument or on standard input")
     by_id = given.isascii() and given.isdecimal() and len(given) <= _ID
+    if not by_id and len(given) != _TOKEN:
+        # Not repeated either: it may be most of a token.
+        which = "which `sequencer token list` shows, or the token itself"
+        raise Refusal(f"needs the id of a token, {which}: {_TOKEN} characters")
     with _tokens(arguments) as tokens:
         revoked = tokens.revoke(int(given) if by_id else given)
     out.document({"revoked": revoked})
     # A token is never repeated: it may still be in force elsewhere, and whoever reads over a shoulder reads this, too.
     name = f"token {given}" if by_id else "that token"
     if not revoked:
-        out.aside(f"sequencer token: {name} is not in force here; `sequencer token list` shows which are")
+        out.aside(f"sequencer token revoke: {name} is not in force here; `sequencer token list` shows which are")
         return 1
     out.say(f"{name} is revoked")
     return 0

@@ -143,7 +143,9 @@ def _remove(arguments: argparse.Namespace, out: Output) -> int:
         removed = Webhooks(engine).remove(arguments.id)
     out.document({"removed": removed})
     if not removed:
-        out.aside(f"sequencer webhook: there is no webhook {arguments.id} here; `sequencer webhook list` shows them")
+        out.aside(
+            f"sequencer webhook remove: there is no webhook {arguments.id} here; `sequencer webhook list` shows them"
+        )
         return 1
     out.say(f"webhook {arguments.id} is removed, with all that was on its way to it")
     return 0

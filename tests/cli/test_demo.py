@@ -14,9 +14,11 @@ from pathlib import Path
 
 import attrs
 import pytest
+import uvicorn
 
 from sequencer.cli import main
 from sequencer.examples import EXAMPLES, path
+from tests.http.driving import client_of
 
 # In which leads are dealt out to the sequences.
 ORDER = ["inbound-follow-up", "cold-outbound", "enterprise-12-touch", "trial-onboarding", "renewal", "sell-api"]
@@ -136,15 +138,35 @@ def test_the_report_is_what_simulate_says(shown, folder, capsys):
 
 
 def test_the_next_commands_work(shown, capsys):
-    """Every command that it prints at the end can be typed as it is."""
+    """Every command that it prints at the end can be typed as it is; `serve`, which goes on, is looked at below."""
     lines = [line.strip()[2:] for line in shown.text.splitlines() if line.startswith("  $ sequencer ")]
-    typed = [shlex.split(line, comments=True)[1:] for line in lines if "sequencer-demo" in line]
+    typed = [
+        shlex.split(line, comments=True)[1:] for line in lines if "sequencer-demo" in line and " serve " not in line
+    ]
     assert len(typed) >= 5
 
     for words in typed:
         assert main(words) == 0, words
         came = capsys.readouterr()
         assert (bool(came.out), came.err) == (True, ""), words
+
+
+def test_what_is_served_is_what_was_told(shown, monkeypatch):
+    """The command that it prints last, which README has, too, shows who was told of: Grace is still waiting."""
+    command = [line.strip()[2:] for line in shown.text.splitlines() if line.startswith("  $ ")][-1]
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    assert command == "sequencer serve --db sequencer-demo/crm.db"
+    assert f"`{command}`" in readme.partition("## Try it")[2].partition("\n## ")[0]
+    pages = []
+
+    def look(server, sockets):
+        with client_of(server.config.app) as client:
+            pages.append(client.get("/inspector/enrollments?state=active").text)
+
+    monkeypatch.setattr(uvicorn.Server, "run", look)
+    assert main([*shlex.split(command)[1:], "--port", "0"]) == 0
+    assert "Inbound follow-up" in pages[0]
+    assert "No. 7" in pages[0]
 
 
 def test_the_call_that_is_left(shown, capsys):

@@ -104,3 +104,25 @@ def test_what_is_refused(run, monkeypatch):
         assert (done.status, done.out) == (2, ""), words
         assert said in done.err
     assert not Path("a.db").exists()
+
+
+def test_refusals_name_the_very_command(run):
+    """Where there is no store it says what would make one here; and what refuses is named in full."""
+    for words in (["list"], ["revoke", 1]):
+        done = run("token", *words, "--db", "none.db")
+        assert (done.status, done.out) == (2, "")
+        assert done.err == f"sequencer token {words[0]}: there is no file none.db; `sequencer token create` makes one\n"
+    done = run("token", "create", "--db", "new.db", "--account", "a" * 300)
+    assert done.err.startswith("sequencer token create: --account: ")
+
+
+@pytest.mark.parametrize("wrong", ["abc", "1.5", "-1", "f" * 63, "f" * 65, "1" * 20])
+def test_what_is_neither_id_nor_token(run, wrong):
+    """What has the shape of neither is bad input, and is not repeated: it may be a part of a token."""
+    run("token", "create", "--db", "a.db")
+
+    done = run("token", "revoke", "--db", "a.db", "--", wrong)
+
+    assert (done.status, done.out) == (2, "")
+    assert "64 characters" in done.err
+    assert wrong not in done.err
