@@ -12,7 +12,7 @@ from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.core.timeline import explain_current, opens_at, seen_at
 from sequencer.engine.results import Explanation
 
-__all__ = ["explained", "why_finished"]
+__all__ = ["ENDS", "explained", "why_ended", "why_finished"]
 
 _ADVICE = {
     "missing_merge_data": (
@@ -37,6 +37,8 @@ _WHY_FINISHED = {
     "resource_deleted": "the resource was deleted",
     "sequence_deleted": "the sequence was deleted",
 }
+ENDS = tuple(_WHY_FINISHED)
+"""The reasons for which an enrollment ends; what a host reports may bring others."""
 
 
 def explained(enrollment: Enrollment, now: DateTime) -> Explanation:
@@ -68,7 +70,11 @@ def _about_itself(enrollment: Enrollment) -> str:
 
 def why_finished(enrollment: Enrollment) -> str:
     """Why an enrollment has ended, as what follows "because"."""
-    reason = enrollment.finished_reason or ""
+    return why_ended(enrollment.finished_reason or "")
+
+
+def why_ended(reason: str) -> str:
+    """What a reason for an end means, as what follows "because"."""
     return _WHY_FINISHED.get(reason, f"of {reason}")
 
 

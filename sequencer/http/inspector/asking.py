@@ -39,6 +39,7 @@ _TIMELINES = (
     ("keep", "Keep the planned moment", "It stays if it is still ahead; else the step goes at the next open moment."),
     ("restart", "Begin the delay anew", "The whole delay of the step is waited out again, from now."),
 )
+_PASSED_OVER = "It is passed over, and the step after it counts from now."
 
 
 @attrs.frozen(kw_only=True)
@@ -287,17 +288,28 @@ def _block_fields(visit: Visit, enrollment: Enrollment, problem: InvalidInput | 
 def _timelines(visit: Visit, enrollment: Enrollment, events: Sequence[Event]) -> Element:
     current, options = enrollment.current, list[Element]()
     assert current is not None, "what is blocked has a current step"
-    failed = current.status is StepStatus.FAILED
-    ways = (("shift", "Try it again", "The step that failed is handed over again at the next open moment."),)
-    for value, said, means in ways if failed else _TIMELINES:
+    for value, said, means in _ways(current):
         after = foreseen(Resume(value), enrollment, events, visit)
         if after is not None:
             options.append(_option(visit, value, said, means, after, checked=not options))
     after = foreseen(Resume(skip=True), enrollment, events, visit)
     if after is not None:
-        means = "It is passed over, and the step after it counts from now."
+        is_last = current.position == len(enrollment.steps) - 1
+        means = "It is passed over; no step comes after it." if is_last else _PASSED_OVER
         options.append(_option(visit, "skip", f"Skip step {current.position}", means, after, checked=not options))
     return element("fieldset", element("legend", "What becomes of the timeline?"), options)
+
+
+def _ways(current: EnrollmentStep) -> Sequence[tuple[str, str, str]]:
+    """What a person can choose, which depends on how far the step has come: what is handed over moves no more."""
+    if current.status is StepStatus.FAILED:
+        return (("shift", "Try it again", "The step that failed is handed over again at the next open moment."),)
+    if current.status is StepStatus.PENDING:
+        return _TIMELINES
+    there = "The mail was handed over already" if current.step.is_email else "The task is on the board already"
+    if current.status is StepStatus.REQUESTED and not current.step.is_email:
+        there = "The task was handed over already"
+    return (("shift", "Go on", f"{there}; nothing moves."),)
 
 
 def _option(visit: Visit, value: str, said: str, means: str, after: Enrollment, *, checked: bool) -> Element:

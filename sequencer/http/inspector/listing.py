@@ -6,7 +6,7 @@ is personal, and paths are written into logs: who looks for one gets the answer 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from sequencer.core.enrollment import Enrollment, to_address
 from sequencer.core.errors import InvalidInput, NotFound
 from sequencer.core.values import Identifier, to_identifier, to_line
+from sequencer.engine.explanation import ENDS, why_ended
 from sequencer.engine.storage import StoredSequence
 from sequencer.http.inspector.frame import button, framed, hidden, link
 from sequencer.http.inspector.rows import rows
@@ -27,7 +28,7 @@ __all__ = ["listing", "searched"]
 
 _PER_PAGE = 25
 _LOOKS_AT = 2_000
-"""How many blocked enrollments one page looks through for a reason; it says where it has come to, and goes on there."""
+"""How many that are blocked or over a page looks through for a reason; it says how far it is, and goes on there."""
 _MOST_SEQUENCES = 200
 _STATES = ("active", "blocked", "finished")
 _REASONS = (
@@ -86,7 +87,7 @@ def _nothing(page: _Page, *, chosen: bool) -> str:
 
 
 def _chosen(visit: Visit) -> dict[str, str]:
-    names = ("find", "state", "reason", "sequence", "type")
+    names = ("find", "state", "reason", "ended", "sequence", "type")
     return {each: _value(visit, each) for each in names if _value(visit, each)}
 
 
@@ -131,9 +132,12 @@ def _ids(text: str) -> tuple[Identifier, ...]:
 
 
 def _filtered(visit: Visit) -> Iterator[tuple[str, Any]]:
-    state, reason, kind = _value(visit, "state"), _value(visit, "reason"), _value(visit, "type")
-    if reason:
-        yield "state", "blocked"
+    state, kind = _value(visit, "state"), _value(visit, "type")
+    reason, ended = _value(visit, "reason"), _value(visit, "ended")
+    if reason and ended:
+        raise InvalidInput("nothing is blocked that has ended", path="ended")
+    if reason or ended:
+        yield "state", "blocked" if reason else "finished"
     elif state in _STATES:
         yield "state", state
     if kind:
@@ -144,13 +148,13 @@ def _filtered(visit: Visit) -> Iterator[tuple[str, Any]]:
 
 
 def _paged(visit: Visit, filters: Mapping[str, Any], after: int | None) -> _Page:
-    reason, kept, looked = _value(visit, "reason"), list[Enrollment](), 0
+    reason, kept, looked = _value(visit, "reason") or _value(visit, "ended"), list[Enrollment](), 0
     while True:
         # One more than a page has tells whether there is another.
         limit = min(500, _LOOKS_AT - looked) if reason else _PER_PAGE + 1
         found = visit.engine.enrollments(after=after, limit=limit, **filters)
         looked += len(found)
-        kept += [each for each in found if not reason or each.blocked_reason == reason]
+        kept += [each for each in found if not reason or reason in {each.blocked_reason, each.finished_reason}]
         if len(kept) > _PER_PAGE:
             return _Page(tuple(kept[:_PER_PAGE]), kept[_PER_PAGE - 1].id)
         if len(found) < limit:
@@ -184,7 +188,8 @@ def _filters(visit: Visit) -> Element:
             class_="field wide",
         ),
         _select(visit, "state", "State", [(each, each.capitalize()) for each in _STATES]),
-        _select(visit, "reason", "Blocked because", [(each, _said(each)) for each in _reasons(visit)]),
+        _select(visit, "reason", "Blocked because", _reasons(visit, "reason", _REASONS, why_blocked)),
+        _select(visit, "ended", "Finished because", _reasons(visit, "ended", ENDS, why_ended)),
         _select(
             visit, "sequence", "Sequence", [(str(each.id), each.sequence.name) for each in _named(visit, sequences)]
         ),
@@ -204,15 +209,11 @@ def _filters(visit: Visit) -> Element:
     )
 
 
-def _reasons(visit: Visit) -> list[str]:
-    """The reasons that the engine knows, and one of the host's own that is being looked at."""
-    chosen = _value(visit, "reason")
-    return [*_REASONS, *([chosen] if chosen and chosen not in _REASONS else [])]
-
-
-def _said(reason: str) -> str:
-    text = why_blocked(reason)
-    return f"{text[:1].upper()}{text[1:]}"
+def _reasons(visit: Visit, key: str, known: Sequence[str], said: Callable[[str], str]) -> list[tuple[str, str]]:
+    """The reasons that the engine knows, and one of the host's own that is being looked at; each in words."""
+    chosen = _value(visit, key)
+    texts = [(each, said(each)) for each in (*known, *([chosen] if chosen and chosen not in known else []))]
+    return [(each, f"{text[:1].upper()}{text[1:]}") for each, text in texts]
 
 
 def _named(visit: Visit, sequences: tuple[StoredSequence, ...]) -> Iterator[StoredSequence]:

@@ -83,9 +83,15 @@ def _figures(visit: Visit, counters: Counters, overdue: int, *, more: bool) -> E
     since = counters.oldest_due_at
     blocked = sum(counters.blocked.values())
     figures: list[tuple[int, str, str, str, bool]] = [
-        (counters.active, "active", "go on as planned", visit.url("enrollments", state="active"), False),
-        (counters.due, "due", f"the first {away(since, visit.now)}" if since else "wait for a worker", "#due", False),
-        (overdue, "overdue", "of those looked at" if more else "should have been over", "#overdue", overdue > 0),
+        (counters.active, "active", "due and overdue ones included", visit.url("enrollments", state="active"), False),
+        (
+            counters.due,
+            "due",
+            f"of the active, the first {away(since, visit.now)}" if since else "of the active",
+            "#due",
+            False,
+        ),
+        (overdue, "overdue", "of those looked at" if more else "of the active and blocked", "#overdue", overdue > 0),
         (blocked, "blocked", "do not go on", visit.url("enrollments", state="blocked"), blocked > 0),
     ]
     return element(

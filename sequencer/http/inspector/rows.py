@@ -15,7 +15,7 @@ from sequencer.simulation.report.drawing import Ids
 from sequencer.simulation.report.figures import name, number
 from sequencer.simulation.report.markup import Content, Element, element
 
-__all__ = ["pill", "rows", "who"]
+__all__ = ["cards", "overdue", "pill", "rows", "who"]
 
 _COLUMNS = ("Who", "Sequence", "State", "Step", "Next")
 
@@ -42,44 +42,57 @@ def pill(enrollment: Enrollment) -> Element:
 
 def rows(ids: Ids, caption: str, visit: Visit, enrollments: Sequence[Enrollment]) -> Element:
     """The table. On a narrow screen each row becomes a card, and stays a row to who listens to it."""
+    return cards(ids, caption, _COLUMNS, [_row(visit, each) for each in enrollments], class_="cards people")
+
+
+def cards(
+    ids: Ids, caption: str, columns: Sequence[str], lines: Sequence[Sequence[Content]], *, class_: str = "cards"
+) -> Element:
+    """A table whose rows become cards where there is no room for rows; the first column is what a row is about."""
     titled = ids.new("table")
     return element(
         "table",
         element("caption", caption, id=titled),
         element(
             "thead",
-            element("tr", [element("th", each, scope="col", role="columnheader") for each in _COLUMNS], role="row"),
+            element("tr", [element("th", each, scope="col", role="columnheader") for each in columns], role="row"),
             role="rowgroup",
         ),
-        element("tbody", [_row(visit, each) for each in enrollments], role="rowgroup"),
-        class_="cards",
+        element(
+            "tbody",
+            [
+                element(
+                    "tr",
+                    element("th", line[0], scope="row", role="rowheader"),
+                    [
+                        element("td", content, role="cell", data_column=column)
+                        for column, content in zip(columns[1:], line[1:], strict=True)
+                    ],
+                    role="row",
+                )
+                for line in lines
+            ],
+            role="rowgroup",
+        ),
+        class_=class_,
         role="table",
         aria_labelledby=titled,
     )
 
 
-def _row(visit: Visit, enrollment: Enrollment) -> Element:
+def _row(visit: Visit, enrollment: Enrollment) -> Sequence[Content]:
     version = enrollment.version
     because = wording.why(enrollment, visit.now)
-    return element(
-        "tr",
-        element(
-            "th",
+    return (
+        [
             link(who(enrollment), visit.url("enrollments", enrollment.id)),
             element("span", f"No. {enrollment.id}", class_="small"),
-            scope="row",
-            role="rowheader",
-        ),
-        _cell("Sequence", link(name(version.sequence.name), visit.url("sequences", version.sequence_id))),
-        _cell("State", pill(enrollment), element("span", because, class_="small") if because else None),
-        _cell("Step", _step(enrollment)),
-        _cell("Next", _next(enrollment, visit.now)),
-        role="row",
+        ],
+        link(name(version.sequence.name), visit.url("sequences", version.sequence_id)),
+        [pill(enrollment), element("span", because, class_="small") if because else None],
+        _step(enrollment),
+        _next(enrollment, visit.now),
     )
-
-
-def _cell(column: str, *content: Content) -> Element:
-    return element("td", content, role="cell", data_column=column)
 
 
 def _step(enrollment: Enrollment) -> Content:

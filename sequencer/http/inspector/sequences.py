@@ -9,11 +9,13 @@ from sequencer.core.errors import NotFound
 from sequencer.core.policy import Policy, Reaction
 from sequencer.core.sequence import Sequence
 from sequencer.core.timeline import Timeline, plan
+from sequencer.engine.explanation import why_ended
 from sequencer.engine.results import Statistics
 from sequencer.engine.storage import StoredSequence
 from sequencer.http.inspector import wording
 from sequencer.http.inspector.frame import framed, link
 from sequencer.http.inspector.moments import moment
+from sequencer.http.inspector.rows import cards
 from sequencer.http.inspector.strip import Mark, strip
 from sequencer.http.inspector.visit import Visit, to_number
 from sequencer.simulation.report.drawing import Ids
@@ -40,7 +42,7 @@ def sequences_page(visit: Visit) -> str:
         visit.base,
         "Sequences",
         element("h1", "Sequences"),
-        table(ids, "All sequences, and how many are in each", columns, rows)
+        cards(ids, "All sequences, and how many are in each", columns, rows, class_="cards counts")
         if rows
         else element("p", "There is no sequence yet.", class_="nothing"),
         element(
@@ -135,8 +137,8 @@ def _statistics(visit: Visit, ids: Ids, stored: StoredSequence, counts: Statisti
         (number(sum(counts.blocked.values())), "blocked", {"state": "blocked"}),
         (number(sum(counts.finished.values())), "finished", {"state": "finished"}),
     ]
-    reasons = [("Blocked", wording.why_blocked(key), count) for key, count in counts.blocked.items()]
-    reasons += [("Finished", words(key), count) for key, count in counts.finished.items()]
+    reasons = [("Blocked", wording.why_blocked(key), count, {"reason": key}) for key, count in counts.blocked.items()]
+    reasons += [("Finished", why_ended(key), count, {"ended": key}) for key, count in counts.finished.items()]
     return element(
         "section",
         element("h2", "How they stand", id="stand"),
@@ -162,7 +164,10 @@ def _statistics(visit: Visit, ids: Ids, stored: StoredSequence, counts: Statisti
             ids,
             "Why",
             ["State", "Reason", "Enrollments"],
-            [[state, why, number(n)] for state, why, n in reasons],
+            [
+                [state, f"because {why}", link(number(n), visit.url("enrollments", sequence=stored.id, **query))]
+                for state, why, n, query in reasons
+            ],
             texts=2,
         )
         if reasons

@@ -30,8 +30,9 @@ _MOST_SHADED = 190
 _MOST_HOURS = 15
 _NEAR = timedelta(days=45)
 _GAPS = (1, 2, 3, 7, 14, 28, 56, 91, 182, 365, 730, 1826, 3652, 18_262, 91_310, 365_243)
-_MOST_LABELS = 8
-_LAST_LABEL = 90
+_MOST_LABELS, _MOST_DATED = 7, 6
+_LETTER, _STRIP, _PHONE = 7, 620, 255
+"""How wide a letter of a label is, and the strip on the narrowest screen that is no phone's, and on a phone: pixels."""
 _FURTHEST = 2_555_000
 """Days; nothing lies further apart in the years 1970 to 9000."""
 
@@ -113,7 +114,7 @@ def strip(
             ),
             [_shade(scale, calendar, each, bottom, hatch) for each in days],
             [_band(scale, *span, "hours", bottom) for span in _closed(calendar, days)],
-            _days(scale, calendar, first, length, bottom),
+            _days(scale, calendar, first, length, bottom, calendar.local(now).year),
             element("line", x1="0%", x2="100%", y1=bottom, y2=bottom, class_="base"),
             _now(scale, now, bottom, height),
             [_mark(scale, mark, lane) for mark, lane in zip(marks, lanes, strict=True)],
@@ -196,18 +197,34 @@ def _by_day(calendar: Calendar, since: DateTime, until: DateTime) -> Iterator[tu
         since = ends
 
 
-def _days(scale: _Scale, calendar: Calendar, first: date, length: int, bottom: float) -> Iterator[Content]:
-    gap = next((each for each in _GAPS if length / each <= _MOST_LABELS), _GAPS[-1])
+def _days(
+    scale: _Scale, calendar: Calendar, first: date, length: int, bottom: float, this_year: int
+) -> Iterator[Content]:
+    """Lines at even distances, and the dates that they stand for; the year where it is another one than before it."""
+    dated = {first.year, (first + timedelta(days=length - 1)).year} != {this_year}
+    most = _MOST_DATED if dated else _MOST_LABELS
+    gap = next((each for each in _GAPS if length / each <= most), _GAPS[-1])
     skipped = (7 - first.weekday()) % 7 if gap % 7 == 0 and length > 7 else 0
+    wide = phone = None if dated else this_year
     for number, each in enumerate(range(skipped, length, gap)):
         date_there = first + timedelta(days=each)
         at = calendar.start_of(date_there)
-        minor = " minor" if number % 2 and length / gap > 4 else ""
+        minor = number % 2 == 1 and length / gap > 3
         yield element("line", x1=scale.place(at), x2=scale.place(at), y1=_TOP, y2=bottom, class_="rule")
+        year = date_there.year != (wide if minor else phone)
+        text = day(date_there, week=gap < 7 and not year, year=year)
         # Where it would not fit behind its line, there is none: before it, it would name the day before.
-        if scale.share(at) <= _LAST_LABEL:
-            text = day(date_there, week=gap < 7, year=gap > 300)
-            yield element("text", text, x=scale.place(at), y=_TOP - 9, class_=f"label{minor}")
+        if not _fits(text, scale.share(at), _STRIP):
+            continue
+        wide = date_there.year
+        minor = minor or not _fits(text, scale.share(at), _PHONE)
+        phone = phone if minor else date_there.year
+        yield element("text", text, x=scale.place(at), y=_TOP - 9, class_="label minor" if minor else "label")
+
+
+def _fits(text: str, share: float, width: int) -> bool:
+    """Whether a label that begins at this share of a strip of that width ends before the strip does."""
+    return share * width / 100 + _LETTER * len(text) <= width + _LETTER
 
 
 def _now(scale: _Scale, now: DateTime, bottom: float, height: float) -> Content:

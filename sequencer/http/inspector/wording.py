@@ -15,7 +15,7 @@ from sequencer.core.instants import to_instant
 from sequencer.core.sequence import AutomatedEmail, Step
 from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.core.timeline import opens_at
-from sequencer.engine.explanation import why_finished
+from sequencer.engine.explanation import why_ended, why_finished
 from sequencer.http.inspector.moments import on_clock
 from sequencer.simulation.report.figures import words
 
@@ -144,16 +144,38 @@ def facts(event: Event, timezone: str) -> list[tuple[str, str]]:
     given: Mapping[str, Any] = event.facts
     found = [(name, given[name]) for name in _TOLD if given.get(name)]
     reasons = {value for name, value in found if name == "reason"}
+    if given.get("skip") or not event.steps:  # which way was chosen says nothing where nothing has moved
+        found = [pair for pair in found if pair[0] != "timeline"]
     return [
-        (words(name), _fact(name, value, timezone))
+        (_CALLED.get(name) or words(name), _fact(name, value, timezone, ended=event.type == "finished"))
         for name, value in found
         if not (name == "blocked_reason" and value in reasons) and not (name == "attempt" and value == 1)
     ]
 
 
-def _fact(name: str, value: Any, timezone: str) -> str:
+_CALLED = {
+    "reason": "Because",
+    "blocked_reason": "Blocked because",
+    "automatic": "By itself",
+    "skip": "Passing over the step",
+    "actor_id": "By",
+    "attempt": "Try",
+}
+_TIMELINES = {
+    "shift": "what was left of the delay is waited out",
+    "keep": "the planned moment stays",
+    "restart": "the delay begins anew",
+    "retry": "the step is tried again",
+}
+
+
+def _fact(name: str, value: Any, timezone: str, *, ended: bool) -> str:
     if isinstance(value, datetime):
         return on_clock(to_instant(value), timezone)
     if value is True:
         return "yes"
-    return str(value).replace("_", " ") if name in {"reason", "blocked_reason", "kind"} else str(value)
+    if name in {"reason", "blocked_reason"}:
+        return why_ended(value) if ended else why_blocked(value)
+    if name == "timeline":
+        return _TIMELINES.get(value, str(value))
+    return str(value).replace("_", " ") if name == "kind" else str(value)

@@ -271,3 +271,44 @@ def test_reading_is_not_writing(world, verb):
 def fields_of_log_out(root):
     (form,) = [each for each in root.iter("form") if each.get("action").endswith("/logout")]
     return {each.get("name"): each.get("value") for each in form.iter("input")}
+
+
+def test_resuming_what_is_handed_over_moves_nothing(world, writer):
+    """With its task on the board already, there is one way to go on, which says so, and the history claims no other."""
+    id = world.ids["overdue"]
+    planned = world.engine.get(id).current.estimated_execute_at
+    world.engine.block(id)
+    root = writer.page(f"enrollments/{id}/resume")
+    ways = [each.get("value") for each in found(root, "input", type="radio")]
+    assert ways == ["shift", "skip"]
+    assert "The task is on the board already; nothing moves." in text_of(root)
+
+    said = shown(writer, writer.ask(id, "resume", timeline="shift"))
+
+    assert world.engine.get(id).current.estimated_execute_at == planned
+    assert "Timeline:" not in said
+
+
+def test_skipping_the_last_step_promises_no_other(world, writer):
+    """Where the step that is blocked is the last, passing it over ends it, and nothing is said of a step after it."""
+    id = world.ids["year"]
+    world.engine.skip(id)
+    world.engine.block(id)
+
+    said = text_of(writer.page(f"enrollments/{id}/resume"))
+
+    assert "Then the enrollment is finished. It is passed over; no step comes after it." in said
+    assert "the step after it counts from now" not in said
+
+
+def test_the_history_speaks_in_words(world, writer):
+    """Reasons and ways to resume are sentences, and not the words that programs use."""
+    id = world.ids["paused"]
+    writer.ask(id, "resume", timeline="shift")
+    world.engine.finish(id, actor_id=7)
+
+    said = text_of(writer.page(f"enrollments/{id}"))
+
+    for each in ("Because: somebody paused it", "Timeline: what was left of the delay is waited out",
+                 "Because: a person ended it"):  # fmt: skip
+        assert each in said

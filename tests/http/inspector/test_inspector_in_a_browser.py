@@ -29,6 +29,27 @@ VIEWS = {
     "sequence": "sequences/1", "year": "sequences/2", "not-there": "enrollments/999",
     "not-possible": "enrollments/1/skip",
 }  # fmt: skip
+# One of each structure, and one of each that has colours of its own; the others are made of the same parts.
+STRUCTURES = (
+    "now", "enrollments", "failed", "block", "resume", "finish", "sequences", "sequence", "not-there", "login",
+)  # fmt: skip
+COLOURS = ("now", "enrollments", "failed", "resume", "finish", "sequence", "login")
+
+STICKING_OUT = """() => {
+    const found = [], box = each => each.getBoundingClientRect(), shown = each => box(each).width > 0;
+    for (const each of document.querySelectorAll('.cards td *, .cards th *'))
+        if (box(each).right > box(each.closest('td, th')).right + 1) found.push(each.textContent);
+    for (const strip of document.querySelectorAll('figure')) {
+        const labels = [...strip.querySelectorAll('.label:not(.now)')].filter(shown);
+        labels.forEach((each, at) => {
+            const end = at + 1 < labels.length ? box(labels[at + 1]).left : box(strip).right;
+            if (box(each).right > end) found.push(each.textContent);
+        });
+    }
+    for (const each of document.querySelectorAll('.scrolls'))
+        if (each.scrollWidth > each.clientWidth) found.push(each.textContent);
+    return found;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -100,19 +121,20 @@ def look_again(page, name):
     assert page.evaluate("async about => (await axe.run(about)).violations", about) == [], name
 
 
-def test_every_view_shuts_nobody_out(opened, server):
-    """axe-core finds nothing on any view, unfolded, in light colours; nor in dark ones, in what depends on them."""
+def test_no_kind_of_view_shuts_anybody_out(opened, server):
+    """axe-core finds nothing on a view of any structure, unfolded; nor in dark colours, in what depends on them."""
     page = opened()
     page.context.add_init_script(UNFOLDED)
-    for name, path in [*VIEWS.items(), ("login", "login")]:
-        page.emulate_media(color_scheme="light")
-        page.goto(server + path)
-        light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    for name in STRUCTURES:
+        page.goto(server + {**VIEWS, "login": "login"}[name])
         look(page, f"{name}-light")
-        page.emulate_media(color_scheme="dark")
-        look_again(page, f"{name}-dark")
-        assert lightness(light) > 700
-        assert lightness(page.evaluate("getComputedStyle(document.body).backgroundColor")) < 100
+        if name in COLOURS:
+            light = lightness(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+            page.emulate_media(color_scheme="dark")
+            look_again(page, f"{name}-dark")
+            assert light > 700
+            assert lightness(page.evaluate("getComputedStyle(document.body).backgroundColor")) < 100
+            page.emulate_media(color_scheme="light")
 
 
 def lightness(colour):
@@ -132,6 +154,15 @@ def test_every_view_fits_a_phone(opened, server):
             ".map(each => each.getBoundingClientRect().height)"
         )
         assert min(heights, default=24) >= 24, name
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_leaves_its_place(opened, server, width):
+    """No text juts out of its cell, no label out of its strip, no label over another, and no table is cut off."""
+    page = opened(size={"width": width, "height": 800})
+    for name in ("now", "enrollments", "sequences", "year", "going", "failed"):
+        page.goto(server + VIEWS[name])
+        assert page.evaluate(STICKING_OUT) == [], name
 
 
 def test_all_of_an_action_with_the_keyboard(opened, world):

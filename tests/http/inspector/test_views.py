@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pendulum import DateTime
 from starlette.requests import Request
 
-from sequencer import IllegalTransition, Resource
+from sequencer import Calendar, IllegalTransition, Resource
 from sequencer.core.lifecycle import advance
 from sequencer.core.sequence import SequenceVersion
 from sequencer.core.signals import Resume
@@ -210,6 +210,11 @@ def test_the_list_shows_how_each_stands(writer):
         ("state=blocked", [2, 3, 8, 9]),
         ("reason=out_of_office", [9]),
         ("reason=nobody_says_so", []),
+        ("ended=replied", [1]),
+        ("ended=manual&sequence=1", [4]),
+        ("ended=replied&state=active", [1]),
+        ("ended=replied&reason=paused", []),
+        ("ended=nobody_says_so", []),
         ("sequence=2", [2, 5]),
         ("sequence=99", []),
         ("type=contact", [7]),
@@ -277,6 +282,33 @@ def test_a_search_for_a_reason_goes_on_where_it_stopped(writer, monkeypatch):
     (onward,) = [each.get("href") for each in first.iter("a") if each.text == "Look further"]
 
     assert listed(writer.page(onward.removeprefix("/inspector/"))) == [8]
+
+
+def test_the_reasons_of_a_sequence_lead_to_who_has_them(writer):
+    """Each number in a sequence's table of reasons is a link to just so many enrollments."""
+    links = [each for each in writer.page("sequences/1").iter("a")
+             if "reason=" in each.get("href") or "ended=" in each.get("href")]  # fmt: skip
+
+    assert len(links) == 5
+    for each in links:
+        assert len(listed(writer.page(each.get("href").removeprefix("/inspector/")))) == int(each.text)
+
+
+def test_a_strip_says_which_year_it_is():
+    """The first label of a strip has its year unless all is in this one, and so has each with another than before."""
+    calendar, since = Calendar("UTC"), pendulum.datetime(2025, 10, 6, tz="UTC")
+
+    def labels(days, now):
+        marks = [Mark(0, since, True, "done", "x"), Mark(1, since.add(days=days), True, "done", "x")]
+        page = parsed(framed("", "x", _headed(strip(Ids(), "x", marks, calendar, now, since, ongoing=False))))
+        texts = [(each.text, (each.get("class") or "").split()) for each in found(page, "text")]
+        return [(text, "minor" in classes) for text, classes in texts if "label" in classes and "now" not in classes]
+
+    assert labels(4, since)[0] == ("Mon 6 Oct", False)
+    assert labels(4, since.add(years=1))[:2] == [("6 Oct 2025", False), ("Tue 7 Oct", True)]
+    assert labels(500, since) == [
+        ("6 Oct 2025", False), ("5 Jan 2026", True), ("6 Apr 2026", False), ("6 Jul", True), ("5 Oct", False),
+    ]  # fmt: skip
 
 
 def test_one_enrollment_tells_its_story(writer):
