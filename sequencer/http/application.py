@@ -127,7 +127,8 @@ async def _front(request: Request) -> Response:
     if "text/html" not in request.headers.get("accept", ""):
         return _refused(request, Refusal.of(404, "incorrect_path", f"there is no {request.url.path}"))
     # Only a path: a whole address would say what the header Host has said.
-    return RedirectResponse(f"{quote(request.scope.get('root_path', ''))}/inspector/", 307, {"Vary": "Accept"})
+    prefix = quote(str(request.scope.get("root_path", "")).rstrip("/"))
+    return RedirectResponse(f"{prefix}/inspector/", 307, {"Vary": "Accept"})
 
 
 async def _description(document: dict[str, Any], request: Request) -> Response:
