@@ -53,6 +53,7 @@ MAY_WAIT: dict[str, str] = {
     "sequencer.engine.delivery": "answers are brought back at least so often, and `max_seconds` are real",
     "sequencer.engine.worker": "`max_seconds` limits the time that a tick really takes",
     "sequencer.http.limits": "a caller may ask so often in a real second",
+    "sequencer.http.logs": "how long a request has really taken is logged",
     "sequencer.http.webhooks.passing": "`max_seconds` limits the time that a pass really takes",
     "sequencer.http.webhooks.posting": "an endpoint has so many real seconds to answer",
 }

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import pendulum
 
 from sequencer.cli.options import Commands, add_command, zone_option
 from sequencer.cli.output import Output
@@ -16,6 +17,7 @@ from sequencer.cli.places import opened
 from sequencer.cli.running import stopped_by_signals
 from sequencer.cli.tokens import needing_extra
 from sequencer.core.calendar import Calendar
+from sequencer.core.instants import to_iso
 
 if TYPE_CHECKING:
     from sequencer.http.serving import Serving
@@ -100,7 +102,7 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write it; who has closed standard error does not want to know."""
         own = vars(record)
-        said = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(record.created))}  {record.getMessage()}"
+        said = f"{to_iso(pendulum.from_timestamp(int(record.created)))}  {record.getMessage()}"
         if record.levelno < logging.WARNING and "request_id" in own:
             said = f"{said}, {own['caller'] or 'nobody we know'}, {own['request_id']}"
         with contextlib.suppress(OSError, ValueError):
