@@ -38,6 +38,8 @@ class _Found:
 
     def there(self, path: str) -> str:
         """The path of a place in the document, in what Sell answered."""
+        if path == "steps":
+            return child(child(self.path, "steps"), "items")
         if path.startswith("steps["):
             index, _, rest = path[len("steps[") :].partition("]")
             return self.step_paths[int(index)] + rest

@@ -2,17 +2,19 @@
 
 An access is a callable that looks at a request and answers with a `Grant`, or with None for "nobody we know". A host
 that has users of its own brings its own; `bearer` looks for a token, `open_access` for nothing. It is called on a
-worker thread, once for each request, and may ask a database.
+worker thread, once for each request, and may ask a database. Whom it knows, but does not let in, it refuses with
+Starlette's `HTTPException(403)`; whatever else it raises is a mistake in it, and nothing of the client's.
 
 A grant is for one account and never reaches another, whatever ids a request names (law S7).
 """
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import re
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 from starlette.requests import Request
@@ -29,6 +31,8 @@ __all__ = [
     "Grants",
     "bearer",
     "is_loopback",
+    "must_be_access",
+    "needs_token",
     "only_here",
     "open_access",
     "to_scope",
@@ -91,7 +95,24 @@ class Grant:
 
 
 Access = Callable[[Request], Grant | None]
-"""Looks at a request; None: unauthorized. Synchronous, on a worker thread."""
+"""Looks at a request; None: unauthorized. Synchronous, on a worker thread. May raise `HTTPException(403)`."""
+
+
+def must_be_access(access: Any) -> None:
+    """Refuse what cannot be called on a worker thread, before it is asked for the first time."""
+    called = getattr(access, "__call__", None)  # noqa: B004 - an object's own may be async, too
+    if called is None:
+        raise InvalidInput(f"needs a callable from a request to a Grant or None, got {access!r}", path="access")
+    if inspect.iscoroutinefunction(access) or inspect.iscoroutinefunction(called):
+        raise InvalidInput(
+            "must not be async: it is called on a worker thread, where it may wait for a database; use a plain `def`",
+            path="access",
+        )
+
+
+def needs_token(access: Access) -> bool:
+    """Whether what an access looks for is a bearer's token, so that who has none can be told so."""
+    return getattr(access, "looks_for", None) == "bearer"
 
 
 class Grants(Protocol):
@@ -117,6 +138,7 @@ def bearer(tokens: Grants) -> Access:
         secret = request.cookies.get(SESSION) if request.scope.get(PAGES) else None
         return tokens.grant_of(secret) if secret else None
 
+    access.looks_for = "bearer"  # type: ignore[attr-defined]
     return access
 
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from sequencer.core.calendar import Calendar
 from sequencer.core.enrollment import Resource
 from sequencer.engine.engine import Engine
-from sequencer.http.access import Access, Grants, bearer
+from sequencer.http.access import Access, Grants, bearer, must_be_access
 from sequencer.http.bodies import too_long, too_slow
 from sequencer.http.document import document_of
 from sequencer.http.enrollments import OPERATIONS as OF_ENROLLMENTS
@@ -27,13 +27,15 @@ from sequencer.http.envelope import Refusal, envelope_of
 from sequencer.http.limits import Limits, Rates
 from sequencer.http.logs import Asked, log_failed, noting
 from sequencer.http.operations import Answer, Operation, json_bytes
+from sequencer.http.paging import quoted
 from sequencer.http.performing import Door, perform
 from sequencer.http.sequences import OPERATIONS as OF_SEQUENCES
+from sequencer.http.signals import OPERATIONS as OF_SIGNALS
 from sequencer.http.threads import Threads
 
 __all__ = ["OPERATIONS", "application"]
 
-OPERATIONS = (*OF_ENROLLMENTS, *OF_SEQUENCES)
+OPERATIONS = (*OF_ENROLLMENTS, *OF_SIGNALS, *OF_SEQUENCES)
 """Every operation of the API, the more special paths before the more general ones."""
 
 _Message = MutableMapping[str, Any]
@@ -43,6 +45,7 @@ _Send = Callable[[_Message], Awaitable[None]]
 _SANE = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _LOGREF = "sequencer.logref"
+_ROOT = "sequencer.root"
 _JSON = "application/json; charset=utf-8"
 # On every answer, unless it says otherwise itself, as the inspector's pages do.
 _HEADERS = (
@@ -69,6 +72,7 @@ def application(
 
     - `access`: looks at a request and answers with a `Grant`, or with None for nobody we know; None for the tokens that
       are in the engine's store (`bearer(Tokens(engine.store))`). What a grant is for is all that its bearer sees (S7).
+      One that is async is `InvalidInput`: it is called on a worker thread.
     - `tokens`: what knows the tokens that people log in to the inspector with; None where `access` knows them by other
       means. Without `access` they are those of the store.
     - `limits`: how large a body, a page and a rate may be.
@@ -85,6 +89,7 @@ def application(
 
         tokens = tokens or Tokens(engine.store)
         access = bearer(tokens)
+    must_be_access(access)
     access = noting(access)
     rates = Rates(limits)
     door = Door(engine, access, limits, rates, Calendar(timezone or "UTC").timezone)
@@ -186,7 +191,9 @@ def _response(answer: Answer) -> Response:
 
 
 def _refused(request: Request, refusal: Refusal) -> Response:
-    body = envelope_of(refusal, request.scope[_LOGREF], str(request.base_url))
+    # The base of a request is that of the host's app, which this one may be mounted in.
+    base = request.base_url.replace(path=f"{quoted(request.scope[_ROOT])}/")
+    body = envelope_of(refusal, request.scope[_LOGREF], str(base))
     return Response(body, refusal.status, {**refusal.headers, "Content-Language": "en"}, _JSON)
 
 
@@ -210,6 +217,7 @@ class _Outermost:
             await self._app(scope, receive, send)
             return
         logref = scope[_LOGREF] = _logref_of(scope["headers"])
+        scope[_ROOT] = scope.get("root_path", "").rstrip("/")  # what is mounted in here makes it longer
         identified = (b"x-request-id", logref.encode())
         asked, status = Asked.of(scope, logref), 0
 

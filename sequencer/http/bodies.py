@@ -17,7 +17,7 @@ from sequencer.http.envelope import Refusal
 from sequencer.http.errors import problem_error
 from sequencer.http.limits import Limits, is_deeper
 
-__all__ = ["body_of", "too_long", "too_slow"]
+__all__ = ["body_of", "too_long", "too_slow", "with_integers"]
 
 # What is wrong with a value rather than with the JSON; and that there is so much of it that the reading has ended.
 _TOO_MANY = "too_many_problems"
@@ -65,7 +65,7 @@ def body_of(raw: bytes, limits: Limits, resource: str) -> dict[str, Any]:
         raise Refusal.of(400, "invalid_payload", f'meta, where there is one, must be {{"type": "{resource}"}}')
     if builder.problems:
         raise Refusal(422, [problem_error(problem, resource) for problem in builder.problems])
-    return {"data": _whole(body["data"])}
+    return {"data": with_integers(body["data"])}
 
 
 # Longer ones may have more values in them than are read.
@@ -113,12 +113,12 @@ _decode = json.JSONDecoder(
 ).decode
 
 
-def _whole(value: Any) -> Any:
+def with_integers(value: Any) -> Any:
     """The same with every number that is whole as an integer, where it is one of 64 bits: to JSON 1.0 and 1 are one."""
     if isinstance(value, float):
         return int(value) if value.is_integer() and -(2**63) <= value < 2**63 else value
     if isinstance(value, dict):
-        return {key: _whole(each) for key, each in value.items()}
+        return {key: with_integers(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_whole(each) for each in value]
+        return [with_integers(each) for each in value]
     return value

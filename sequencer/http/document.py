@@ -11,7 +11,7 @@ from sequencer.http.kinds import MOST_ID
 from sequencer.http.limits import Limits
 from sequencer.http.operations import Operation
 from sequencer.http.ours import OURS
-from sequencer.http.sequences import SELL_SCHEMA, definition_schema
+from sequencer.http.sequence_bodies import SELL_SCHEMA, definition_schema
 from sequencer.http.shapes import EXAMPLES, SHAPES, error_example
 
 __all__ = ["document_of"]
@@ -37,7 +37,7 @@ _IF_MATCH = {
     "in": "header",
     "required": False,
     "description": "The `ETag` of what the caller has seen: only the revision that it begins with counts, and where "
-    "the enrollment is at another one by now nothing is changed (ours).",
+    "there is another one by now nothing is changed (ours).",
     "schema": {"type": "string"},
     "example": '"3-0123456789abcdef"',
 }
@@ -52,7 +52,7 @@ _ID = {
 # What can be done with what an answer has shown.
 _WITH_AN_ID = {"Sequence", "SequenceEnrollment"}
 _LINKED = {
-    "sequence": ("getSequence", "replaceSequence", "deleteSequence"),
+    "sequence": ("getSequence", "getSequenceDefinition", "replaceSequence", "deleteSequence"),
     "sequence_enrollment": ("getSequenceEnrollment", "updateSequenceEnrollment", "signalSequenceEnrollment"),
 }
 _ENROLLED = {
@@ -100,7 +100,8 @@ def document_of(operations: Iterable[Operation], limits: Limits) -> dict[str, An
                     "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
                 },
                 "ETag": {
-                    "description": "Stands for these bytes; of an enrollment it begins with its revision (ours).",
+                    "description": "Stands for these bytes; of an enrollment it begins with its revision, of a "
+                    "sequence with the id of its version (ours).",
                     "schema": {"type": "string"},
                 },
             },
@@ -135,9 +136,7 @@ def _operation(operation: Operation, limits: Limits) -> dict[str, Any]:
         }
         for query in operation.queries
     ]
-    statuses = {400, 401, 404, 405, 429, 500, 503}
-    if operation.writes:
-        statuses.add(403)
+    statuses = {400, 401, 403, 404, 405, 429, 500, 503}
     if operation.method == "GET":
         parameters.append(_IF_NONE_MATCH)
     if operation.method == "POST":

@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from sequencer.core.enrollment import Enrollment, Resource
-from sequencer.core.errors import NotFound, Outdated
-from sequencer.core.signals import OUTSIDE
+from sequencer.core.errors import NotFound
 from sequencer.engine.engine import Engine
-from sequencer.http.conditional import revisions_of, whole
+from sequencer.http.conditional import revision_of
 from sequencer.http.envelope import Refusal, WireError
 from sequencer.http.kinds import (
     ADDRESS,
+    BOOLEAN,
     FIELDS,
     ID,
     IDENTIFIER,
     INSTANT,
-    LINE,
-    RETURN,
     ZONE,
     Member,
+    Unfit,
     line,
     listing,
     one_of,
@@ -28,15 +27,15 @@ from sequencer.http.kinds import (
 )
 from sequencer.http.operations import Answer, Body, Call, Operation, object_body, object_schema
 from sequencer.http.paging import links_of, path_of
-from sequencer.http.queries import IDS, PAGING, RESOURCE_IDS, RESOURCE_TYPE, page_of
+from sequencer.http.queries import IDS, PAGING, RESOURCE_IDS, RESOURCE_TYPE, SEQUENCE_ID, STATE, page_of
 from sequencer.http.wire import collection_meta
 from sequencer.http.writing import collection_text, enrollment_text
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "PATH", "RESOURCE", "TAG", "answered_with"]
 
 RESOURCE = "sequence_enrollment"
-_PATH = "/v2/sequence_enrollments"
-_TAG = "Sequence enrollments"
+PATH = "/v2/sequence_enrollments"
+TAG = "Sequence enrollments"
 
 _RESOURCE_TYPE = Member(
     "resource_type",
@@ -50,6 +49,9 @@ _RESOURCE_ID = Member(
 )
 
 
+_FILTERS = ("ids", "resource_type", "resource_ids", "state")
+
+
 def _written(engine: Engine, enrollments: tuple[Enrollment, ...]) -> list[str]:
     """The enrollments on the wire, each with what is known of its sequence, also of a deleted one."""
     ids = {each.version.sequence_id for each in enrollments}
@@ -57,22 +59,28 @@ def _written(engine: Engine, enrollments: tuple[Enrollment, ...]) -> list[str]:
     return [enrollment_text(each, stored[each.version.sequence_id]) for each in enrollments]
 
 
-def _one(call: Call, enrollment: Enrollment, status: int = 200, **headers: str) -> Answer:
+def answered_with(call: Call, enrollment: Enrollment, status: int = 200, **headers: str) -> Answer:
+    """The answer with an enrollment, under its revision."""
     (text,) = _written(call.engine, (enrollment,))
     return Answer(status, text.encode(), headers, enrollment.revision)
 
 
 def _list(call: Call) -> Answer:
     page = page_of(call.query, call.limits)
-    filters = {name: call.query[name] for name in ("ids", "resource_type", "resource_ids") if name in call.query}
-    found = call.engine.enrollments(offset=page.offset, limit=page.size + 1, **filters)
+    filters = {name: call.query[name] for name in _FILTERS if name in call.query}
+    try:
+        found = call.engine.enrollments(
+            offset=page.offset, limit=page.size + 1, sequence=call.query.get("sequence_id"), **filters
+        )
+    except NotFound:  # of a sequence that is not there, nobody is in it
+        found = ()
     links = links_of(call.request, page, more=len(found) > page.size)
     items = _written(call.engine, found[: page.size])
     return Answer(200, collection_text(items, collection_meta(len(items), links)).encode())
 
 
 def _get(call: Call) -> Answer:
-    return _one(call, call.engine.get(call.id))
+    return answered_with(call, call.engine.get(call.id))
 
 
 def _create(call: Call) -> Answer:
@@ -91,30 +99,19 @@ def _create(call: Call) -> Answer:
         )
     except NotFound as error:
         raise Refusal(422, [WireError("incorrect_value", str(error), RESOURCE, "/data/sequence_id")]) from None
-    return _one(call, enrollment, 201, Location=f"{path_of(call.request)}/{enrollment.id}")
+    return answered_with(call, enrollment, 201, Location=f"{path_of(call.request)}/{enrollment.id}")
 
 
 def _update(call: Call) -> Answer:
-    revision = _revision(call)
+    revision = revision_of(call.request, lambda: call.engine.get(call.id).revision)
+    more = {name: value for name, value in call.body.items() if name != "state" and value is not None}
     if call.body["state"] == "finished":
         outcome = call.engine.finish(call.id, actor_id=call.grant.actor_id, revision=revision)
+    elif call.body["state"] == "blocked":
+        outcome = call.engine.block(call.id, revision=revision, **more)
     else:
-        outcome = call.engine.resume(call.id, revision=revision)
-    return _one(call, outcome.enrollment)
-
-
-def _revision(call: Call) -> int | None:
-    """The revision that `If-Match` allows to be written over; raises where the enrollment is at none of those."""
-    allowed = revisions_of(whole(call.request.headers.getlist("if-match")))
-    if allowed is None:
-        return None
-    if len(allowed) == 1:
-        (revision,) = allowed
-        return revision
-    current = call.engine.get(call.id).revision
-    if current not in allowed:
-        raise Outdated(max(allowed, default=0), current)
-    return current
+        outcome = call.engine.resume(call.id, revision=revision, **more)
+    return answered_with(call, outcome.enrollment)
 
 
 def _finish_ongoing(call: Call) -> Answer:
@@ -130,68 +127,58 @@ def _finish_ongoing(call: Call) -> Answer:
     return Answer(200, f'{{"data":{{"enrollment_action":"finish","updated_enrollments":{updated}}}}}'.encode())
 
 
-# -- what happened outside -------------------------------------------------------------------------------------
-
-_REPORTED = (
-    Member("key", optional(LINE), "By which the report counts once; default: the header `Idempotency-Key`.", "mail-7"),
-    Member("at", optional(INSTANT), "When it happened; default: now.", "2026-03-02T09:00:00Z"),
+_ENDED = (Member("state", one_of("finished"), "It ends.", "finished", needed=True),)
+_RESUMED = (
+    Member("state", one_of("active"), "It goes on.", "active", needed=True),
     Member(
-        "message_id", optional(line(998)), "The Message-ID of the mail that it is about, where that is known.", "<m@x>"
+        "timeline",
+        optional(one_of("shift", "keep", "restart")),
+        "How (ours): `shift`, the default, waits out what was left of the delay; `keep` keeps the planned instant, "
+        "where it is still ahead; `restart` waits out the whole delay again.",
+        "keep",
+    ),
+    Member("skip", optional(BOOLEAN), "Whether to pass over the current step, which failed, say (ours).", True),  # noqa: FBT003
+)
+_BLOCKED = (
+    Member("state", one_of("blocked"), "Nothing is handed over from now on (ours).", "blocked", needed=True),
+    Member("reason", optional(line(64)), "Why, in a word; default: `paused`.", "on_holiday"),
+    Member(
+        "until", optional(INSTANT), "When it goes on by itself; default: when it is resumed.", "2026-03-09T08:00:00Z"
     ),
 )
-_KINDS = tuple(kind for kind in OUTSIDE if kind != "out_of_office")
-_OF_ANY = (
-    Member("type", one_of(*_KINDS), "What happened.", "replied", needed=True),
-    *_REPORTED,
-)
-_OF_AN_ABSENCE = (
-    Member("type", one_of("out_of_office"), "The person is away.", "out_of_office", needed=True),
-    *_REPORTED,
-    Member(
-        "until",
-        optional(RETURN),
-        "When the person is back: an instant, or a local date. Default: not known.",
-        "2026-03-09",
-    ),
-)
+_CHANGES = {"finished": _ENDED, "active": _RESUMED, "blocked": _BLOCKED}
+_STATES = one_of(*_CHANGES)
 
 
-def _read_signal(body: dict[str, Any], timezone: str) -> dict[str, Any]:
-    away = body["data"].get("type") == "out_of_office"
-    found, errors = read_members(_OF_AN_ABSENCE if away else _OF_ANY, body["data"], RESOURCE)
+def _read_change(body: dict[str, Any], timezone: str) -> dict[str, Any]:
+    data = body["data"]
+    try:
+        members = _CHANGES[_STATES.read(data["state"])] if "state" in data else _ENDED
+    except Unfit as error:
+        raise Refusal(422, [WireError(error.code, error.message, RESOURCE, "/data/state")]) from None
+    found, errors = read_members(members, data, RESOURCE)
     if errors:
         raise Refusal(422, errors)
     return found
-
-
-def _signal(call: Call) -> Answer:
-    data = dict(call.body)
-    call.engine.get(call.id)  # one that is not there is not found; to the engine it would be a report that is noted
-    key = data.pop("key", None) or call.key
-    if key is None:
-        message = "a report needs a key of its own, so that it counts once: here, or as Idempotency-Key"
-        raise Refusal(422, [WireError("missing", message, RESOURCE, "/data/key")])
-    call.engine.handle(OUTSIDE[data.pop("type")](key=key, enrollment_id=call.id, **data))
-    return _one(call, call.engine.get(call.id))
 
 
 OPERATIONS = (
     Operation(
         name="listSequenceEnrollments",
         method="GET",
-        path=_PATH,
+        path=PATH,
         summary="Enrollments, page by page",
         description="The enrollments of the account in the order of their ids. All filters have to hold.",
         act=_list,
         resource=RESOURCE,
         answer="SequenceEnrollments",
-        queries=(*PAGING, IDS, RESOURCE_IDS, RESOURCE_TYPE),
-        tag=_TAG,
+        queries=(*PAGING, IDS, RESOURCE_IDS, RESOURCE_TYPE, STATE, SEQUENCE_ID),
+        tag=TAG,
     ),
     Operation(
         name="createSequenceEnrollment",
         method="POST",
-        path=_PATH,
+        path=PATH,
         summary="Enroll a lead or a contact",
         description="Starts a sequence for a resource. The first step is due at once, or after its own delay. Refused "
         "with `already_exists` where the resource or its address is in the sequence already; `details` names that "
@@ -243,12 +230,12 @@ OPERATIONS = (
                 },
             },
         ),
-        tag=_TAG,
+        tag=TAG,
     ),
     Operation(
         name="finishOngoingForResource",
         method="POST",
-        path=f"{_PATH}/finish_ongoing_for_resource",
+        path=f"{PATH}/finish_ongoing_for_resource",
         summary="Finish all of a resource",
         description="Ends every ongoing enrollment of a lead or contact, or those in some sequences, and answers with "
         "those that it ended.",
@@ -268,60 +255,44 @@ OPERATIONS = (
                 "in two": {"data": {"resource_type": "lead", "resource_id": "42", "sequence_ids": [1, "2"]}},
             },
         ),
-        tag=_TAG,
+        tag=TAG,
     ),
     Operation(
         name="getSequenceEnrollment",
         method="GET",
-        path=f"{_PATH}/{{id}}",
+        path=f"{PATH}/{{id}}",
         summary="One enrollment",
         description="The enrollment as of now: with estimates of the steps to come, and what is overdue.",
         act=_get,
         resource=RESOURCE,
         answer="SequenceEnrollment",
-        tag=_TAG,
+        tag=TAG,
     ),
     Operation(
         name="updateSequenceEnrollment",
         method="PUT",
-        path=f"{_PATH}/{{id}}",
-        summary="Finish or resume an enrollment",
+        path=f"{PATH}/{{id}}",
+        summary="Finish, resume or block an enrollment",
         description="`finished` ends it; what is still to come is cancelled. `active` resumes a blocked one: a failed "
-        "step is tried again, a pause ends. What is so already is no error. What the state does not allow is refused "
-        "with `incorrect_value` for `/data/state`. With `If-Match`, only if the enrollment is at that revision.",
+        "step is tried again or passed over, a pause ends. `blocked` (ours) holds it. What is so already is no error. "
+        "What the state does not allow is refused with `incorrect_value` for `/data/state`. With `If-Match`, only if "
+        "the enrollment is at that revision.",
         act=_update,
-        resource=RESOURCE,
-        writes=True,
-        answer="SequenceEnrollment",
-        body=object_body(
-            RESOURCE,
-            (Member("state", one_of("finished", "active"), "What it shall be from now on.", "finished", needed=True),),
-            {"to end it": {"data": {"state": "finished"}}, "to resume it": {"data": {"state": "active"}}},
-        ),
-        conditional=True,
-        tag=_TAG,
-    ),
-    Operation(
-        name="signalSequenceEnrollment",
-        method="POST",
-        path=f"{_PATH}/{{id}}/signals",
-        summary="Report what happened outside (ours)",
-        description="A reply, a bounce, an opt-out, a meeting and the like. What it does is the policy of the "
-        "sequence, and it concerns every ongoing enrollment of the same person. A report counts once: it needs a "
-        "`key`, or the header `Idempotency-Key`. Answers with the enrollment as it is after it.",
-        act=_signal,
         resource=RESOURCE,
         writes=True,
         answer="SequenceEnrollment",
         body=Body(
             RESOURCE,
-            _read_signal,
-            {"anyOf": [object_schema(_OF_ANY), object_schema(_OF_AN_ABSENCE)]},
+            _read_change,
+            {"anyOf": [object_schema(each) for each in _CHANGES.values()]},
             {
-                "a reply": {"data": {"type": "replied", "key": "inbox-4711"}},
-                "an absence": {"data": {"type": "out_of_office", "key": "inbox-4712", "until": "2026-03-09"}},
+                "to end it": {"data": {"state": "finished"}},
+                "to resume it": {"data": {"state": "active"}},
+                "to go on behind a step that failed": {"data": {"state": "active", "timeline": "keep", "skip": True}},
+                "to hold it": {"data": {"state": "blocked", "reason": "on_holiday", "until": "2026-03-09T08:00:00Z"}},
             },
         ),
-        tag=_TAG,
+        conditional=True,
+        tag=TAG,
     ),
 )

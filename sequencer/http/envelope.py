@@ -34,8 +34,8 @@ CODES: dict[int, dict[str, str]] = {
         "invalid_header": "a header is not what it must be",
         "invalid_payload": 'the body is no JSON, or has not the envelope `{"data": {...}}`',
     },
-    401: {"unauthorized": "there is no token that is in force"},
-    403: {"insufficient_scope": "the token is for reading only"},
+    401: {"unauthorized": "there is no token that is in force, or nobody whom `access` knows"},
+    403: {"insufficient_scope": "the token is for reading only, or `access` knows who asks and does not let them in"},
     404: {
         "not_found": "there is no such thing in this account",
         "incorrect_path": "there is no such path",

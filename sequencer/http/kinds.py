@@ -25,6 +25,7 @@ from sequencer.http.errors import code_of
 
 __all__ = [
     "ADDRESS",
+    "BOOLEAN",
     "FIELDS",
     "ID",
     "IDENTIFIER",
@@ -167,9 +168,17 @@ def _instant(value: Any) -> Any:
 
 
 def _return(value: Any) -> Any:
-    if not _DATE_PATTERN.match(_text(value)):
-        return _instant(value)
-    return _fit(to_date, value)
+    if _DATE_PATTERN.match(_text(value)):
+        return _fit(to_date, value)
+    if not _INSTANT_PATTERN.match(value):
+        raise Unfit("incorrect_value", "needs an instant like 2026-03-02T09:00:00Z, or a local date like 2026-03-09")
+    return _instant(value)
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Unfit("blank" if value is None else "invalid_type", "needs true or false")
+    return value
 
 
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -277,6 +286,7 @@ FIELDS = Kind(
         },
     },
 )
+BOOLEAN = Kind(_boolean, {"type": "boolean"})
 INSTANT = Kind(_instant, {"type": "string", "format": "date-time", "pattern": _INSTANT_TEXT})
 RETURN = Kind(_return, {"anyOf": [INSTANT.schema, {"type": "string", "format": "date", "pattern": f"^{_DATE_TEXT}$"}]})
 

@@ -6,6 +6,7 @@ and may hold anything, so that a part of it that is none of our own paths' kind 
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import time
@@ -57,6 +58,7 @@ class Asked:
 def noting(access: Access) -> Access:
     """That access, with a note for the log of who came in."""
 
+    @functools.wraps(access)  # with what it says of itself
     def noted(request: Request) -> Grant | None:
         grant = access(request)
         asked = request.scope.get(_ASKED)

@@ -91,9 +91,40 @@ OURS = (
         "their sequences have no zone of their own, and ours need one",
     ),
     Ours(
+        "`PUT` in their shape",
+        "keeps what that shape cannot say: the calendar (but for a `timezone` that is sent), the policy, metadata, "
+        "templates, and the rest of each step that is the same at its position",
+        "what was read must not be lost by writing it back",
+    ),
+    Ours(
+        "`GET /v2/sequences/:id/definition`",
+        "all of a sequence, as a definition file has it; writes take it as it is",
+        "their shape shows the half of ours",
+    ),
+    Ours(
+        "a sequence that was deleted and is made again",
+        "is there under the same id, with its old `created_at`",
+        "its key is what it is known by, and its enrollments are still its own",
+    ),
+    Ours(
         "`POST /v2/sequence_enrollments/:id/signals`",
-        "what happened outside: a reply, a bounce, an opt-out, a meeting",
+        "what happened outside: a reply, a bounce, an opt-out, a meeting, a task that is done",
         "they see their own mailboxes; an engine has to be told",
+    ),
+    Ours(
+        "`PUT` of an enrollment: `blocked`, with `reason` and `until`; `active` with `timeline` and `skip`",
+        "optional but for the state: hold it, until when; go on how, and whether behind the step that failed",
+        "they say neither who can block one nor what becomes of its estimates",
+    ),
+    Ours(
+        "`blocked_reason` and `blocked_until` of an enrollment",
+        "why it is blocked, and when it goes on by itself; null where it is not, or does not",
+        "they show the reason of a step that failed, and not every block is that",
+    ),
+    Ours(
+        "`state` and `sequence_id` of enrollments, in the query",
+        "only those in that state, and only those in that sequence",
+        "what is blocked has to be found, and without looking at everything",
     ),
     Ours(
         "statuses of success",
@@ -122,7 +153,7 @@ OURS = (
     ),
     Ours(
         "`ETag`, `If-None-Match`, `If-Match`; 412 `precondition_failed`",
-        "on enrollments, and `If-None-Match` wherever is read",
+        "on enrollments and sequences, and `If-None-Match` wherever is read",
         "they have none; two people must not undo each other's work",
     ),
     Ours(

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 import attrs
 from starlette.requests import Request
 
-__all__ = ["FIRST", "LAST_PAGE", "Page", "links_of", "path_of"]
+__all__ = ["FIRST", "LAST_PAGE", "Page", "links_of", "path_of", "quoted"]
 
 LAST_PAGE = 1_000_000_000
 
@@ -33,8 +33,13 @@ FIRST = Page(1, 25)
 
 
 def path_of(request: Request) -> str:
-    """The path of a request as links and headers have it: its prefix, which is a host's, may be any text."""
-    return quote(str(request.scope["path"]), safe="/:@!$&'()*+,;=~")
+    """The path of a request as links and headers have it."""
+    return quoted(str(request.scope["path"]))
+
+
+def quoted(path: str) -> str:
+    """A path as a URL has it: its prefix, which is a host's, may be any text."""
+    return quote(path, safe="/:@!$&'()*+,;=~")
 
 
 def links_of(request: Request, page: Page, *, more: bool) -> dict[str, str]:

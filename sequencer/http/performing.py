@@ -6,17 +6,19 @@ Nothing about things that are not the caller's is told: what is another account'
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Callable
 from typing import Any
 
 import attrs
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from sequencer.core.errors import Conflict, KeyReused, NotFound, Outdated
+from sequencer.core.errors import Conflict, KeyReused, NotFound, Outdated, StoreError
 from sequencer.engine.engine import Engine
-from sequencer.http.access import Access, Grant
+from sequencer.http.access import Access, Grant, needs_token
 from sequencer.http.bodies import body_of
 from sequencer.http.conditional import ANY, etag_of, is_known, whole
 from sequencer.http.envelope import Refusal
@@ -75,7 +77,9 @@ def _performed(door: Door, operation: Operation, request: Request, raw: bytes) -
         door.see()
     condition = whole(request.headers.getlist("if-match"))
     if operation.writes and condition is not None and condition.strip() != ANY and not operation.conditional:
-        raise Refusal.of(400, "invalid_header", "If-Match is for PUT on an enrollment: here nothing would be compared")
+        raise Refusal.of(
+            400, "invalid_header", "If-Match is for PUT and DELETE on a thing: here nothing would be compared"
+        )
     id = request.path_params.get("id")
     call = Call(
         request=request,
@@ -97,15 +101,41 @@ def _performed(door: Door, operation: Operation, request: Request, raw: bytes) -
 
 
 def _granted(door: Door, request: Request) -> Grant:
-    grant = door.access(request)
+    try:
+        grant = _asked(door.access, request)
+    except Refusal:
+        _pace(door.rates.strangers.take(client_of(request.scope)))
+        raise
     if grant is not None:
         _pace(door.rates.callers.take((grant.account, grant.name)))
         return grant
     _pace(door.rates.strangers.take(client_of(request.scope)))
-    raise Refusal.of(
-        401, "unauthorized", "needs the header Authorization: Bearer TOKEN, with a token that is in force",
-        {"WWW-Authenticate": "Bearer"},
-    )  # fmt: skip
+    message = "the request does not say who asks, or names nobody who is known here"
+    if needs_token(door.access):
+        message = "needs the header Authorization: Bearer TOKEN, with a token that is in force"
+    raise Refusal.of(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
+
+
+class _AccessFailed(Exception):
+    """The access did what it must not; whose mistake that is has to be told from what a client does wrong."""
+
+
+def _asked(access: Access, request: Request) -> Grant | None:
+    try:
+        grant: Any = access(request)
+    except HTTPException as error:
+        if error.status_code == 403:
+            raise Refusal.of(403, "insufficient_scope", "who asks is known, but may not do this here") from None
+        raise _AccessFailed(f"access raised {error!r}; it may raise HTTPException(403) only") from error
+    except (StoreError, Conflict):
+        raise
+    except Exception as error:
+        raise _AccessFailed(f"access raised {type(error).__name__}") from error
+    if grant is not None and not isinstance(grant, Grant):
+        if inspect.iscoroutine(grant):
+            grant.close()
+        raise _AccessFailed(f"access must answer with a Grant or None, and not with a {type(grant).__name__}")
+    return grant
 
 
 def _pace(wait: float | None) -> None:

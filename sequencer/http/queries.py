@@ -10,17 +10,30 @@ from urllib.parse import unquote_to_bytes
 from starlette.requests import Request
 
 from sequencer.http.envelope import Refusal, WireError
-from sequencer.http.kinds import IDENTIFIER, LINE, MOST_ID, Unfit, line
+from sequencer.http.kinds import IDENTIFIER, LINE, MOST_ID, Unfit, line, one_of
 from sequencer.http.limits import Limits
 from sequencer.http.operations import Query
 from sequencer.http.paging import FIRST, LAST_PAGE, Page
 
-__all__ = ["IDS", "NAME", "PAGE", "PAGING", "PER_PAGE", "RESOURCE_IDS", "RESOURCE_TYPE", "page_of", "read_queries"]
+__all__ = [
+    "IDS",
+    "NAME",
+    "PAGE",
+    "PAGING",
+    "PER_PAGE",
+    "RESOURCE_IDS",
+    "RESOURCE_TYPE",
+    "SEQUENCE_ID",
+    "STATE",
+    "page_of",
+    "read_queries",
+]
 
 _WHOLE = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _MOST_IDS = 100
 _MOST_ERRORS = 20
 _TYPE = line(64)
+_STATE = one_of("active", "blocked", "finished")
 
 
 def _number(most: int, text: str) -> int:
@@ -111,6 +124,20 @@ RESOURCE_IDS = Query(
     "says of which. An id with a comma in it cannot be asked for.",
     ["42", "43"],
     listed=True,
+)
+STATE = Query(
+    "state",
+    lambda text, limits: _fit(_STATE, text),
+    lambda limits: _STATE.schema,
+    "Only those in this state (ours).",
+    "blocked",
+)
+SEQUENCE_ID = Query(
+    "sequence_id",
+    lambda text, limits: _number(MOST_ID, text),
+    lambda limits: {"type": "integer", "minimum": 1, "maximum": MOST_ID},
+    "Only those in this sequence, also where it was deleted (ours).",
+    1,
 )
 NAME = Query(
     "name",

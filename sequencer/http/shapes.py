@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sequencer.core.delays import Weekdays
+from sequencer.core.document import to_document
 from sequencer.core.enrollment import FAILURE_REASONS
+from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task, Template
 from sequencer.http.envelope import CODES, status_line
 
 __all__ = ["EXAMPLES", "SHAPES", "error_example"]
@@ -91,6 +94,9 @@ SHAPES: dict[str, dict[str, Any]] = {
         ),
         "A sequence as its current version has it.",
     ),
+    "SequenceDefinition": _wrapped(
+        "sequence", {"$ref": "#/components/schemas/Definition"}, "All of a sequence, as a definition file has it."
+    ),
     "Sequences": _collection("Sequence", paged=True, says="A page of sequences."),
     "EnrollmentStep": _wrapped(
         "enrollment_step",
@@ -130,6 +136,8 @@ SHAPES: dict[str, dict[str, Any]] = {
                 "finished_at": _or_null(_INSTANT),
                 "finished_reason": _or_null({"type": "string"}),
                 "finished_actor_id": _or_null(_IDENTIFIER),
+                "blocked_reason": _said(_or_null({"type": "string"}), "Why it is blocked, where it is (ours)."),
+                "blocked_until": _said(_or_null(_INSTANT), "When it goes on by itself, where it does (ours)."),
                 "sequence": _wrapped(
                     "sequence",
                     _object(
@@ -224,6 +232,8 @@ _ENROLLMENT = {
         "finished_at": None,
         "finished_reason": None,
         "finished_actor_id": None,
+        "blocked_reason": None,
+        "blocked_until": None,
         "sequence": {"data": {"id": 21124, **_OF_A_SEQUENCE}, "meta": {"type": "sequence"}},
         "enrollment_steps": {
             "items": [
@@ -282,6 +292,12 @@ _SEQUENCE = {
     "meta": {"type": "sequence"},
 }
 
+_DEFINITION = Sequence(
+    "My sequence",
+    [Step(AutomatedEmail(398744), Weekdays(0)), Step(Task("Call the lead"), Weekdays(2), key="call")],
+    templates={398744: Template("Hello {{ first_name }}", "...")},
+)
+
 
 def _page(item: dict[str, Any], path: str) -> dict[str, Any]:
     def link(page: int) -> str:
@@ -293,6 +309,7 @@ def _page(item: dict[str, Any], path: str) -> dict[str, Any]:
 
 EXAMPLES: dict[str, Any] = {
     "Sequence": _SEQUENCE,
+    "SequenceDefinition": {"data": to_document(_DEFINITION), "meta": {"type": "sequence"}},
     "Sequences": _page(_SEQUENCE, "sequences"),
     "SequenceEnrollment": _ENROLLMENT,
     "SequenceEnrollments": _page(_ENROLLMENT, "sequence_enrollments"),

@@ -122,6 +122,8 @@ def enrollment_document(enrollment: Enrollment, stored: StoredSequence) -> dict[
             "finished_at": instant(enrollment.finished_at),
             "finished_reason": enrollment.finished_reason,
             "finished_actor_id": enrollment.finished_actor_id,
+            "blocked_reason": enrollment.blocked_reason,
+            "blocked_until": instant(enrollment.blocked_until),
             "sequence": {"data": sequence, "meta": {"type": "sequence"}},
             "enrollment_steps": collection(map(_enrollment_step, enrollment.steps)),
         },

@@ -41,6 +41,7 @@ def enrollment_text(enrollment: Enrollment, stored: StoredSequence) -> str:
         f'"state":"{enrollment.state.value}","current_step_position":{enrollment.current_step_position},'
         f'"finished_at":{_at(enrollment.finished_at)},"finished_reason":{_text(enrollment.finished_reason)},'
         f'"finished_actor_id":{_id(enrollment.finished_actor_id)},'
+        f'"blocked_reason":{_text(enrollment.blocked_reason)},"blocked_until":{_at(enrollment.blocked_until)},'
         f'"sequence":{{"data":{before},"creator_id":{_id(stored.creator_id)},'
         f'"created_at":{_at(stored.created_at)},"updated_at":{_at(stored.updated_at)}}},"meta":{{"type":"sequence"}}}},'
         f'"enrollment_steps":{{"items":[{written}]{after}'

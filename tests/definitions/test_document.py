@@ -148,7 +148,7 @@ def test_sells_collections():
         (sell(steps_total=3), ("incomplete", "data.steps_total")),
         (sell(unsubscribe_settings={"enabled": "yes"}), ("invalid_type", "data.unsubscribe_settings.enabled")),
         (sell(name=" "), ("blank", "data.name")),
-        (sell([]), ("too_few_steps", "data.steps")),
+        (sell([]), ("too_few_steps", "data.steps.items")),
         (sell([sell_step(0), sell_step(0)]), ("invalid_position", "data.steps.items[1].data.position")),
         (sell([sell_step(1)]), ("invalid_position", "data.steps.items[0].data.position")),
         (

@@ -104,6 +104,8 @@ def test_the_recorded_enrollment(engine, clock, client):
     steps = answered["data"]["enrollment_steps"]["items"]
     assert len(steps) == 2
     del steps[1:]
+    # What is ours beside it.
+    assert [answered["data"].pop(name) for name in ("blocked_reason", "blocked_until")] == [None, None]
     answered["data"]["id"], answered["data"]["sequence"]["data"]["id"] = 92593, 21124
     assert answered == RECORDED
     assert list(paths(answered)) == list(paths(RECORDED))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sequencer.core.document import to_document
 from sequencer.http import kinds
 from sequencer.http.application import OPERATIONS
-from sequencer.http.bodies import _whole, body_of
+from sequencer.http.bodies import body_of, with_integers
 from sequencer.http.document import document_of
 from sequencer.http.envelope import Refusal, WireError
 from sequencer.http.kinds import MOST_ID, Unfit, spelled
@@ -86,7 +86,7 @@ def test_each_kind_is_its_schema(name):
     @example("\ud800")
     def holds(value):
         # As a body brings it: a number that is whole is an integer.
-        given = _whole(value)
+        given = with_integers(value)
         try:
             kind.read(given)
             code = None

@@ -133,7 +133,7 @@ def test_pages(http, engine):
         (lambda http: http.get("/campaigns"), RequestError, 404, "incorrect_path", None),
         (lambda http: http.delete(f"{ENROLLMENTS}/1"), RequestError, 405, "incorrect_path", None),
         (lambda http: http.get(ENROLLMENTS, {"per_page": 101}), RequestError, 400, "invalid_param", None),
-        (lambda http: http.get(ENROLLMENTS, {"state": "active"}), RequestError, 400, "invalid_param", None),
+        (lambda http: http.get(ENROLLMENTS, {"status": "active"}), RequestError, 400, "invalid_param", None),
         (lambda http: http.post(ENROLLMENTS, [1]), RequestError, 400, "invalid_payload", None),
         (
             lambda http: http.post(ENROLLMENTS, {"resource_type": "lead", "resource_id": 5}),
