@@ -27,6 +27,7 @@ __all__ = [
     "SCOPES",
     "SESSION",
     "Access",
+    "AccessFailed",
     "Grant",
     "Grants",
     "bearer",
@@ -108,6 +109,13 @@ def must_be_access(access: Any) -> None:
             "must not be async: it is called on a worker thread, where it may wait for a database; use a plain `def`",
             path="access",
         )
+
+
+class AccessFailed(Exception):
+    """An access did what it must not; whose mistake that is has to be told from what a client does wrong.
+
+    Its message names no more than kinds of things, so that it can be logged.
+    """
 
 
 def needs_token(access: Access) -> bool:

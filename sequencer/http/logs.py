@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 from starlette.requests import Request
 
-from sequencer.http.access import Access, Grant
+from sequencer.http.access import Access, AccessFailed, Grant
 
 __all__ = ["LOGGER", "Asked", "log_failed", "noting"]
 
@@ -72,11 +72,12 @@ def noting(access: Access) -> Access:
 def log_failed(request_id: str, what: str, error: BaseException) -> None:
     """Say that a request failed that should not have: which exception, and from which lines of code, not what it said.
 
-    An exception may quote an address, a merge field or a text of the database.
+    An exception may quote an address, a merge field or a text of the database; that about a host's access does not.
     """
     kind, code = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
     fields = {"request_id": request_id, "operation": what, "error": kind, "traceback": code}
-    LOGGER.error("%s: %s failed: %s", request_id, what, kind, extra=fields)
+    said = str(error) if isinstance(error, AccessFailed) else kind
+    LOGGER.error("%s: %s failed: %s", request_id, what, said, extra=fields)
 
 
 def _plain(path: str) -> str:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 
 from sequencer.core.errors import Conflict, KeyReused, NotFound, Outdated, StoreError
 from sequencer.engine.engine import Engine
-from sequencer.http.access import Access, Grant, needs_token
+from sequencer.http.access import Access, AccessFailed, Grant, needs_token
 from sequencer.http.bodies import body_of
 from sequencer.http.conditional import ANY, etag_of, is_known, whole
 from sequencer.http.envelope import Refusal
@@ -116,25 +116,23 @@ def _granted(door: Door, request: Request) -> Grant:
     raise Refusal.of(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
 
 
-class _AccessFailed(Exception):
-    """The access did what it must not; whose mistake that is has to be told from what a client does wrong."""
-
-
 def _asked(access: Access, request: Request) -> Grant | None:
     try:
         grant: Any = access(request)
     except HTTPException as error:
         if error.status_code == 403:
             raise Refusal.of(403, "insufficient_scope", "who asks is known, but may not do this here") from None
-        raise _AccessFailed(f"access raised {error!r}; it may raise HTTPException(403) only") from error
+        raise AccessFailed(
+            f"access raised HTTPException({error.status_code}); it may raise HTTPException(403) only"
+        ) from error
     except (StoreError, Conflict):
         raise
     except Exception as error:
-        raise _AccessFailed(f"access raised {type(error).__name__}") from error
+        raise AccessFailed(f"access raised {type(error).__name__}") from error
     if grant is not None and not isinstance(grant, Grant):
         if inspect.iscoroutine(grant):
             grant.close()
-        raise _AccessFailed(f"access must answer with a Grant or None, and not with a {type(grant).__name__}")
+        raise AccessFailed(f"access must answer with a Grant or None, and not with a {type(grant).__name__}")
     return grant
 
 
