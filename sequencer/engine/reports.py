@@ -152,6 +152,6 @@ def _concerned(transaction: Transaction, account: Identifier | None, report: Out
     return [found[id] for id in sorted(found)]
 
 
-def is_own(whose: Subject | None, account: Identifier | None) -> bool:
-    """Whether the subject of an event belongs to an account (S7)."""
+def is_own(whose: Enrollment | Subject | None, account: Identifier | None) -> bool:
+    """Whether an enrollment, or the subject of an event, belongs to an account (S7)."""
     return whose is not None and type(whose.account) is type(account) and whose.account == account

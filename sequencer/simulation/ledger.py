@@ -18,6 +18,7 @@ from sequencer.core.decision import Decision
 from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.events import Event
 from sequencer.core.values import Identifier
+from sequencer.engine.reports import is_own
 from sequencer.engine.storage import ALL_ACCOUNTS, Account, Actor, ActorMail, Held, StoredReport, Who
 from sequencer.stores.mails import expected_of
 
@@ -148,9 +149,11 @@ class Ledger:
         """Every report of a simulation is a new one."""
 
     def get(self, id: int, account: Any = ALL_ACCOUNTS) -> Held | None:
-        """An enrollment."""
+        """An enrollment, if it is the account's."""
         found = self.enrollments.get(id)
-        return None if found is None else Held(found)
+        if found is None or (account is not ALL_ACCOUNTS and not is_own(found, account)):
+            return None
+        return Held(found)
 
     def find(self, account: Account, kind: str, value: Identifier) -> int | None:
         """Reports of a simulation name their enrollment by its id."""

@@ -135,7 +135,7 @@ def test_places_in_what_sell_answers(run):
 
     lines = path("sell-api.json").read_text(encoding="utf-8").splitlines()
     places = {each["place"]: lines[each["line"] - 1][each["column"] - 1 :] for each in done.document["findings"]}
-    assert places == {"steps": "{", "steps[0]": "{", "steps[1].action_properties": "{"}
+    assert places == {"steps": "[", "steps[0]": "{", "steps[1].action_properties": "{"}
     task = next(each["line"] for each in done.document["findings"] if each["code"] == "task_waits_for_ever")
     assert '"task_content": "Call the lead"' in lines[task]
 
