@@ -70,7 +70,7 @@ class DoorRecords(Records):
     @property
     def _doors(self) -> Database:
         if not self._known.is_current:
-            raise StoreError("this store's schema is older than tokens and webhooks: run `migrate`")
+            raise StoreError("this store's schema is older than what is asked for here: run `migrate`")
         return self._database
 
     # -- tokens ------------------------------------------------------------------------------------------------
