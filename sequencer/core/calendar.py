@@ -190,6 +190,7 @@ class Calendar:
     _sending: DaySet = _derived()
     _windowed: DaySet | None = _derived()
     _windows: dict[int, tuple[tuple[timedelta, timedelta], ...]] = _derived()
+    _sends_on_working_days: bool = _derived()
     # Any: by its type, the offset of a zone could be None.
     _zone: Any = _derived()
     _zone_epoch: datetime = _derived()
@@ -215,6 +216,7 @@ class Calendar:
         derived["_sending"] = DaySet(map(WEEKDAYS.index, self.send_days), excluded)
         derived["_windows"] = windows = _merged(self.send_windows)
         derived["_windowed"] = DaySet(windows, excluded) if windows else None
+        derived["_sends_on_working_days"] = not windows and set(self.working_days) <= set(self.send_days)
         self._bind(self.timezone)
 
     def _bind(self, timezone: str) -> None:
@@ -288,6 +290,10 @@ class Calendar:
             self._note_days(moment, result, self._working, "working day", reasons, n)
             self._note_odd_clock(moment, result, reasons)
         return result
+
+    def is_open_after(self, delay: Delay, *, email: bool) -> bool:
+        """Whether a step of the kind may run whenever a delay is over: working days end on one, at any time of it."""
+        return not isinstance(delay, Hours) and (self._sends_on_working_days or not email)
 
     def next_open(self, moment: DateTime, *, email: bool, reasons: list[str] | None = None) -> DateTime:
         """The first instant, not before a moment, at which a step of the kind may run (T5)."""

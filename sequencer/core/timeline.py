@@ -77,6 +77,8 @@ def estimate(
             name, _, detail = (not_before_reason or "deferred").partition(": ")
             why = f"{_NOT_BEFORE.get(name, name)}{f' ({detail})' if detail else ''}"
             reasons.append(f"not before {_read(at, calendar.timezone)}: {why}")
+    elif calendar.is_open_after(step.after, email=step.is_email):
+        return at
     return calendar.next_open(at, email=step.is_email, reasons=reasons)
 
 

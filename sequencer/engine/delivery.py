@@ -51,7 +51,7 @@ from sequencer.engine.answers import Answer, Answers, Work
 from sequencer.engine.board import Board
 from sequencer.engine.calls import PortCalls, TimedOut, Watch
 from sequencer.engine.counters import Done, Tally
-from sequencer.engine.handover import HandOvers
+from sequencer.engine.handover import HandOvers, Templates
 from sequencer.engine.logs import WORKER, step_fields
 from sequencer.engine.ports import Accepted, Email, Mailer, Pending, Rejected, TaskId, TaskRequest
 from sequencer.engine.storage import Transaction
@@ -103,15 +103,8 @@ class HandOverPass:
         self.handed_over = 0
         self.failed = 0
         self._marked = False
-        self._templates: dict[tuple[int, Identifier], Template | None] = {}
         # Texts are looked up late, but not a thousand times in one pass.
-        self._hand_overs = attrs.evolve(ports.hand_overs, templates=self._template)
-
-    def _template(self, enrollment: Enrollment, template_id: Identifier) -> Template | None:
-        at = (enrollment.version.sequence_id, template_id)
-        if at not in self._templates:
-            self._templates[at] = self.ports.hand_overs.templates(enrollment, template_id)
-        return self._templates[at]
+        self._hand_overs = attrs.evolve(ports.hand_overs, templates=_once_each(ports.hand_overs.templates))
 
     def run(self, work: list[Work], until: float | None, stop: threading.Event | None) -> HandOverPass:
         """Hand over until a stopwatch reads `until`, or `stop` is set; what is left then is given back."""
@@ -391,6 +384,20 @@ class HandOverPass:
         decision = self.ports.board.settle(transaction, advance(held.enrollment, Finish("unsubscribed"), now), now)
         if decision.changed:
             transaction.save(decision.enrollment, decision.events, release=held.fence == work.fence)
+
+
+def _once_each(look_up: Templates) -> Templates:
+    # No method of the pass: it would be in a cycle with its thousand enrollments, which then only a full collection of
+    # garbage frees, and those are a good part of what a busy worker's steps cost.
+    known: dict[tuple[int, Identifier], Template | None] = {}
+
+    def template(enrollment: Enrollment, template_id: Identifier) -> Template | None:
+        at = (enrollment.version.sequence_id, template_id)
+        if at not in known:
+            known[at] = look_up(enrollment, template_id)
+        return known[at]
+
+    return template
 
 
 def patience(timeout: float) -> float:

@@ -22,10 +22,10 @@ from sequencer.core.timeline import due_at
 from sequencer.core.values import Identifier, to_text
 from sequencer.engine.ports import Email, People, Person, TaskRequest
 
-__all__ = ["HandOvers", "thread_of"]
+__all__ = ["HandOvers", "Templates", "thread_of"]
 
 _LONGEST_TASK = 100_000
-_Templates = Callable[[Enrollment, Identifier], Template | None]
+Templates = Callable[[Enrollment, Identifier], Template | None]
 
 
 def thread_of(enrollment: Enrollment, position: int) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ class HandOvers:
     """Puts hand-overs together from the host's parts."""
 
     people: People | None
-    templates: _Templates
+    templates: Templates
     unsubscribe_url: Callable[[str], str] | str | None = None
 
     def person(self, enrollment: Enrollment) -> Person | None:

@@ -71,17 +71,11 @@ class Worker:
         claimed = 0
         while True:
             wanted = limit - len(work)
-            with self.store.transaction() as transaction:
-                # Not read before the wait for other writers: what they decided meanwhile would lie in its future (E6).
-                now = self.clock.now()
-                held = transaction.claim(now, wanted, self.ports.lease, account)
-                full = len(held) == wanted
-                turns = self.pacing.turns(transaction, held, now, full=full)
-                work += [each for one in held for each in self._decide(transaction, one, due, turns, now)]
-            claimed += len(held)
+            now, found, deferred = self._claim(work, wanted, due, account)
+            claimed += found
             # Who only waits for a turn must not hold up the others behind: go on while that is most of what is found.
             over = (until is not None and time.monotonic() >= until) or (stop is not None and stop.is_set())
-            if over or not (full and turns.deferred and 2 * len(work) < limit):
+            if over or not (found == wanted and deferred and 2 * len(work) < limit):
                 break
         lease_until = later_by(now, timedelta(seconds=self.ports.lease))
         counted = HandOverPass(self.ports, self.answers, due, lease_until, self.tally).run(work, until, stop)
@@ -100,6 +94,17 @@ class Worker:
             done = (report.claimed, report.handed_over, report.failed)
             WORKER.debug("a pass claimed %d, handed over %d, failed %d", *done, extra=report.to_dict())
         return report
+
+    def _claim(self, work: list[Work], wanted: int, due: Due, account: Any) -> tuple[DateTime, int, bool]:
+        """Claim and decide: adds to `work`, and returns when that was, how many were found, and if any has to wait."""
+        with self.store.transaction() as transaction:
+            # Not read before the wait for other writers: what they decided meanwhile would lie in its future (E6).
+            now = self.clock.now()
+            held = transaction.claim(now, wanted, self.ports.lease, account)
+            turns = self.pacing.turns(transaction, held, now, full=len(held) == wanted)
+            for each in held:
+                work += self._decide(transaction, each, due, turns, now)
+        return now, len(held), bool(turns.deferred)
 
     def _decide(self, transaction: Transaction, held: Held, due: Due, turns: Turns, now: DateTime) -> Iterable[Work]:
         id = held.enrollment.id
