@@ -10,7 +10,7 @@ from pendulum import DateTime
 from sequencer.core.instants import from_microseconds
 from sequencer.core.values import Identifier
 from sequencer.stores.codec import decode_id
-from sequencer.stores.records import Database
+from sequencer.stores.database import Database
 
 __all__ = ["Examination", "examined"]
 

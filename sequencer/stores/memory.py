@@ -18,8 +18,8 @@ from sequencer.core.enrollment import Enrollment
 from sequencer.core.errors import InvalidInput, StoreError
 from sequencer.engine.storage import Looks, Transaction
 from sequencer.stores.codec import Row
+from sequencer.stores.database import Known, OneWriter
 from sequencer.stores.looks import EachInTurn
-from sequencer.stores.records import Known, OneWriter
 from sequencer.stores.tables import Tables
 from sequencer.stores.transaction import StoreTransaction
 

@@ -25,9 +25,9 @@ from sequencer.core.instants import from_microseconds, to_iso
 from sequencer.engine.storage import Looks, Transaction
 from sequencer.stores.codec import COLUMNS, Row
 from sequencer.stores.connections import Connections, Held
+from sequencer.stores.database import Known
 from sequencer.stores.examination import Examination, examined
 from sequencer.stores.hosted import AnotherDatabase, Inside, driver_connection
-from sequencer.stores.records import Known
 from sequencer.stores.records_codec import TASK_COLUMNS
 from sequencer.stores.statements import log_migrations, migrations, read, split
 from sequencer.stores.tabled import TabledStore

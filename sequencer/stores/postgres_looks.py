@@ -19,7 +19,7 @@ from sequencer.core.enrollment import Enrollment
 from sequencer.engine.storage import Looks
 from sequencer.stores.connections import Held
 from sequencer.stores.contents import keyed_hash
-from sequencer.stores.records import Known
+from sequencer.stores.database import Known
 
 __all__ = ["PreparedLooks"]
 

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from collections.abc import Sequence as Several
-from typing import Any, Protocol
+from typing import Any
 
-import attrs
 from pendulum import DateTime
 
 from sequencer.core.enrollment import Enrollment, Resource
+from sequencer.core.errors import StoreError
 from sequencer.core.events import Event
 from sequencer.core.instants import from_microseconds, later_by, to_microseconds
 from sequencer.core.pacing import LONGEST_WINDOW
-from sequencer.core.sequence import Sequence, SequenceVersion
+from sequencer.core.sequence import SequenceVersion
 from sequencer.core.values import Identifier
 from sequencer.engine.storage import Account, Actor, ActorMail, BoardTask, StoredReport, Suppression
 from sequencer.stores.codec import Row, encode_id
 from sequencer.stores.contents import keyed_hash
+from sequencer.stores.database import MOST, Database, Known, fits
 from sequencer.stores.mails import MAIL_STATEMENTS, mail_changes
 from sequencer.stores.records_codec import decode_event, decode_task, encode_event, encode_task, references
 
-__all__ = ["MOST", "Database", "Known", "OneWriter", "Records", "fits"]
+__all__ = ["Records"]
 
-MOST = 2**63 - 1
 # So many actors are locked one by one; for more, all are, since a server has room for some thousand locks in all.
 _FEW_ACTORS = 1000
 # What is written before everything that hangs on it, and what is written after that, in the order in which those of one
@@ -37,99 +36,6 @@ _RANKS = {
 
 def _rank(name: str) -> int:
     return _RANKS.get(name, 0)
-
-
-class Database(Protocol):
-    """Runs named statements inside one transaction. Its errors are `Conflict` and `StoreError`."""
-
-    def rows(self, name: str, *values: Any) -> list[Row]:
-        """All rows of a query."""
-        ...
-
-    def row(self, name: str, *values: Any) -> Row | None:
-        """The first row of a query."""
-        ...
-
-    def each(self, name: str, rows: Iterable[Row]) -> list[list[Row]]:
-        """The rows of a query for each of many values."""
-        ...
-
-    def rows_about(self, name: str, several: Several[str] | Several[int], *values: Any) -> list[Row]:
-        """All rows of a query about several things at once, which are its first value."""
-        ...
-
-    def run(self, name: str, *values: Any) -> int:
-        """How many rows a statement changed."""
-        ...
-
-    def add(self, name: str, *values: Any) -> int:
-        """The id that an insertion gave."""
-        ...
-
-    def many(self, name: str, rows: Iterable[Row]) -> None:
-        """The same statement for many rows."""
-        ...
-
-    def stored(self, name: str, rows: Iterable[Row]) -> set[int]:
-        """The same statement for many rows, each beginning with the id that it changes: the ids that were changed."""
-        ...
-
-    def new_ids(self, count: int) -> Several[int]:
-        """So many ids for new enrollments."""
-        ...
-
-    def lock(self, names: Several[str], within: str | None) -> None:
-        """Wait until nobody else holds one of these names, or all `within`; hold them until the transaction ends."""
-        ...
-
-
-class OneWriter:
-    """The part of a database in which only one transaction writes at a time."""
-
-    def rows(self, name: str, *values: Any) -> list[Row]:
-        """All rows of a query."""
-        raise NotImplementedError
-
-    def run(self, name: str, *values: Any) -> int:
-        """How many rows a statement changed."""
-        raise NotImplementedError
-
-    def each(self, name: str, rows: Iterable[Row]) -> list[list[Row]]:
-        """The rows of a query for each of many values."""
-        return [self.rows(name, *values) for values in rows]
-
-    def stored(self, name: str, rows: Iterable[Row]) -> set[int]:
-        """The ids of the rows that a statement changed."""
-        return {row[0] for row in rows if self.run(name, *row)}
-
-    def new_ids(self, count: int) -> Several[int]:
-        """So many ids for new enrollments."""
-        self.run("advance_counter", "enrollment", count)
-        ((last,),) = self.rows("get_counter", "enrollment")
-        return range(last - count + 1, last + 1)
-
-    def lock(self, names: Several[str], within: str | None) -> None:
-        """There is nobody else."""
-
-
-@attrs.define
-class Known:
-    """What a store remembers across transactions: its origin and secret, committed versions, contents by digest.
-
-    A content is what its digest says, so it may be remembered at once; the id of a version means something only once
-    it is committed. `is_current` says whether the tables are this release's, and not those of the one before it.
-    """
-
-    origin: str
-    secret: bytes
-    is_current: bool = True
-    versions: dict[int, SequenceVersion] = attrs.Factory(dict)
-    contents: dict[str, Sequence] = attrs.Factory(dict)
-
-
-def fits(*numbers: int | None) -> bool:
-    """Whether the database can hold these numbers; what it cannot hold, it does not know."""
-    return all(number is None or -MOST <= number <= MOST for number in numbers)
 
 
 def _whose(actor: Actor) -> tuple[str, str]:
@@ -155,6 +61,13 @@ class Records:
         # Of which enrollments the mails are among what is to be written.
         self._counted: set[int] = set()
         self._references: dict[tuple[str, str, str], int] = {}
+
+    @property
+    def _newest(self) -> Database:
+        """For what the schema before this release's has no tables for. Raises `StoreError` on that."""
+        if not self._known.is_current:
+            raise StoreError("this store's schema is older than what is asked for here: run `migrate`")
+        return self._database
 
     @property
     def _database(self) -> Database:

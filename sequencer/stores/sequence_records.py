@@ -13,13 +13,13 @@ from sequencer.core.values import Identifier
 from sequencer.engine.storage import Account, StoredSequence
 from sequencer.stores.codec import Row, decode_id, encode_id
 from sequencer.stores.contents import content_of, sequence_of
-from sequencer.stores.door_records import DoorRecords
-from sequencer.stores.records import MOST, Database, Known, fits
+from sequencer.stores.database import MOST, Database, Known, fits
+from sequencer.stores.records import Records
 
 __all__ = ["SequenceRecords"]
 
 
-class SequenceRecords(DoorRecords):
+class SequenceRecords(Records):
     """The part of a transaction that is about sequences."""
 
     def __init__(self, database: Database, known: Known, *, behind: bool = False) -> None:
@@ -102,14 +102,14 @@ class SequenceRecords(DoorRecords):
         """The account's sequences with these ids, deleted or not, by id."""
         several = [id for id in ids if fits(id)]
         owner = encode_id(account)
-        return list(map(self._stored, self._doors.rows_about("listed_of_ids", several, owner) if several else ()))
+        return list(map(self._stored, self._newest.rows_about("listed_of_ids", several, owner) if several else ()))
 
     def listed_sequences(
         self, account: Account, *, name: str | None = None, offset: int = 0, limit: int = 100
     ) -> list[StoredSequence]:
         """The account's sequences that are not deleted, by id; only those of a name, where one is given."""
         values = (encode_id(account), name, min(max(limit, 0), MOST), min(max(offset, 0), MOST))
-        return list(map(self._stored, self._doors.rows("listed_sequences", *values)))
+        return list(map(self._stored, self._newest.rows("listed_sequences", *values)))
 
     def _stored(self, row: Row) -> StoredSequence:
         id, version_id, creator_id, created_at, updated_at, deleted_at = row

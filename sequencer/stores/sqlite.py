@@ -27,9 +27,9 @@ from sequencer.core.errors import InvalidInput, SchemaMismatch, StoreError
 from sequencer.engine.storage import Looks, Transaction
 from sequencer.stores.codec import Row
 from sequencer.stores.connections import Connections, Held
+from sequencer.stores.database import Known
 from sequencer.stores.examination import Examination, examined
 from sequencer.stores.hosted import AnotherDatabase, Inside, driver_connection
-from sequencer.stores.records import Known
 from sequencer.stores.sqlite_database import SQLiteDatabase, translated
 from sequencer.stores.sqlite_looks import LooksAhead
 from sequencer.stores.statements import log_migrations, migrations, split

@@ -10,7 +10,7 @@ from typing import Any
 
 from sequencer.core.errors import Conflict, InvalidInput, SequencerError, StoreError
 from sequencer.stores.codec import COLUMNS, Row
-from sequencer.stores.records import OneWriter
+from sequencer.stores.database import OneWriter
 from sequencer.stores.records_codec import TASK_COLUMNS
 from sequencer.stores.statements import read
 

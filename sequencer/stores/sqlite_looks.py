@@ -21,7 +21,7 @@ from sequencer.core.values import Identifier
 from sequencer.stores.codec import encode_id
 from sequencer.stores.connections import Connections, Held
 from sequencer.stores.contents import keyed_hash
-from sequencer.stores.records import Known
+from sequencer.stores.database import Known
 from sequencer.stores.sqlite_database import SQLiteDatabase
 
 __all__ = ["LooksAhead"]

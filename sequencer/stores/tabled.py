@@ -14,9 +14,9 @@ from sequencer.core.errors import SchemaMismatch
 from sequencer.engine.storage import Looks, Transaction
 from sequencer.stores.codec import Row
 from sequencer.stores.connections import Connections
+from sequencer.stores.database import Known
 from sequencer.stores.hosted import AnotherDatabase, Inside
 from sequencer.stores.looks import EachInTurn
-from sequencer.stores.records import Known
 from sequencer.stores.transaction import StoreTransaction
 
 __all__ = ["TabledStore"]

@@ -14,10 +14,11 @@ from typing import Any
 
 from sequencer.core.errors import Conflict
 from sequencer.stores.codec import Row
-from sequencer.stores.door_table import DoorTable
 from sequencer.stores.enrollment_table import ACCOUNT, DOC, RESOURCE, TYPE, VERSION, EnrollmentTable, Rows
 from sequencer.stores.journal import MISSING
 from sequencer.stores.mail_table import MailTable
+from sequencer.stores.token_table import TokenTable
+from sequencer.stores.webhook_table import WebhookTable
 
 __all__ = ["Tables"]
 
@@ -25,7 +26,7 @@ _NONE: tuple[int, ...] = ()
 _NUMBERED = ("sequences", "versions", "events", "suppressions", "tasks", "tokens", "webhooks", "deliveries")
 
 
-class Tables(EnrollmentTable, MailTable, DoorTable):
+class Tables(EnrollmentTable, MailTable, TokenTable, WebhookTable):
     """All that a memory store holds."""
 
     def __init__(self) -> None:

@@ -32,11 +32,12 @@ from sequencer.stores.codec import (
     encode_progress,
 )
 from sequencer.stores.contents import keyed_hash
-from sequencer.stores.door_records import whose
+from sequencer.stores.database import MOST, fits, whose
 from sequencer.stores.mails import mail_changes
-from sequencer.stores.records import MOST, fits
 from sequencer.stores.records_codec import changes_state, decode_event, encode_event, references
 from sequencer.stores.sequence_records import SequenceRecords
+from sequencer.stores.token_records import TokenRecords
+from sequencer.stores.webhook_records import WebhookRecords
 
 __all__ = ["StoreTransaction", "claim_key"]
 
@@ -73,7 +74,7 @@ def _decided(
     return "save", values
 
 
-class StoreTransaction(SequenceRecords):
+class StoreTransaction(SequenceRecords, TokenRecords, WebhookRecords):
     """One transaction; see `sequencer.engine.storage.Transaction` for what each method means."""
 
     # -- enrollments -------------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ import attrs
 
 from sequencer.core.errors import SequencerError
 from sequencer.engine.storage import Store
+from sequencer.stores.database import Known
 from sequencer.stores.memory import MemoryStore
-from sequencer.stores.records import Known
 from sequencer.stores.sqlite import SQLiteStore
 from sequencer.stores.statements import migrations, split
 from tests.faults.judge import Evidence

@@ -11,15 +11,17 @@ import pytest
 from sequencer.testing.contracts.around import Around
 from sequencer.testing.contracts.claims import Claims
 from sequencer.testing.contracts.decisions import Decisions
-from sequencer.testing.contracts.doors import Doors
+from sequencer.testing.contracts.listing import Listing
 from sequencer.testing.contracts.looking import Looking
+from sequencer.testing.contracts.tokens import Tokens
 from sequencer.testing.contracts.transactions import Transactions
 from sequencer.testing.contracts.versions import Versions
+from sequencer.testing.contracts.webhooks import Webhooks
 
 __all__ = ["StoreContract"]
 
 
-class StoreContract(Transactions, Versions, Decisions, Claims, Looking, Around, Doors):
+class StoreContract(Transactions, Versions, Decisions, Claims, Looking, Around, Listing, Tokens, Webhooks):
     """The contract of stores, for who writes one: `sequencer.engine.storage` says what each method is for.
 
     Every test gets a store of its own from `make`, and closes it at the end. A store whose making needs more than a

@@ -1,4 +1,4 @@
-"""Tokens, webhooks and deliveries, in the memory store.
+"""Webhooks and deliveries, in the memory store.
 
 Each method is the counterpart of the SQL statement of the same name; see `sqlite.sql` for what it means.
 """
@@ -14,50 +14,22 @@ from sequencer.core.errors import Conflict
 from sequencer.stores.codec import Row
 from sequencer.stores.journal import MISSING, Journal
 
-__all__ = ["DoorTable"]
+__all__ = ["WebhookTable"]
 
 _WEBHOOK, _ENROLLMENT, _EVENT, _BODY, _STATE, _ATTEMPTS, _DUE, _ERROR = range(1, 9)
 
 
-class DoorTable(Journal):
-    """What the doors to the outside need, by id."""
+class WebhookTable(Journal):
+    """The webhooks, and what is on its way to them, by id."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._tokens: dict[Any, Row] = {}
-        self._token_ids: dict[Any, int] = {}
         self._webhooks: dict[Any, Row] = {}
         self._deliveries: dict[Any, Row] = {}
         self._arriving: dict[Any, int] = {}
 
     def _serial(self, table: str) -> int:
         raise NotImplementedError
-
-    # -- tokens ------------------------------------------------------------------------------------------------
-
-    def add_token(self, account: str, digest: str, *values: Any) -> int:
-        if digest in self._token_ids:
-            raise Conflict("there is a token with this hash already; nothing was stored")
-        id = self._serial("tokens")
-        self._put(self._token_ids, digest, id)
-        self._put(self._tokens, id, (id, account, *values, None, digest))
-        return id
-
-    def token_of_digest(self, digest: str) -> list[Row]:
-        id = self._token_ids.get(digest)
-        return [] if id is None else [self._tokens[id]]
-
-    def list_tokens(self, account: str | None) -> list[Row]:
-        return [row[:-1] for _, row in sorted(self._tokens.items()) if account in (None, row[1])]
-
-    def revoke_token(self, id: int, revoked_at: int, account: str | None) -> int:
-        row = self._tokens.get(id)
-        if row is None or row[6] is not None or account not in (None, row[1]):
-            return 0
-        self._put(self._tokens, id, (*row[:6], revoked_at, row[7]))
-        return 1
-
-    # -- webhooks ----------------------------------------------------------------------------------------------
 
     def add_webhook(self, *row: Any) -> int:
         id = self._serial("webhooks")
