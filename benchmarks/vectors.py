@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from benchmarks.measuring import Figure, Question, in_turn
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
 from sequencer.core.timeline import plan
+from sequencer.core.windows import Window
 from sequencer.simulation.vectors import plan_many
 
 LEADS = 1_000_000

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sequencer.adapters.recording import RecordingMailer, RecordingTaskBoard
     from sequencer.adapters.smtp import SmtpMailer
     from sequencer.adapters.templates import FolderTemplates
-    from sequencer.core.calendar import Calendar, Window
+    from sequencer.core.calendar import Calendar
     from sequencer.core.delays import Hours, Weekdays
     from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource
     from sequencer.core.errors import (
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     )
     from sequencer.core.statuses import EnrollmentState, StepStatus
     from sequencer.core.timeline import PlannedStep, Timeline, plan
+    from sequencer.core.windows import Window
     from sequencer.definitions import load
     from sequencer.engine.clock import SystemClock
     from sequencer.engine.counters import Counters
@@ -295,7 +296,7 @@ _MODULES = {
     "Unsubscribe": "sequencer.core.policy",
     "Unsubscribed": "sequencer.core.signals",
     "Weekdays": "sequencer.core.delays",
-    "Window": "sequencer.core.calendar",
+    "Window": "sequencer.core.windows",
     "load": "sequencer.definitions",
     "plan": "sequencer.core.timeline",
     "replay": "sequencer.core.events",

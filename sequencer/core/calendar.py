@@ -15,9 +15,7 @@ value. Where a `reasons` list is passed, the same computation writes into it wha
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
-import re
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any, cast
@@ -26,20 +24,20 @@ import attrs
 import pendulum
 from pendulum import DateTime
 
+from sequencer.core import moved
 from sequencer.core.days import WEEKDAYS, DaySet
 from sequencer.core.delays import Delay, Hours
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import EPOCH, LAST, later_by, to_date
+from sequencer.core.windows import Spans, Window, clock_of, merged, to_weekdays
 
-__all__ = ["Calendar", "Window", "zone_named"]
+__all__ = ["Calendar", "zone_named"]
 
 _NAIVE_EPOCH = datetime(1970, 1, 1)
 _EPOCH_ORDINAL = _NAIVE_EPOCH.toordinal()
 _LAST_ORDINAL = date(9000, 12, 31).toordinal()
 # Most delays are short, and making a timedelta costs as much as everything else here.
 _SHORT_SPANS = tuple(timedelta(days) for days in range(800))
-_CLOCK = re.compile(r"(?P<minutes>(?P<hour>[0-9]{2}):[0-5][0-9])(:(?P<second>[0-5][0-9]))?")
-_MOST_HOLIDAYS = 5
 _MOST_OPENINGS = 366
 _A_MINUTE = timedelta(minutes=1)
 _MACHINES_OWN = ("localtime", "posixrules")
@@ -79,68 +77,6 @@ def _to_zone_name(value: Any) -> str:
     return str(value)
 
 
-def _to_weekdays(value: Any, path: str) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise InvalidInput(f"needs a list of {', '.join(WEEKDAYS)}, got {value!r}", path=path, code="invalid_weekday")
-    names = list(value)
-    for name in names:
-        if not isinstance(name, str) or name not in WEEKDAYS:
-            raise InvalidInput(f"{name!r} is no weekday; use {', '.join(WEEKDAYS)}", path=path, code="invalid_weekday")
-    if len(set(names)) != len(names):
-        raise InvalidInput("names a weekday twice", path=path, code="duplicate_weekday")
-    return tuple(name for name in WEEKDAYS if name in names)
-
-
-def _to_clock(value: Any, path: str, *, end: bool) -> str:
-    """A clock time as text, `HH:MM` or `HH:MM:SS`; the end of a window may be 24:00."""
-    text = value.isoformat() if isinstance(value, dt.time) else value
-    # By its shape, since `time.fromisoformat` also takes offsets, fractions and times without colons.
-    found = _CLOCK.fullmatch(text) if isinstance(text, str) else None
-    if found is None or not (found["hour"] < "24" or (end and text in ("24:00", "24:00:00"))):
-        raise InvalidInput(f'needs a time like "09:00", got {value!r}', path=path, code="invalid_time")
-    return found["minutes"] if found["second"] in (None, "00") else text
-
-
-def _since_midnight(clock: str) -> timedelta:
-    hours, minutes, *seconds = (int(part) for part in clock.split(":"))
-    return timedelta(hours=hours, minutes=minutes, seconds=seconds[0] if seconds else 0)
-
-
-def _to_days(value: Any) -> tuple[str, ...]:
-    return _to_weekdays(value, "days")
-
-
-def _to_opening(value: Any) -> str:
-    return _to_clock(value, "opens", end=False)
-
-
-def _to_closing(value: Any) -> str:
-    return _to_clock(value, "closes", end=True)
-
-
-@attrs.frozen
-class Window:
-    """A span of local clock time on some weekdays, in which mail may leave: `opens <= time < closes` (T5).
-
-    `opens` and `closes` are text like "09:00" or `datetime.time`; `closes` may be "24:00". A window does not cross
-    midnight: make it two.
-    """
-
-    days: tuple[str, ...] = attrs.field(converter=_to_days)
-    opens: str = attrs.field(converter=_to_opening)
-    closes: str = attrs.field(converter=_to_closing)
-
-    def __attrs_post_init__(self) -> None:
-        if not self.days:
-            raise InvalidInput("needs at least one day", path="days", code="empty_window")
-        if _since_midnight(self.opens) >= _since_midnight(self.closes):
-            raise InvalidInput(
-                f"must be later than opens ({self.opens}), got {self.closes}; a window that crosses midnight is two",
-                path="closes",
-                code="empty_window",
-            )
-
-
 def _to_windows(value: Any) -> tuple[Window, ...]:
     if isinstance(value, (str, Window)) or not isinstance(value, Iterable):
         raise InvalidInput(f"needs a list of Window, got {value!r}", path="send_windows", code="invalid_type")
@@ -158,12 +94,12 @@ def _to_dates(value: Any) -> tuple[date, ...]:
 
 
 def _to_working_days(value: Any) -> tuple[str, ...]:
-    return _to_weekdays(value, "working_days")
+    return to_weekdays(value, "working_days")
 
 
 def _to_send_days(value: Any) -> tuple[str, ...]:
     # None stands for the working days, which are not known yet here.
-    return cast("tuple[str, ...]", None) if value is None else _to_weekdays(value, "send_days")
+    return cast("tuple[str, ...]", None) if value is None else to_weekdays(value, "send_days")
 
 
 def _derived() -> Any:
@@ -189,7 +125,7 @@ class Calendar:
     _working: DaySet = _derived()
     _sending: DaySet = _derived()
     _windowed: DaySet | None = _derived()
-    _windows: dict[int, tuple[tuple[timedelta, timedelta], ...]] = _derived()
+    _windows: dict[int, Spans] = _derived()
     _sends_on_working_days: bool = _derived()
     # Any: by its type, the offset of a zone could be None.
     _zone: Any = _derived()
@@ -214,7 +150,7 @@ class Calendar:
         excluded = [day.toordinal() for day in self.holidays]
         derived["_working"] = DaySet(map(WEEKDAYS.index, self.working_days), excluded)
         derived["_sending"] = DaySet(map(WEEKDAYS.index, self.send_days), excluded)
-        derived["_windows"] = windows = _merged(self.send_windows)
+        derived["_windows"] = windows = merged(self.send_windows)
         derived["_windowed"] = DaySet(windows, excluded) if windows else None
         derived["_sends_on_working_days"] = not windows and set(self.working_days) <= set(self.send_days)
         self._bind(self.timezone)
@@ -278,17 +214,12 @@ class Calendar:
         """The instant one delay after a moment (T1, T3, T4). Raises `InvalidInput` beyond the year 9000."""
         if isinstance(delay, Hours):
             result = later_by(moment, delay.__dict__["span"])
-            if reasons is not None and result != moment:
-                reasons.append(f"{delay} later: {self._show(result)}")
-                self._note_clock_change(moment, result, reasons)
+            if reasons is not None:
+                reasons += moved.by_hours(self.local, moment, result, delay)
             return result
-        n = delay.n
-        result = self._on_days(moment, self._working, n)
+        result = self._on_days(moment, self._working, delay.n)
         if reasons is not None:
-            if n:
-                reasons.append(f"{delay} later, at the same clock time: {self._show(result)}")
-            self._note_days(moment, result, self._working, "working day", reasons, n)
-            self._note_odd_clock(moment, result, reasons)
+            reasons += moved.by_weekdays(self.local, moment, result, delay, self._working)
         return result
 
     def is_open_after(self, delay: Delay, *, email: bool) -> bool:
@@ -301,13 +232,11 @@ class Calendar:
             days, kind = (self._sending, "send day") if email else (self._working, "working day")
             result = self._on_days(moment, days, 0)
             if reasons is not None:
-                self._note_days(moment, result, days, kind, reasons, 0)
-                self._note_odd_clock(moment, result, reasons)
+                reasons += moved.to_a_day(self.local, moment, result, days, kind)
             return result
         result = self._in_window(moment)
-        if reasons is not None and result != moment:
-            self._note_days(moment, result, self._windowed, "day with a send window", reasons, 0)
-            reasons.append(f"waits for the send window {self._window_at(result)}: {self._show(result)}")
+        if reasons is not None:
+            reasons += moved.to_a_window(self.local, moment, result, self._windowed, self._windows)
         return result
 
     def after_open(self, moment: DateTime, span: timedelta, *, email: bool) -> DateTime:
@@ -336,7 +265,7 @@ class Calendar:
     def _closes(self, moment: DateTime, *, email: bool) -> DateTime:
         """When the opening ends that an open moment lies in: its window, or else its day."""
         local = self.local(moment)
-        clock, ends = _clock_of(local), timedelta(days=1)
+        clock, ends = clock_of(local), timedelta(days=1)
         if email and self._windowed is not None:
             ends = next((closes for opens, closes in self._windows[local.weekday()] if opens <= clock < closes), ends)
         instant, _ = self._resolve(timedelta(local.toordinal() - _EPOCH_ORDINAL) + ends, 0)
@@ -447,107 +376,3 @@ class Calendar:
                 high = middle
         change = first + timedelta(seconds=high)
         return [(first, change, before), (change, last, after)]
-
-    # -- reasons (T10) -----------------------------------------------------------------------------------------
-
-    def _show(self, moment: DateTime) -> str:
-        local = self.local(moment)
-        seconds = f"{local:%S}" if local.second or local.microsecond else ""
-        offset = local.isoformat()[-6:]
-        return f"{local:%a %Y-%m-%d %H:%M}{':' + seconds if seconds else ''}{offset}"
-
-    def _note_days(
-        self, earlier: DateTime, later: DateTime, days: DaySet, kind: str, reasons: list[str], n: int
-    ) -> None:
-        first, last = self.local(earlier).toordinal(), self.local(later).toordinal()
-        # With n = 0 the day itself may be what is passed over; with n > 0 only the days after it are.
-        skipped = [day for day in range(first + (1 if n else 0), last) if day not in days]
-        if skipped:
-            self._note_skipped(later, days, kind, reasons, n, skipped)
-        # Of the days of its kind on the way, the n-th (with n = 0: the first) was meant: a gap took it and those after.
-        lost = [day for day in range(first + 1, last) if day in days][max(n, 1) - 1 :]
-        reasons.extend(
-            f"the clocks go forward on {date.fromordinal(day).isoformat()}, and over the time that was meant; the next "
-            f"{kind} is {self._show(later)}"
-            for day in lost
-        )
-
-    def _note_skipped(
-        self, later: DateTime, days: DaySet, kind: str, reasons: list[str], n: int, skipped: list[int]
-    ) -> None:
-        holidays = [day for day in skipped if day in days.excluded and (day - 1) % 7 in days.weekdays]
-        others = len(skipped) - len(holidays)
-        passed = []
-        if others:
-            weekend = {(day - 1) % 7 for day in skipped if day not in holidays} <= {5, 6}
-            days_that_are = "1 day that is" if others == 1 else f"{others} days that are"
-            passed.append("the weekend" if weekend and others <= 2 else f"{days_that_are} no {kind}")
-        dates = [date.fromordinal(day).isoformat() for day in holidays[:_MOST_HOLIDAYS]]
-        if len(holidays) > _MOST_HOLIDAYS:
-            dates.append(f"{len(holidays) - _MOST_HOLIDAYS} more")
-        if dates:
-            passed.append(f"the holiday{'' if len(dates) == 1 else 's'} {_listed(dates)}")
-        where = f"; the next {kind} is {self._show(later)}" if n == 0 else ""
-        reasons.append(f"passes over {' and '.join(passed)}{where}")
-
-    def _note_clock_change(self, earlier: DateTime, later: DateTime, reasons: list[str]) -> None:
-        before, after = self.local(earlier).utcoffset(), self.local(later).utcoffset()
-        if before != after and before is not None and after is not None:
-            minutes = round((after - before) / timedelta(minutes=1))
-            reasons.append(
-                f"the clocks change by {minutes:+d} minutes on the way; an hour stays 3600 seconds, so the clock time "
-                "moves"
-            )
-
-    def _note_odd_clock(self, earlier: DateTime, later: DateTime, reasons: list[str]) -> None:
-        if earlier == later:
-            return
-        before, after = self.local(earlier), self.local(later)
-        if before.time() != after.time():
-            reasons.append(
-                f"{before:%H:%M} does not exist on that day: the clocks go forward, and the time with them, to "
-                f"{self._show(later)}"
-            )
-        elif after.replace(fold=1).utcoffset() != after.utcoffset():
-            reasons.append(f"{after:%H:%M} comes twice on that day: the first is meant, {self._show(later)}")
-
-    def _window_at(self, moment: DateTime) -> str:
-        local = self.local(moment)
-        clock = _clock_of(local)
-        for opens, closes in self._windows[local.weekday()]:
-            if opens <= clock < closes:
-                return f"{_clock_text(opens)}-{_clock_text(closes)}"
-        raise AssertionError("an open moment lies in no window")
-
-
-def _listed(names: list[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
-
-
-def _clock_of(local: datetime) -> timedelta:
-    return timedelta(hours=local.hour, minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
-
-
-def _clock_text(clock: timedelta) -> str:
-    minutes, seconds = divmod(clock // timedelta(seconds=1), 60)
-    text = f"{minutes // 60:02d}:{minutes % 60:02d}"
-    return f"{text}:{seconds:02d}" if seconds else text
-
-
-def _merged(windows: Iterable[Window]) -> dict[int, tuple[tuple[timedelta, timedelta], ...]]:
-    """For each weekday that has any, its windows in order, overlapping and touching ones joined."""
-    by_day: dict[int, list[tuple[timedelta, timedelta]]] = {}
-    for window in windows:
-        for name in window.days:
-            span = (_since_midnight(window.opens), _since_midnight(window.closes))
-            by_day.setdefault(WEEKDAYS.index(name), []).append(span)
-    merged = {}
-    for day, spans in by_day.items():
-        joined: list[tuple[timedelta, timedelta]] = []
-        for opens, closes in sorted(spans):
-            if joined and opens <= joined[-1][1]:
-                joined[-1] = (joined[-1][0], max(joined[-1][1], closes))
-            else:
-                joined.append((opens, closes))
-        merged[day] = tuple(joined)
-    return merged

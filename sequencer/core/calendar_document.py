@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from sequencer.core.calendar import Calendar, Window, zone_named
+from sequencer.core.calendar import Calendar, zone_named
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import to_date
 from sequencer.core.problems import MISSING, Problems, child, item, shown
+from sequencer.core.windows import Window
 
 __all__ = ["HolidaysOf", "calendar_document", "read_calendar"]
 

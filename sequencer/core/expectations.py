@@ -10,12 +10,13 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sequencer.core.calendar import Window, zone_named
+from sequencer.core.calendar import zone_named
 from sequencer.core.durations import delay_document, read_delay
 from sequencer.core.errors import DefinitionError, InvalidInput
 from sequencer.core.instants import to_date
 from sequencer.core.policy import REPORT_KINDS
 from sequencer.core.problems import MISSING, EnoughProblems, Problems, child, item, nearest, shown
+from sequencer.core.windows import Window
 
 __all__ = [
     "ASSUMPTIONS",

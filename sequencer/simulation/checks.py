@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.errors import InvalidInput
 from sequencer.core.values import FrozenMapping, to_identifier, to_instance, to_line, to_whole
+from sequencer.core.windows import Window
 
 __all__ = [
     "by_identifier",

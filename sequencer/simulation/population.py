@@ -15,13 +15,14 @@ from typing import Any, Protocol
 import attrs
 from pendulum import DateTime
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.days import WEEKDAYS
 from sequencer.core.enrollment import Resource
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import to_instant
 from sequencer.core.sequence import Sequence as Definition
 from sequencer.core.values import Identifier, to_whole
+from sequencer.core.windows import Window
 from sequencer.definitions.leads import Lead
 from sequencer.engine.results import Row
 from sequencer.simulation.chance import Luck, person_name

@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 from pendulum import DateTime
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.days import WEEKDAYS
 from sequencer.core.effects import CreateTask, SendEmail
 from sequencer.core.enrollment import Enrollment
@@ -24,6 +24,7 @@ from sequencer.core.merge import fields_of
 from sequencer.core.sequence import AutomatedEmail, Sequence, Task, Template
 from sequencer.core.signals import EmailFailed, EmailSent, TaskCreated, TaskFailed
 from sequencer.core.values import Identifier
+from sequencer.core.windows import Window
 from sequencer.engine.handover import HandOvers
 from sequencer.simulation.chance import Luck, person_name, step_names
 from sequencer.simulation.scenario import REACTIONS, Reaction, Scenario

@@ -18,12 +18,13 @@ def register() -> None:
     from hypothesis import strategies as st
 
     from sequencer.core import signals
-    from sequencer.core.calendar import Calendar, Window
+    from sequencer.core.calendar import Calendar
     from sequencer.core.delays import Hours, Weekdays
     from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource
     from sequencer.core.events import Event
     from sequencer.core.policy import Policy, Reaction, Retry, Unsubscribe
     from sequencer.core.sequence import AutomatedEmail, Sequence, SequenceVersion, Step, Task, Template
+    from sequencer.core.windows import Window
     from sequencer.simulation.scenario import Scenario
     from sequencer.simulation.spans import Span
 

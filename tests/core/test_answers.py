@@ -6,7 +6,7 @@ import pendulum
 import pytest
 
 from sequencer.core.answers import without_addresses
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours
 from sequencer.core.effects import CancelTask
 from sequencer.core.errors import IllegalTransition, InvalidInput
@@ -26,6 +26,7 @@ from sequencer.core.signals import (
     TaskCreated,
     TaskDeleted,
 )
+from sequencer.core.windows import Window
 from tests.core.driving import AT_LEAST_ONCE, KNOWS_KEYS, MONDAY, PLAIN, Run, mail, task
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pendulum
 import pytest
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.signals import (
     Block,
@@ -20,6 +20,7 @@ from sequencer.core.signals import (
     TaskCompleted,
     TaskDeleted,
 )
+from sequencer.core.windows import Window
 from tests.core.driving import MONDAY, Run, mail, task
 
 WEEK = ["mon", "tue", "wed", "thu", "fri"]

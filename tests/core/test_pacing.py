@@ -10,10 +10,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours
 from sequencer.core.errors import InvalidInput
 from sequencer.core.pacing import Cap, CatchUp, DueMail, admitted, in_order, planned
+from sequencer.core.windows import Window
 
 WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 NOW = pendulum.datetime(2026, 3, 2, 9, tz="UTC")

@@ -7,11 +7,12 @@ from typing import Any
 
 import attrs
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Delay, Hours, Weekdays
 from sequencer.core.pacing import Cap
 from sequencer.core.policy import Policy
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task, Template
+from sequencer.core.windows import Window
 from sequencer.design import find
 
 SINCE = date(2026, 3, 2)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
+from sequencer.core.windows import Window
 from sequencer.testing.strategies import calendars, hours, starts, weekdays, zones
 from tests.timing import oracle
 

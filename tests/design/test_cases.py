@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sequencer.core.calendar import Calendar, Window, zone_named
+from sequencer.core.calendar import Calendar, zone_named
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.instants import from_microseconds, to_instant
 from sequencer.core.pacing import Cap
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
 from sequencer.core.timeline import plan
+from sequencer.core.windows import Window
 from sequencer.design import find
 from sequencer.design.deciding.ground import MINUTE
 from sequencer.design.findings.samples import stretches

@@ -17,7 +17,7 @@ from typing import Any
 
 import pendulum
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.errors import AlreadyEnrolled, IllegalTransition, SequencerError, StoreError, Suppressed
@@ -34,6 +34,7 @@ from sequencer.core.signals import (
     TaskDeleted,
     Unsubscribed,
 )
+from sequencer.core.windows import Window
 from sequencer.engine.engine import Engine
 from sequencer.engine.ports import Accepted, Email, OutcomeUnknown, Pending, Rejected
 from tests.faults.clocks import JumpingClock

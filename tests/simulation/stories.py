@@ -8,12 +8,13 @@ from typing import Any
 import attrs
 from hypothesis import strategies as st
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.instants import to_instant
 from sequencer.core.pacing import Cap, CatchUp
 from sequencer.core.policy import Policy, Reaction, Retry
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task, Template
+from sequencer.core.windows import Window
 from sequencer.definitions.leads import Lead
 from sequencer.simulation.population import Arrival, LeadPopulation
 from sequencer.simulation.scenario import (

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.errors import InvalidInput
 from sequencer.core.events import Event, replay
@@ -19,6 +19,7 @@ from sequencer.core.instants import later_by
 from sequencer.core.pacing import Cap
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
 from sequencer.core.timeline import plan
+from sequencer.core.windows import Window
 from sequencer.definitions.leads import Lead
 from sequencer.simulation.population import LeadPopulation
 from sequencer.simulation.scenario import REACTIONS, Actors, Caps, Mails, Reaction, Scenario

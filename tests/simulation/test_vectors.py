@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import LAST, from_microseconds, to_instant, to_microseconds
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
 from sequencer.core.timeline import plan
+from sequencer.core.windows import Window
 from sequencer.simulation.vectors import clocks, plan_many, planning
 from sequencer.testing import strategies as kit
 from sequencer.testing.strategies import calendars

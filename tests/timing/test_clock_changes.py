@@ -14,9 +14,10 @@ from itertools import pairwise
 import pytest
 from pendulum import DateTime
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.instants import to_instant
+from sequencer.core.windows import Window
 from sequencer.testing.strategies.timing import every_zone
 from tests.timing import oracle
 from tests.timing.oracle import WEEKDAYS

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import FIRST, LAST, from_microseconds, later_by, to_instant, to_iso, to_microseconds
+from sequencer.core.windows import Window
 from sequencer.testing.strategies import starts, zones
 from tests.timing.strategies import delays, situations
 

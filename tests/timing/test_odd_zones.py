@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 import pendulum
 import pytest
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Weekdays
 from sequencer.core.instants import to_instant
+from sequencer.core.windows import Window
 from tests.timing import oracle
 from tests.timing.oracle import WEEKDAYS
 from tests.timing.test_weekdays import at

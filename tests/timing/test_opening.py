@@ -10,9 +10,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Weekdays
 from sequencer.core.instants import to_instant
+from sequencer.core.windows import Window
 from sequencer.testing.strategies import calendars, starts
 from tests.timing import oracle
 from tests.timing.oracle import WEEKDAYS

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.instants import to_instant
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
 from sequencer.core.timeline import estimate, explain_following, plan, seen_at
+from sequencer.core.windows import Window
 from sequencer.testing.strategies import histories
 from tests.timing import oracle
 from tests.timing.oracle import WEEKDAYS

@@ -11,9 +11,10 @@ import pendulum
 import pytest
 from hypothesis import given
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Weekdays
 from sequencer.core.errors import InvalidInput
+from sequencer.core.windows import Window
 from sequencer.testing.strategies import zones
 from sequencer.testing.strategies.timing import every_zone
 from tests.timing import oracle

@@ -15,13 +15,14 @@ from typing import Any
 
 import attrs
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.calendar_document import calendar_document
 from sequencer.core.policy import REPORT_KINDS, Policy, Reaction
 from sequencer.core.policy_document import policy_document
 from sequencer.core.problems import child, item
 from sequencer.core.sequence import Sequence, Template
 from sequencer.core.values import FrozenMapping, frozen, thawed
+from sequencer.core.windows import Window
 from sequencer.design.comparing.changed_steps import changed_metadata, changed_steps, keyed
 from sequencer.design.comparing.wording import (
     CHECKS,

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.enrollment import Resource
 from sequencer.core.errors import InvalidInput
@@ -15,6 +15,7 @@ from sequencer.core.merge import fields_of
 from sequencer.core.policy import Policy, Reaction, Retry
 from sequencer.core.sequence import MOST_STEPS, AutomatedEmail, Sequence, Step, Task, Template
 from sequencer.core.values import Identifier
+from sequencer.core.windows import Window
 
 __all__ = ["Cast", "cast_of"]
 

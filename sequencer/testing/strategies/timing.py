@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo, available_timezones
 from hypothesis import strategies as st
 from pendulum import DateTime
 
-from sequencer.core.calendar import Calendar, Window
+from sequencer.core.calendar import Calendar
 from sequencer.core.days import WEEKDAYS
 from sequencer.core.delays import Hours, Weekdays
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import to_instant
 from sequencer.core.sequence import Sequence as Definition
+from sequencer.core.windows import Window
 from sequencer.testing.strategies.asked import to_bounds, to_strategy
 
 __all__ = [
