@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sysconfig
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,24 @@ settings.load_profile("ci" if os.environ.get("CI") else "quick")
 
 def _origin() -> Path:
     return Path(next(iter(sequencer.__path__))).resolve()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare `--one-of-each`."""
+    parser.addoption("--one-of-each", action="store_true", help="of each parametrized test run one case only")
+
+
+@pytest.hookimpl(trylast=True)  # what `-m` and `-k` leave is what there is to choose from
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--one-of-each`, leave one case of each test, and not always the first: every store has its share."""
+    if not config.getoption("one_of_each"):
+        return
+    cases: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        cases[item.nodeid.partition("[")[0]].append(item)
+    kept = {each[n % len(each)].nodeid for n, each in enumerate(cases.values())}
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
+    items[:] = [item for item in items if item.nodeid in kept]
 
 
 def pytest_configure() -> None:
