@@ -51,7 +51,7 @@ class JumpingClock(ManualClock):
 def clocks(on: str, size: Size) -> Tally:
     """The story of the deaths, on such a clock."""
     total = Tally()
-    for seed in range(size.fewer(on, 60 * size.rounds if size.rounds > 1 else 12)):
+    for seed in range(size.fewer(on, 60 * size.rounds if size.rounds > 1 else 6)):
         for mode, board in deaths.WORLDS:
             total.add(_jumping(on, mode, board, seed))
     return total

@@ -38,8 +38,9 @@ def restarts(on: str, size: Size) -> Tally:
         stride = size.stride(on) if size.every == 1 else 4 * size.every
         for at in range(1 + offset, len(found) + 1, stride):
             total.add(_cut(on, mode, board, at))
-    for mode in ("at_most_once", "deduplicates"):
-        total.add(_under_load(mode, 3 if size.rounds == 1 else 6 * size.rounds))
+    with _own_server() as server:
+        for mode in ("at_most_once", "deduplicates"):
+            total.add(_under_load(server, mode, 2 if size.rounds == 1 else 6 * size.rounds))
     return total
 
 
@@ -73,7 +74,7 @@ def _cut(on: str, mode: str, board: str, at: int) -> Tally:
 
 
 @contextmanager
-def _own_server() -> Iterator[tuple[Any, Path]]:
+def _own_server() -> Iterator[Any]:
     """A server that nobody else uses."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says where it keeps its lock file
@@ -83,7 +84,7 @@ def _own_server() -> Iterator[tuple[Any, Path]]:
             path.mkdir()
             server = servers.get_server(path, cleanup_mode="stop")
             try:
-                yield server, path
+                yield server
             finally:
                 server.cleanup()
 
@@ -98,8 +99,8 @@ def _restart(server: Any) -> None:
     )
 
 
-def _under_load(mode: str, times: int) -> Tally:
-    with _own_server() as (server, _), stage("postgres", dsn=server.get_uri()) as made:
+def _under_load(server: Any, mode: str, times: int) -> Tally:
+    with stage("postgres", dsn=server.get_uri()) as made:
         world = World(made, mode)
         ids = [world.engine.enroll(QUICK, lead(number)).id for number in range(1, 20 * times + 1)]
         clock = CONTEXT.Value("q", to_microseconds(START), lock=False)
