@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import secrets
+from asyncio import timeout
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from anyio import move_on_after
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -20,7 +20,7 @@ from sequencer.core.calendar import Calendar
 from sequencer.core.enrollment import Resource
 from sequencer.engine.engine import Engine
 from sequencer.http.access import Access, Grants, bearer, must_be_access
-from sequencer.http.bodies import too_long, too_slow
+from sequencer.http.bodies import TooLong, read_body, too_long, too_slow
 from sequencer.http.document import document_of
 from sequencer.http.enrollments import OPERATIONS as OF_ENROLLMENTS
 from sequencer.http.envelope import Refusal, envelope_of
@@ -44,6 +44,7 @@ _Send = Callable[[_Message], Awaitable[None]]
 
 _SANE = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_VERSION = "/v2/"
 _LOGREF = "sequencer.logref"
 _ROOT = "sequencer.root"
 _JSON = "application/json; charset=utf-8"
@@ -105,11 +106,13 @@ def application(
         exception_handlers={HTTPException: _unrouted},
     )
     app.openapi = lambda: document  # type: ignore[method-assign]
-    app.add_middleware(_Outermost)
+    by_path: dict[str, dict[str, Operation]] = {}
+    for operation in OPERATIONS:
+        by_path.setdefault(operation.path, {})[operation.method] = operation
+    paths = {path: _Path(door, methods, threads) for path, methods in by_path.items()}
+    app.add_middleware(_Outermost, paths)
     app.router.routes.append(Route("/openapi.json", partial(_description, document)))
-    for path in dict.fromkeys(operation.path for operation in OPERATIONS):
-        methods = {each.method: each for each in OPERATIONS if each.path == path}
-        app.router.routes.append(Route(path, _Path(door, methods, threads)))
+    app.router.routes.extend(Route(path, answers) for path, answers in paths.items())
     if inspector:
         from sequencer.http import inspector as pages
 
@@ -162,26 +165,15 @@ class _Path:
             return Refusal.of(405, "incorrect_path", message, {"Allow": ", ".join(sorted(self._operations))})
         raw = b""
         if operation.body is not None:
-            with move_on_after(self._door.limits.seconds) as waiting:
-                read = await _read(request, self._door.limits.body)
-            if waiting.cancelled_caught:
-                return too_slow(self._door.limits)
-            if read is None:
-                return too_long(self._door.limits)
-            raw = read
+            limits = self._door.limits
+            try:
+                async with timeout(limits.seconds):
+                    raw = await read_body(request.receive, limits.body)
+            except TimeoutError:
+                return too_slow(limits)
+            except TooLong:
+                return too_long(limits)
         return await self._threads.run(perform, self._door, operation, request, raw, request.scope[_LOGREF])
-
-
-async def _read(request: Request, most: int) -> bytes | None:
-    """The body of a request; None if it is longer than that, of which no more is read than it takes to see so."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            return None
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _response(answer: Answer) -> Response:
@@ -207,10 +199,15 @@ async def _unrouted(request: Request, error: Exception) -> Response:
 
 
 class _Outermost:
-    """Around everything: the request's id, the headers of every answer, no body to HEAD, no error without envelope."""
+    """Around everything: the request's id, the headers of every answer, no body to HEAD, no error without envelope.
 
-    def __init__(self, app: Callable[[Any, _Receive, _Send], Awaitable[None]]) -> None:
+    The paths of operations are looked up in a table right here, which is a tenth of the way through a framework's
+    routes; those are there for all other paths, and for who looks at what routes there are.
+    """
+
+    def __init__(self, app: Callable[[Any, _Receive, _Send], Awaitable[None]], paths: Mapping[str, _Path]) -> None:
         self._app = app
+        self._paths = paths
 
     async def __call__(self, scope: Any, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":
@@ -248,11 +245,29 @@ class _Outermost:
 
     async def _answered(self, scope: Any, receive: _Receive, send: _Send) -> None:
         if _is_host(scope):
-            await self._app(scope, receive, send)
+            await (self._operations(scope) or self._app)(scope, receive, send)
             return
         scope["headers"] = [each for each in scope["headers"] if each[0] != b"host"]
         refusal = Refusal.of(400, "invalid_header", "the header Host names no host")
         await _refused(Request(scope), refusal)(scope, receive, send)
+
+    def _operations(self, scope: Any) -> _Path | None:
+        """What answers on the path of a request, where that is one of the operations'; its id is noted."""
+        path = _path_in(scope)
+        found = self._paths.get(path)
+        if found is None:
+            head, _, rest = path[len(_VERSION) :].partition("/")
+            id, slash, tail = rest.partition("/")
+            found = self._paths.get(f"{_VERSION}{head}/{{id}}{slash}{tail}") if id and "{" not in path else None
+            scope["path_params"] = {"id": id}
+        return found
+
+
+def _path_in(scope: Any) -> str:
+    """The path of a request below the prefix that the application is mounted at."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def _is_host(scope: Any) -> bool:

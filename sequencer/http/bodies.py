@@ -7,8 +7,11 @@ resource error that points to it.
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
+
+from starlette.requests import ClientDisconnect
 
 from sequencer.core.problems import EnoughProblems
 from sequencer.definitions.json_text import read_json
@@ -17,11 +20,29 @@ from sequencer.http.envelope import Refusal
 from sequencer.http.errors import problem_error
 from sequencer.http.limits import Limits, is_deeper
 
-__all__ = ["body_of", "too_long", "too_slow", "with_integers"]
+__all__ = ["TooLong", "body_of", "read_body", "too_long", "too_slow", "with_integers"]
 
 # What is wrong with a value rather than with the JSON; and that there is so much of it that the reading has ended.
 _TOO_MANY = "too_many_problems"
 _OF_A_VALUE = {"invalid_text", "out_of_range", _TOO_MANY}
+
+
+class TooLong(Exception):
+    """A body has more bytes than are read."""
+
+
+async def read_body(receive: Callable[[], Awaitable[Any]], most: int) -> bytes:
+    """The body that arrives; no more of one that is too long is read than it takes to see that it is `TooLong`."""
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise TooLong
+        more = message.get("more_body", False)
+    return bytes(body)
 
 
 def too_long(limits: Limits) -> Refusal:
@@ -42,7 +63,8 @@ def body_of(raw: bytes, limits: Limits, resource: str) -> dict[str, Any]:
         raise Refusal.of(400, "invalid_payload", "the body is not UTF-8") from None
     if not text.strip():
         raise Refusal.of(400, "invalid_payload", 'the body is empty: it needs {"data": {...}}')
-    if is_deeper(raw, limits.depth):
+    # Where there are no more brackets than that, it cannot be.
+    if raw.count(b"{") + raw.count(b"[") > limits.depth and is_deeper(raw, limits.depth):
         raise Refusal.of(400, "invalid_payload", f"the body is nested more than {limits.depth} levels deep")
     plain = _plain(text)
     if plain is not None:

@@ -28,6 +28,7 @@ from sequencer.core.errors import Conflict, InvalidInput, NotFound, StoreError
 from sequencer.core.instants import to_instant
 from sequencer.engine.engine import Engine
 from sequencer.http.access import PAGES, SESSION, Access, Grants
+from sequencer.http.bodies import TooLong, read_body
 from sequencer.http.inspector.acting import act, ask
 from sequencer.http.inspector.asking import Verb, verb_named
 from sequencer.http.inspector.enrollment import enrollment_page
@@ -362,11 +363,10 @@ async def _form(request: Request) -> dict[str, str]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise _Unusable(400)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise _Unusable(413)
+    try:
+        body = await read_body(request.receive, _MOST_BYTES)
+    except TooLong:
+        raise _Unusable(413) from None
     try:
         return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
     except ValueError:
