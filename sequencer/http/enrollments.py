@@ -59,28 +59,32 @@ def _written(engine: Engine, enrollments: tuple[Enrollment, ...]) -> list[str]:
     return [enrollment_text(each, stored[each.version.sequence_id]) for each in enrollments]
 
 
-def answered_with(call: Call, enrollment: Enrollment, status: int = 200, **headers: str) -> Answer:
+def answered_with(call: Call, enrollment: Enrollment) -> Answer:
     """The answer with an enrollment, under its revision."""
     (text,) = _written(call.engine, (enrollment,))
-    return Answer(status, text.encode(), headers, enrollment.revision)
+    return Answer(200, text.encode(), revision=enrollment.revision)
 
 
 def _list(call: Call) -> Answer:
     page = page_of(call.query, call.limits)
     filters = {name: call.query[name] for name in _FILTERS if name in call.query}
-    try:
-        found = call.engine.enrollments(
-            offset=page.offset, limit=page.size + 1, sequence=call.query.get("sequence_id"), **filters
-        )
-    except NotFound:  # of a sequence that is not there, nobody is in it
-        found = ()
+    with call.engine.together(write=False) as engine:
+        try:
+            found = engine.enrollments(
+                offset=page.offset, limit=page.size + 1, sequence=call.query.get("sequence_id"), **filters
+            )
+        except NotFound:  # of a sequence that is not there, nobody is in it
+            found = ()
+        items = _written(engine, found[: page.size])
     links = links_of(call.request, page, more=len(found) > page.size)
-    items = _written(call.engine, found[: page.size])
     return Answer(200, collection_text(items, collection_meta(len(items), links)).encode())
 
 
 def _get(call: Call) -> Answer:
-    return answered_with(call, call.engine.get(call.id))
+    with call.engine.together(write=False) as engine:
+        enrollment = engine.get(call.id)
+        (text,) = _written(engine, (enrollment,))
+    return Answer(200, text.encode(), revision=enrollment.revision)
 
 
 def _create(call: Call) -> Answer:
@@ -90,16 +94,19 @@ def _create(call: Call) -> Answer:
         data["resource_type"], data["resource_id"], email=data.get("email"), fields=data.get("fields") or {}
     )
     try:
-        enrollment = call.engine.enroll(
-            data["sequence_id"],
-            resource,
-            actor_id=call.grant.actor_id if actor_id is None else actor_id,
-            timezone=data.get("timezone"),
-            idempotency_key=call.key,
-        )
+        with call.engine.together() as engine:
+            stored = engine.stored_sequence(data["sequence_id"])
+            enrollment = engine.enroll(
+                stored.version,
+                resource,
+                actor_id=call.grant.actor_id if actor_id is None else actor_id,
+                timezone=data.get("timezone"),
+                idempotency_key=call.key,
+            )
     except NotFound as error:
         raise Refusal(422, [WireError("incorrect_value", str(error), RESOURCE, "/data/sequence_id")]) from None
-    return answered_with(call, enrollment, 201, Location=f"{path_of(call.request)}/{enrollment.id}")
+    location = f"{path_of(call.request)}/{enrollment.id}"
+    return Answer(201, enrollment_text(enrollment, stored).encode(), {"Location": location}, enrollment.revision)
 
 
 def _update(call: Call) -> Answer:

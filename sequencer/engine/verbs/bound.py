@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Self
 
 from pendulum import DateTime
 
 from sequencer.core.calendar import Calendar
 from sequencer.core.enrollment import Enrollment
-from sequencer.core.errors import Conflict, InvalidInput, NotFound, Outdated
+from sequencer.core.errors import Conflict, InvalidInput, NotFound, Outdated, StoreError
 from sequencer.core.instants import to_instant
 from sequencer.core.lifecycle import advance
 from sequencer.core.sequence import Sequence, SequenceVersion
@@ -26,6 +26,37 @@ from sequencer.engine.verbs.given import must_be_resource, must_be_sequence, nam
 from sequencer.engine.worker import Worker
 
 
+class _Together:
+    """The one transaction of several verbs; once a verb in it was refused, none of it may stay."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction: Transaction | None = transaction
+        self.refused = False
+
+    def open(self, connection: Any) -> Transaction:
+        """The transaction, for a verb that is not given one of the caller's beside it."""
+        if connection is not None:
+            message = "the block of `together` is a part of one transaction already: give it to `together`"
+            raise InvalidInput(message, path="connection")
+        if self._transaction is None:
+            raise StoreError("the block of `together` has ended: go on with the engine that it was begun with")
+        return self._transaction
+
+    def end(self) -> None:
+        """There is nothing more to do in it."""
+        self._transaction = None
+
+    @contextmanager
+    def verb(self, connection: Any) -> Iterator[Transaction]:
+        """The part of one verb. What it had written when it was refused is undone with all the others'."""
+        transaction = self.open(connection)
+        try:
+            yield transaction
+        except BaseException:
+            self.refused = True
+            raise
+
+
 class Bound:
     """An engine's inside. A verb reads the clock once, is one transaction, and sees one account only (S1, S2, S7)."""
 
@@ -38,12 +69,36 @@ class Bound:
     _ambient: AmbientStore | None
     _feed: Feed | None
     _board: Board
+    _together: _Together | None = None
 
     def _now(self) -> DateTime:
         return to_instant(self.clock.now(), "clock.now()")
 
     @contextmanager
-    def _transaction(self, connection: Any) -> Iterator[Transaction]:
+    def together(self, *, write: bool = True, connection: Any = None) -> Iterator[Self]:
+        """Several verbs and reads as one transaction, on the engine that this gives: all of it is done, or nothing.
+
+        What is read in it belongs together, and costs one look into the store. `write=False` is for reads alone, which
+        then wait for nobody. Let an error of a verb out of the block: where it is kept in, the block raises
+        `StoreError` at its end, and nothing is done. Nothing is handed over in it (E1).
+        """
+        with self._transaction(connection) if write else self._reading(connection) as transaction:
+            together = _Together(transaction)
+            other: Self = object.__new__(type(self))
+            other.__dict__.update(self.__dict__)
+            other._together = together
+            try:
+                yield other
+            finally:
+                together.end()
+            if together.refused:
+                raise StoreError("a verb in the block of `together` was refused, so nothing of it was done")
+
+    def _transaction(self, connection: Any) -> AbstractContextManager[Transaction]:
+        return self._own_or_joined(connection) if self._together is None else self._together.verb(connection)
+
+    @contextmanager
+    def _own_or_joined(self, connection: Any) -> Iterator[Transaction]:
         with self.store.transaction(connection) as transaction:
             if self._feed is not None and self._ambient is not None:
                 # Not when the engine was made: that may be while the host starts, and its tests roll everything back.
@@ -56,6 +111,8 @@ class Bound:
                 self._ambient.after_commit(self._feed.tell)
 
     def _reading(self, connection: Any) -> AbstractContextManager[Transaction]:
+        if self._together is not None:
+            return nullcontext(self._together.open(connection))
         return self.store.transaction(connection, write=False)
 
     def _held(self, transaction: Transaction, id: int, revision: int | None = None) -> Held:

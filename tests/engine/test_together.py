@@ -1,0 +1,79 @@
+"""`together`: several verbs and reads as one transaction, done whole or not at all, on a store of each kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from sequencer import Engine, InvalidInput, NotFound, Resource, StoreError
+from tests.engine.sequences import mails
+
+ADA, BOB = (Resource("lead", n, email=f"{n}@example.com") for n in (1, 2))
+
+
+@pytest.fixture
+def engine(store, clock):
+    return Engine(store, clock=clock)
+
+
+def test_what_is_done_together_is_done(engine):
+    """Verbs and reads in the block see what those before them have done; after it, all of that is stored (S1)."""
+    stored = engine.create_sequence(mails())
+    with engine.together() as one:
+        ada = one.enroll(one.stored_sequence(stored.id).version, ADA)
+        held = one.block(ada.id).enrollment
+        assert one.get(ada.id) == held
+        assert one.account(None).enroll(stored.id, BOB).version == stored.version
+    assert engine.get(ada.id) == held
+    assert len(engine.enrollments()) == 2
+
+
+def test_what_is_refused_undoes_all(engine):
+    """An error in the block undoes all that was done in it, also one that was kept in: then the block says so."""
+    id = engine.create_sequence(mails()).id
+    with pytest.raises(NotFound), engine.together() as one:
+        one.enroll(id, ADA)
+        one.block(404)
+    with pytest.raises(StoreError, match="refused"), engine.together() as one:
+        one.enroll(id, ADA)
+        with pytest.raises(NotFound):
+            one.block(404)
+    assert engine.enrollments() == ()
+
+
+def test_a_read_that_finds_nothing_refuses_nothing(engine):
+    """What a read does not find may be kept in: reading has changed nothing."""
+    id = engine.create_sequence(mails()).id
+    with engine.together() as one:
+        with pytest.raises(NotFound):
+            one.get(404)
+        one.enroll(id, ADA)
+    assert len(engine.enrollments()) == 1
+
+
+def test_for_as_long_as_the_block(engine):
+    """The engine of the block is good for nothing after it, and takes no other connection in it."""
+    with engine.together(write=False) as one:
+        assert one.enrollments() == ()
+        with pytest.raises(InvalidInput, match="together"):
+            one.enrollments(connection=object())
+    for verb in (one.enrollments, lambda: one.block(1)):
+        with pytest.raises(StoreError, match="ended"):
+            verb()
+
+
+def test_nothing_is_handed_over_in_it(engine):
+    """A tick in the block is refused: only what is committed is handed over (E1)."""
+    with engine.together() as one, pytest.raises(StoreError, match="open"):
+        one.tick()
+
+
+def test_listeners_hear_of_it_after_the_commit(store, clock):
+    """What was done in the block is told once, after its commit (S2)."""
+    told = []
+    engine = Engine(store, clock=clock, listener=told.append)
+    id = engine.create_sequence(mails()).id
+    with engine.together() as one:
+        one.enroll(id, ADA)
+        one.enroll(id, BOB)
+        assert told == []
+    assert [event.subject.resource_id for event in told] == [1, 2]
