@@ -200,6 +200,17 @@ def test_a_verb_acts_on_what_was_seen(engine):
         engine.finish(seen.id, revision="1")
 
 
+def test_a_task_is_completed_as_it_was_seen(engine):
+    """With the `revision` of its enrollment a task is done as it was seen; else it is `Outdated` and still open (S2)."""
+    seen = engine.enroll(tasks(), lead())
+    engine.tick()
+    (task,) = engine.tasks()
+    with pytest.raises(Outdated):
+        engine.complete_task(task.id, revision=seen.revision)
+    assert engine.tasks() == (task,)
+    assert engine.complete_task(task.id, revision=engine.get(seen.id).revision).changed
+
+
 def test_two_who_saw_the_same_and_act_at_once(store, clock):
     """Of many who act at the same moment on the same revision one does, and the others are told (S2)."""
     engine = Engine(store, clock=clock)

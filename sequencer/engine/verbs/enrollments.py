@@ -96,13 +96,16 @@ class EnrollmentVerbs(Bound):
 
     # -- requests ----------------------------------------------------------------------------------------------
 
-    def complete_task(self, task_id: TaskId, *, connection: Any = None) -> Outcome:
-        """A task is done: its sequence goes on. Raises `NotFound`, or `IllegalTransition` for a task that is over."""
+    def complete_task(self, task_id: TaskId, *, revision: int | None = None, connection: Any = None) -> Outcome:
+        """A task is done: its sequence goes on. Raises `NotFound`, or `IllegalTransition` for a task that is over.
+
+        `revision` is that of its enrollment, as in `skip`.
+        """
         with self._transaction(connection) as transaction:
             found = transaction.find(self._account, "task", to_identifier(task_id, "task_id"))
             if found is None:
                 raise NotFound("task", task_id)
-            held = self._held(transaction, found)
+            held = self._held(transaction, found, revision)
             for step in reversed(held.enrollment.steps):
                 if type(step.task_id) is type(task_id) and step.task_id == task_id:
                     return self._request(transaction, held, CompleteTask(step.position), self._now())
