@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource
     from sequencer.core.errors import (
         AlreadyEnrolled,
+        Busy,
         Conflict,
         DefinitionError,
         IllegalTransition,
@@ -99,6 +100,7 @@ __all__ = [
     "BoardTask",
     "Bounced",
     "BulkResult",
+    "Busy",
     "Calendar",
     "Cap",
     "CatchUp",
@@ -210,6 +212,7 @@ _MODULES = {
     "CatchUp": "sequencer.core.pacing",
     "Clicked": "sequencer.core.signals",
     "Clock": "sequencer.engine.ports",
+    "Busy": "sequencer.core.errors",
     "Conflict": "sequencer.core.errors",
     "ConsoleMailer": "sequencer.adapters.console",
     "Converted": "sequencer.core.signals",

@@ -2,8 +2,8 @@
 
 - The caller's: `InvalidInput`, `NotFound`, `AlreadyEnrolled`, `SequenceExists`, `Suppressed`, `IllegalTransition`.
 - The author's (of a definition): `DefinitionError`, which carries every problem at once.
-- Somebody was faster: `Conflict`, and two kinds of it: the enrollment is not what the caller has seen (`Outdated`), the
-  key was used before for something else (`KeyReused`).
+- Somebody was faster: `Conflict`, and three kinds of it: the enrollment is not what the caller has seen (`Outdated`),
+  the key was used before for something else (`KeyReused`), the store was held by somebody for too long (`Busy`).
 - The outside world: `StoreError` and, below it, `SchemaMismatch`.
 
 An error carries facts as attributes, and its message names the remedy.
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyEnrolled",
+    "Busy",
     "Conflict",
     "DefinitionError",
     "IllegalTransition",
@@ -141,6 +142,13 @@ class IllegalTransition(SequencerError):
 
 class Conflict(SequencerError):
     """Somebody was faster, or the same key came with other content: read again and decide anew."""
+
+
+class Busy(Conflict):
+    """Somebody else has held what is needed for longer than is waited for it; nothing was stored.
+
+    That was waited for already, so that trying again at once waits as long again: better in a while.
+    """
 
 
 class Outdated(Conflict):

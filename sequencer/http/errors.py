@@ -13,6 +13,7 @@ from typing import Any
 
 from sequencer.core.errors import (
     AlreadyEnrolled,
+    Busy,
     Conflict,
     DefinitionError,
     IllegalTransition,
@@ -90,7 +91,10 @@ def _request(status: int, code: str, message: str | None = None, **headers: str)
     return lambda error, resource: Refusal.of(status, code, str(error) if message is None else message, named)
 
 
-_BUSY = _request(503, "temporarily_unavailable", "somebody changed the same at this moment; ask again", Retry_After="1")
+_BUSY = _request(503, "temporarily_unavailable", "the store is busy; ask again in a while", Retry_After="1")
+_FASTER = _request(
+    503, "temporarily_unavailable", "somebody changed the same at this moment; ask again", Retry_After="1"
+)
 _STORE = _request(503, "temporarily_unavailable", "the store cannot be used now; ask again later", Retry_After="1")
 _UNFORESEEN = _request(500, "server_error", "something went wrong; the log has it under this logref")
 
@@ -105,7 +109,8 @@ ROWS: dict[type[Exception], Callable[[Any, str], Refusal]] = {
     MissingMergeData: _incorrect("/data/fields"),
     KeyReused: _request(422, "incorrect_payload"),
     Outdated: _request(412, "precondition_failed"),
-    Conflict: _BUSY,
+    Busy: _BUSY,
+    Conflict: _FASTER,
     SchemaMismatch: _STORE,
     StoreError: _STORE,
     SequencerError: _UNFORESEEN,

@@ -16,7 +16,7 @@ import attrs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from sequencer.core.errors import Conflict, KeyReused, NotFound, Outdated, StoreError
+from sequencer.core.errors import Busy, Conflict, KeyReused, NotFound, Outdated, StoreError
 from sequencer.engine.engine import Engine
 from sequencer.http.access import Access, AccessFailed, Grant, needs_token
 from sequencer.http.bodies import body_of
@@ -165,10 +165,13 @@ def _body_of(request: Request, raw: bytes, door: Door, operation: Operation) -> 
 
 
 def _insisting(act: Callable[[Call], Answer], call: Call) -> Answer:
-    """What the operation answers; where somebody was faster it is tried once more, on what is there then."""
+    """What the operation answers; where somebody was faster it is tried once more, on what is there then.
+
+    Not where the store is busy: it was waited for already.
+    """
     try:
         return act(call)
-    except (KeyReused, Outdated):
+    except (Busy, KeyReused, Outdated):
         raise
     except Conflict:
         return act(call)

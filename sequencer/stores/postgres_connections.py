@@ -17,7 +17,7 @@ from psycopg.types.bool import BoolBinaryDumper, BoolDumper, BoolLoader
 from psycopg.types.numeric import Int8Dumper, IntLoader
 from psycopg.types.string import StrDumper, StrDumperUnknown, TextLoader
 
-from sequencer.core.errors import Conflict, InvalidInput, SequencerError, StoreError
+from sequencer.core.errors import Busy, Conflict, InvalidInput, SequencerError, StoreError
 
 __all__ = ["ADAPTERS", "opened", "refuse_unfit", "shown", "translated"]
 
@@ -35,12 +35,12 @@ def translated(error: Exception) -> SequencerError:
     if isinstance(error, (errors.DataError, UnicodeEncodeError, OverflowError)):
         return InvalidInput(f"PostgreSQL cannot hold it: {text}", code="out_of_range")
     if isinstance(error, errors.LockNotAvailable):
-        return Conflict(
+        return Busy(
             f"{text}: another transaction is writing; nothing was stored, so try again (or raise `lock_timeout`). If "
             "it is your own, pass its connection as connection="
         )
     if isinstance(error, errors.QueryCanceled):
-        return Conflict(f"{text}: nothing was stored, so try again (or raise the server's `statement_timeout`)")
+        return Busy(f"{text}: nothing was stored, so try again (or raise the server's `statement_timeout`)")
     if isinstance(error, _AGAIN):
         return Conflict(f"{text}: somebody else was faster; nothing was stored, so read again and decide anew")
     if isinstance(error, errors.InsufficientPrivilege):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence as Several
 from typing import Any
 
-from sequencer.core.errors import Conflict, InvalidInput, SequencerError, StoreError
+from sequencer.core.errors import Busy, Conflict, InvalidInput, SequencerError, StoreError
 from sequencer.stores.codec import COLUMNS, Row
 from sequencer.stores.database import OneWriter
 from sequencer.stores.records_codec import TASK_COLUMNS
@@ -27,7 +27,7 @@ def translated(error: Exception) -> SequencerError:
     if not isinstance(error, sqlite3.Error):
         return InvalidInput(f"SQLite cannot hold it: {text}", code="out_of_range")
     if isinstance(error, sqlite3.OperationalError) and ("locked" in text or "busy" in text):
-        return Conflict(
+        return Busy(
             f"{text}: another connection is writing; nothing was stored, so try again (or raise `busy_timeout`). If it "
             "is your own, with its transaction open, pass it as connection="
         )

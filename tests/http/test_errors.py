@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sequencer import (
     AlreadyEnrolled,
+    Busy,
     Conflict,
     DefinitionError,
     IllegalTransition,
@@ -56,6 +57,7 @@ TABLE = {
     MissingMergeData: (MissingMergeData(["name"]), 422, [("incorrect_value", "/data/fields")]),
     KeyReused: (KeyReused("used"), 422, [("incorrect_payload", None)]),
     Outdated: (Outdated(3, 4), 412, [("precondition_failed", None)]),
+    Busy: (Busy(SECRET), 503, [("temporarily_unavailable", None)]),
     Conflict: (Conflict(SECRET), 503, [("temporarily_unavailable", None)]),
     SchemaMismatch: (SchemaMismatch(1, [3]), 503, [("temporarily_unavailable", None)]),
     StoreError: (StoreError(SECRET), 503, [("temporarily_unavailable", None)]),

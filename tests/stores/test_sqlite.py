@@ -18,7 +18,7 @@ import pytest
 
 import sequencer
 from sequencer import AutomatedEmail, Engine, RecordingMailer, Resource, Sequence, Step
-from sequencer.core.errors import Conflict, InvalidInput, SchemaMismatch, StoreError
+from sequencer.core.errors import Busy, InvalidInput, SchemaMismatch, StoreError
 from sequencer.core.signals import Block
 from sequencer.stores import sqlite as module
 from sequencer.stores import sqlite_database
@@ -364,13 +364,13 @@ def test_a_killed_process_keeps_what_was_committed(path, then):
     store.close()
 
 
-def test_a_writer_that_does_not_finish_is_a_conflict(path):
+def test_a_writer_that_does_not_finish_keeps_the_store_busy(path):
     """Waiting for another writer ends after the time-out, with an error that says so; reading goes on meanwhile."""
     store = SQLiteStore(path, busy_timeout=0.05)
     enrollment = begun(store)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(Conflict, match="busy_timeout"), store.transaction():
+    with pytest.raises(Busy, match="busy_timeout"), store.transaction():
         pytest.fail("the block must not begin")
     with store.transaction(write=False) as transaction:
         assert stored(transaction, enrollment.id) == enrollment

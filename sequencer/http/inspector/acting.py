@@ -7,7 +7,7 @@ from collections.abc import Callable
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from sequencer.core.enrollment import Enrollment
-from sequencer.core.errors import Conflict, IllegalTransition, InvalidInput
+from sequencer.core.errors import Busy, Conflict, IllegalTransition, InvalidInput
 from sequencer.engine.results import Outcome
 from sequencer.http.inspector.asking import Verb, asking_page
 from sequencer.http.inspector.moments import to_moment
@@ -34,6 +34,8 @@ def act(visit: Visit, verb: Verb, id: int) -> Response:
         if enrollment.revision != seen:
             raise Conflict("the enrollment has changed")
         outcome = _DOES[verb.name](visit, enrollment)
+    except Busy:
+        raise  # nothing has changed as far as anybody knows
     except (Conflict, IllegalTransition):
         return _changed(visit, visit.engine.get(id), seen)
     except InvalidInput as problem:
@@ -72,7 +74,7 @@ def _complete(visit: Visit, enrollment: Enrollment) -> Outcome:
     current = enrollment.current
     if current is None or current.task_id is None:
         raise Conflict("there is no task any more")
-    return visit.engine.complete_task(current.task_id)
+    return visit.engine.complete_task(current.task_id, revision=enrollment.revision)
 
 
 def _finish(visit: Visit, enrollment: Enrollment) -> Outcome:

@@ -24,7 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sequencer.core.enrollment import Resource
-from sequencer.core.errors import Conflict, InvalidInput, NotFound, StoreError
+from sequencer.core.errors import Busy, Conflict, InvalidInput, NotFound, StoreError
 from sequencer.core.instants import to_instant
 from sequencer.engine.engine import Engine
 from sequencer.http.access import PAGES, SESSION, Access, Grants
@@ -345,10 +345,10 @@ def _safely(answer: Callable[[Request, dict[str, str]], Response], request: Requ
         return refused(base, 404)
     except InvalidInput:
         return refused(base, 400)
+    except (Busy, StoreError):
+        return refused(base, 503)
     except Conflict:
         return refused(base, 409)
-    except StoreError:
-        return refused(base, 503)
     except Exception as error:  # noqa: BLE001 - whatever it is, who looks is shown a page, and no word of it
         # Not the message: it may quote what is personal.
         code, kind = "".join(traceback.format_tb(error.__traceback__)), type(error).__name__
