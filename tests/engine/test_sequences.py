@@ -201,7 +201,7 @@ def test_a_verb_acts_on_what_was_seen(engine):
 
 
 def test_a_task_is_completed_as_it_was_seen(engine):
-    """With the `revision` of its enrollment a task is done as it was seen; else it is `Outdated` and still open (S2)."""
+    """With the `revision` of its enrollment a task is done as it was seen; else it is `Outdated` and open (S2)."""
     seen = engine.enroll(tasks(), lead())
     engine.tick()
     (task,) = engine.tasks()
