@@ -201,7 +201,7 @@ async def _unrouted(request: Request, error: Exception) -> Response:
 class _Outermost:
     """Around everything: the request's id, the headers of every answer, no body to HEAD, no error without envelope.
 
-    The paths of operations are looked up in a table right here, which is a tenth of the way through a framework's
+    The paths of operations are looked up in a table right here, which is shorter than the way through a framework's
     routes; those are there for all other paths, and for who looks at what routes there are.
     """
 

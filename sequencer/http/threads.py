@@ -60,8 +60,8 @@ class Threads:
 
     The usual number of threads is for those that mostly wait. These work, on as many cores as there are, and each
     connection of a store has a cache of its own: so it is always the thread that has worked last that goes on. They
-    serve every loop of asyncio's that the application runs on. Handing over costs a third of what anyio's threads take,
-    which everything that is answered pays.
+    serve every loop of asyncio's that the application runs on. All that is answered pays for handing over, so that
+    is done with a queue for each thread and nothing more.
 
     What has begun is done to its end, also when who waits for it is cancelled.
     """
