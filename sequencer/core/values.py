@@ -98,6 +98,8 @@ def to_metadata(value: Any, path: str = "metadata") -> Mapping[str, Any]:
     """The host's own mapping: plain JSON values under text keys, at most 16 KiB; handed to the ports as it is."""
     if not isinstance(value, Mapping):
         raise InvalidInput(f"needs a mapping, got {value!r}", path=path, code="invalid_type")
+    if not value:
+        return _NOTHING
     try:
         text = json.dumps(thawed(value), allow_nan=False, sort_keys=True)
         text.encode("utf-8")
@@ -159,6 +161,9 @@ class FrozenMapping(dict):  # type: ignore[type-arg]
 
     def __reduce__(self) -> Any:
         return FrozenMapping, (dict(self),)
+
+
+_NOTHING: Mapping[str, Any] = FrozenMapping()
 
 
 def frozen(value: Any) -> Any:

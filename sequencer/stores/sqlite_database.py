@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable
 from collections.abc import Sequence as Several
 from typing import Any
 
 from sequencer.core.errors import Busy, Conflict, InvalidInput, SequencerError, StoreError
-from sequencer.stores.codec import COLUMNS, Row
+from sequencer.stores.codec import COLUMNS, Row, encoder
 from sequencer.stores.database import OneWriter
 from sequencer.stores.records_codec import TASK_COLUMNS
 from sequencer.stores.statements import read
 
 __all__ = ["SQLiteDatabase", "translated"]
 
+_dumps = encoder()
 _SQL = read("sqlite.sql", row=", ".join(COLUMNS), task=", ".join(TASK_COLUMNS))
 # Beside its own errors the driver raises these, for numbers beyond 64 bits and for broken text.
 _REFUSED = (sqlite3.Error, OverflowError, UnicodeEncodeError)
@@ -62,7 +62,7 @@ class SQLiteDatabase(OneWriter):
 
     def rows_about(self, name: str, several: Several[str] | Several[int], *values: Any) -> list[Row]:
         """All rows of a query about several things at once."""
-        return self.rows(name, json.dumps(several, ensure_ascii=False), *values)
+        return self.rows(name, _dumps(several), *values)
 
     def run(self, name: str, *values: Any) -> int:
         """How many rows a statement changed."""
