@@ -52,9 +52,12 @@ class Connections(Generic[_Connection]):
         self._all: weakref.WeakSet[Held[_Connection]] = weakref.WeakSet()
         self._inherited: list[Held[_Connection]] = []
         self._closed = False
-        self._shared = self._made() if shared else None
+        self._shared = self.made() if shared else None
 
-    def _made(self) -> Held[_Connection]:
+    def made(self) -> Held[_Connection]:
+        """A new connection, which belongs to no thread. Raises `StoreError` once the store is closed."""
+        if self._closed:
+            raise StoreError("the store is closed")
         held = Held(self._connect())
         self._all.add(held)
         return held
@@ -70,7 +73,7 @@ class Connections(Generic[_Connection]):
             if held is not None:
                 # Of the process that this one was forked from: neither to be used nor to be closed here.
                 self._inherited.append(held)
-            held = self._local.held = self._made()
+            held = self._local.held = self.made()
         return held
 
     def renewed(self) -> Held[_Connection]:

@@ -32,6 +32,7 @@ from sequencer.stores.examination import Examination, examined
 from sequencer.stores.hosted import AnotherDatabase, Inside, driver_connection
 from sequencer.stores.sqlite_database import SQLiteDatabase, translated
 from sequencer.stores.sqlite_looks import LooksAhead
+from sequencer.stores.sqlite_writer import SharedTransaction, Writer
 from sequencer.stores.statements import log_migrations, migrations, split
 from sequencer.stores.tabled import TabledStore
 from sequencer.stores.transaction import StoreTransaction
@@ -79,6 +80,9 @@ class SQLiteStore(TabledStore):
         self._connections = Connections(
             partial(_opened, self._path, connect, busy_timeout, repr(self)), shared=self._path == ":memory:"
         )
+        # One for each process; on connections of another's making a thread writes on its own, as it reads.
+        self._writers: dict[int, Writer] | None = None if path is None or self._path == ":memory:" else {}
+        self._busy_timeout = busy_timeout
         if check and inside is None:
             self._check()
 
@@ -100,8 +104,16 @@ class SQLiteStore(TabledStore):
         if self._inside is not None:
             return self._hosted(connection, write=write)
         if connection is None:
-            return _OwnTransaction(self._connections.own(), self._knows(), write=write)
+            held, known = self._connections.own(), self._knows()
+            if write and self._writers is not None:
+                return SharedTransaction(self._writer(self._writers), held, known)
+            return _OwnTransaction(held, known, write=write)
         return self._joined(connection, self._knows(), write=write)
+
+    def _writer(self, writers: dict[int, Writer]) -> Writer:
+        # One that was there before a fork is neither used nor closed after it.
+        pid = os.getpid()
+        return writers.get(pid) or writers.setdefault(pid, Writer(self._connections, self._busy_timeout))
 
     def looking(self, claims: Several[tuple[Enrollment, int]]) -> Looks:
         """Fresh looks at claims; in a transaction of the host's, one after another."""

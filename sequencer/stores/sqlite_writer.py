@@ -1,0 +1,333 @@
+"""The threads of a process that write in SQLite, on one connection: who waits for the disk waits together.
+
+SQLite lets one connection write at a time, and each commit waits for the disk. So the threads take turns at one
+connection, and a turn that ends while the next thread waits already leaves the transaction open for that one: its turn
+is a savepoint in there. The commit comes with the last of them, or when the first has waited long enough, and is
+everybody's: until then nobody's block has ended. Who is alone begins and commits as ever.
+
+- A block that raises takes back its own savepoint; the others do not notice. It has seen what they wrote, so its error
+  waits for the commit as well: `AlreadyEnrolled` must not name what is not stored in the end.
+- A commit that fails, or a transaction that SQLite has rolled back by itself (a disk that is full), is an error for
+  everybody in it. Nobody is told that something is stored before it is, and nobody that it is not when it is.
+- At any moment the one whose turn it is answers for what others have finished. Whatever interrupts it, they are
+  committed or passed on before it leaves.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from types import TracebackType
+
+from sequencer.core.errors import Conflict, SequencerError, StoreError
+from sequencer.stores.connections import Connections, Held
+from sequencer.stores.records import Known
+from sequencer.stores.sqlite_database import SQLiteDatabase, translated
+from sequencer.stores.transaction import StoreTransaction
+
+__all__ = ["SharedTransaction", "Writer"]
+
+LONGEST = 0.02
+"""After so many seconds an open transaction is passed on to nobody else: the first in it has waited long enough."""
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.005
+# What a turn has in the transaction that is open: nothing that may stay, a savepoint, or what is to be committed.
+_NOTHING, _SAVEPOINT, _MERGED = range(3)
+_COMMITTED = object()
+
+
+class Turn:
+    """A thread's turn to write, and what became of it."""
+
+    __slots__ = ("called", "ended", "outcome", "part", "until")
+
+    def __init__(self, patience: float) -> None:
+        self.until = time.monotonic() + patience
+        self.part = _NOTHING
+        # Rung when it is its turn, and when the transaction in which it has finished has ended.
+        self.called: threading.Lock | None = None
+        self.ended: threading.Lock | None = None
+        self.outcome: object = None
+
+
+def _bell() -> threading.Lock:
+    bell = threading.Lock()
+    bell.acquire()
+    return bell
+
+
+def _ring(bell: threading.Lock | None) -> None:
+    # Who was interrupted rings once more, which does no harm.
+    if bell is not None and bell.locked():
+        bell.release()
+
+
+class Writer:
+    """The one connection of a process on which its threads write, in turn; opened when it is first needed."""
+
+    def __init__(self, connections: Connections[sqlite3.Connection], patience: float) -> None:
+        self._connections = connections
+        self._patience = patience
+        self._held: Held[sqlite3.Connection] | None = None
+        # Held for moments only, while it is decided whose turn it is.
+        self._mutex = threading.Lock()
+        self._owner: Turn | None = None
+        self._queue: deque[Turn] = deque()
+        # Of the transaction that is open: since when it is, who has finished in it, and how it ends.
+        self._begun = 0.0
+        self._finished: list[Turn] = []
+        self._committing = False
+        self._outcome: object = None
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection, to be used by whose turn it is."""
+        if self._held is None:
+            held = self._connections.made()
+            # For others' transactions one thread waits for all, and in its own way.
+            held.connection.execute("PRAGMA busy_timeout = 0")
+            self._held = held
+        return self._held.connection
+
+    def turn(self) -> Turn:
+        """A turn, still to be taken."""
+        return Turn(self._patience)
+
+    def take(self, turn: Turn) -> None:
+        """Wait for the turn, and begin it. Raises `Conflict` when there is no more patience."""
+        with self._mutex:
+            if self._owner is None:
+                self._owner = turn
+            else:
+                turn.called = _bell()
+                self._queue.append(turn)
+        while turn.called is not None:
+            called = turn.called.acquire(timeout=max(turn.until - time.monotonic(), 0))
+            with self._mutex:
+                if self._owner is turn:
+                    break
+            if not called:
+                raise Conflict("another thread is writing; nothing was stored, so try again (or raise `busy_timeout`)")
+        self._begin(turn)
+
+    def _begin(self, turn: Turn) -> None:
+        self._drop(turn)
+        if self._finished:
+            turn.part = _SAVEPOINT
+            self._run("SAVEPOINT turn")
+            return
+        connection = self.connection
+        if connection.in_transaction:
+            # What a disk that failed has not let anybody end.
+            self._run("ROLLBACK")
+        pause = _SHORTEST_PAUSE
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                break
+            except sqlite3.Error as error:
+                if not _is_busy(error) or time.monotonic() >= turn.until:
+                    raise translated(error) from error
+            # Another process is writing, or a connection of the host's. SQLite would ask ever less often whether that
+            # is over, too seldom to come in between others who begin anew at once.
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        self._begun = time.monotonic()
+
+    def merge(self, turn: Turn) -> None:
+        """What the turn has written is to be committed."""
+        if turn.part == _SAVEPOINT:
+            self._run("RELEASE turn")
+        turn.part = _MERGED
+
+    def end(self, turn: Turn, error: BaseException | None = None, *, forgets: bool = False) -> None:
+        """Commit, or pass the open transaction on to who waits: returns when all of it is committed, or raises.
+
+        With an `error` of the turn's own, what it has written is taken back. If it `forgets`, that is not left lying
+        about in the log.
+        """
+        lost = error is not None and self._take_back(turn, error)
+        waits = not lost and (error is None or isinstance(error, Exception))
+        if not forgets and self._pass_on(turn, waits=waits):
+            if waits:
+                assert turn.ended is not None
+                turn.ended.acquire()
+                _tell(turn.outcome)
+            return
+        outcome = self._commit(turn, truncate=forgets and error is None)
+        if waits:
+            _tell(outcome)
+
+    def leave(self, turn: Turn, error: BaseException | None) -> None:
+        """Whatever interrupted the turn, or prevented it: what others have finished is committed, and they go on."""
+        self._drop(turn)
+        if self._owner is turn:
+            if turn.part != _MERGED and not self._committing:
+                self._take_back(turn, error)
+            self._commit(turn)
+
+    def _drop(self, turn: Turn) -> None:
+        with self._mutex:
+            if turn in self._queue:
+                self._queue.remove(turn)
+
+    def _pass_on(self, turn: Turn, *, waits: bool) -> bool:
+        """Leave the open transaction to who is next, if somebody waits and there is one."""
+        with self._mutex:
+            if not self._queue or not self._is_open(turn) or time.monotonic() - self._begun > LONGEST:
+                return False
+            if waits:
+                turn.ended = _bell()
+                self._finished.append(turn)
+            self._call_next(turn)
+            return True
+
+    def _is_open(self, turn: Turn) -> bool:
+        """Whether there is something to commit."""
+        return self._outcome is None and (turn.part == _MERGED or bool(self._finished))
+
+    def _take_back(self, turn: Turn, error: BaseException | None) -> bool:
+        """Undo what the turn has written; true if that is all that there was, or nothing is left of the others'."""
+        lost = not self._finished or not self._is_begun()
+        if not lost and turn.part == _SAVEPOINT:
+            try:
+                self._run("ROLLBACK TO turn")
+                self._run("RELEASE turn")
+            except StoreError as wrong:
+                # Where there is none, nothing was written yet.
+                lost = "no such savepoint" not in str(wrong)
+                error = wrong
+        turn.part = _NOTHING
+        if lost:
+            said = f": {error}" if isinstance(error, StoreError) else ""
+            self._outcome = StoreError(f"nothing was stored: what another thread did in the same commit failed{said}")
+        return lost
+
+    def _commit(self, turn: Turn, *, truncate: bool = False) -> object:
+        """Commit if there is anything to, tell those who have finished, and call the next; what became of it."""
+        if self._is_open(turn):
+            self._outcome = self._committed()
+        outcome, wrong = self._outcome, None
+        if outcome is not _COMMITTED and self._is_begun():
+            with suppress(SequencerError):
+                self._run("ROLLBACK")
+        while self._finished:
+            finished = self._finished[-1]
+            finished.outcome = outcome
+            _ring(finished.ended)
+            self._finished.pop()
+        if truncate and outcome is _COMMITTED:
+            try:
+                self._truncate()
+            except SequencerError as error:
+                wrong = error
+        with self._mutex:
+            self._committing, self._outcome = False, None
+            self._call_next(turn)
+        if wrong is not None:
+            raise wrong
+        return outcome
+
+    def _committed(self) -> object:
+        if self._committing and not self._is_begun():
+            return _COMMITTED  # and interrupted directly after that
+        self._committing = True
+        try:
+            self.connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            return translated(error)
+        return _COMMITTED
+
+    def _truncate(self) -> None:
+        # What was forgotten is still in the log, unless somebody holds it up; then it goes with the next.
+        self._run(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
+        try:
+            self._run("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._run("PRAGMA busy_timeout = 0")
+
+    def _call_next(self, turn: Turn) -> None:
+        if self._owner is turn:
+            following = self._queue[0] if self._queue else None
+            if following is not None:
+                _ring(following.called)
+            self._owner = following
+
+    def _is_begun(self) -> bool:
+        try:
+            return self._held is not None and self._held.connection.in_transaction
+        except sqlite3.ProgrammingError:
+            return False  # closed by now
+
+    def _run(self, statement: str) -> None:
+        try:
+            self.connection.execute(statement)
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def _tell(outcome: object) -> None:
+    if outcome is not _COMMITTED:
+        assert isinstance(outcome, SequencerError)
+        raise type(outcome)(str(outcome)) from outcome
+
+
+class SharedTransaction:
+    """A transaction of the store's own that may share its commit with those of other threads."""
+
+    def __init__(self, writer: Writer, held: Held[sqlite3.Connection], known: Known) -> None:
+        self._writer = writer
+        # The connection on which this thread reads, which says whether it is in a block already.
+        self._held = held
+        self._known = known
+
+    def __enter__(self) -> StoreTransaction:
+        held = self._held
+        if held.open:
+            raise StoreError("a transaction of this store is open in this thread already; go on in that one")
+        writer = self._writer
+        self._turn = turn = writer.turn()
+        try:
+            held.open = True
+            writer.take(turn)
+            self._database = SQLiteDatabase(writer.connection)
+            self._transaction = StoreTransaction(self._database, self._known, behind=True)
+        except BaseException as error:
+            try:
+                writer.leave(turn, error)
+            finally:
+                held.open = False
+            raise
+        return self._transaction
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        writer, turn = self._writer, self._turn
+        try:
+            failed = error
+            if error is None:
+                try:
+                    self._transaction.write()
+                    writer.merge(turn)
+                except Exception as wrong:  # noqa: BLE001 - it is raised below, when it is known what it was about
+                    failed = wrong
+            writer.end(turn, failed, forgets=self._transaction.forgets)
+            if failed is None:
+                self._known.versions.update(self._transaction.versions)
+            elif error is None:
+                raise failed
+        finally:
+            try:
+                writer.leave(turn, error)
+            finally:
+                self._held.open = False
+                # Who has kept something of the block must not write in the block of another.
+                with suppress(sqlite3.Error):
+                    self._database.cursor.close()
