@@ -136,18 +136,16 @@ class Writer:
             pause = min(2 * pause, _LONGEST_PAUSE)
         self._begun = time.monotonic()
 
-    def merge(self, turn: Turn) -> None:
-        """What the turn has written is to be committed."""
-        if turn.part == _SAVEPOINT:
-            self._run("RELEASE turn")
-        turn.part = _MERGED
-
     def end(self, turn: Turn, error: BaseException | None = None, *, forgets: bool = False) -> None:
         """Commit, or pass the open transaction on to who waits: returns when all of it is committed, or raises.
 
         With an `error` of the turn's own, what it has written is taken back. If it `forgets`, that is not left lying
         about in the log.
         """
+        if error is None:
+            if turn.part == _SAVEPOINT:
+                self._run("RELEASE turn")
+            turn.part = _MERGED
         lost = error is not None and self._take_back(turn, error)
         waits = not lost and (error is None or isinstance(error, Exception))
         if not forgets and self._pass_on(turn, waits=waits):
@@ -310,14 +308,18 @@ class SharedTransaction:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         writer, turn = self._writer, self._turn
+        failed = error
         try:
-            failed = error
-            if error is None:
-                try:
+            try:
+                if error is None:
                     self._transaction.write()
-                    writer.merge(turn)
-                except Exception as wrong:  # noqa: BLE001 - it is raised below, when it is known what it was about
-                    failed = wrong
+            except Exception as wrong:  # noqa: BLE001 - it is raised below, when it is known what it was about
+                failed = wrong
+            finally:
+                # While it is this one's turn: at its end a cursor resets its last statement, which by then may be under
+                # way for another, from the connection's cache. And nobody can write with it in another's block.
+                with suppress(sqlite3.Error):
+                    self._database.cursor.close()
             writer.end(turn, failed, forgets=self._transaction.forgets)
             if failed is None:
                 self._known.versions.update(self._transaction.versions)
@@ -325,9 +327,6 @@ class SharedTransaction:
                 raise failed
         finally:
             try:
-                writer.leave(turn, error)
+                writer.leave(turn, failed)
             finally:
                 self._held.open = False
-                # Who has kept something of the block must not write in the block of another.
-                with suppress(sqlite3.Error):
-                    self._database.cursor.close()
