@@ -98,12 +98,17 @@ def test_every_store_has_its_own_origin(path, tmp_path):
 
 
 def test_durability_is_what_it_says(store):
-    """The store's connections write ahead and synchronise at every commit."""
-    connection = store._connections.own().connection
+    """The store's connections, to read and to write, write ahead and synchronise at every commit."""
+    with store.transaction(write=False) as reading:
+        read_on = reading._database.cursor.connection
+    with store.transaction() as writing:
+        written_on = writing._database.cursor.connection
 
-    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
-    assert connection.execute("PRAGMA secure_delete").fetchone() == (1,)
+    assert read_on is not written_on
+    for connection in (read_on, written_on):
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert connection.execute("PRAGMA secure_delete").fetchone() == (1,)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"path": ""}, {"path": "a.db", "connect": sqlite3.connect}])
@@ -516,8 +521,8 @@ def _work(store, now, limit):
         nonlocal steps
         steps += 1
 
-    connection = store._connections.own().connection
     with failing(store) as transaction:
+        connection = transaction._database.cursor.connection
         connection.set_progress_handler(count, 1)
         due = transaction.counts(now, limit).due
         counting, steps = steps, 0
@@ -525,6 +530,7 @@ def _work(store, now, limit):
         transaction.next_wake()
         connection.set_progress_handler(None, 0)
     assert due == len(found)
+    assert counting > 0 < steps
     return counting, steps, len(found)
 
 
