@@ -1,4 +1,4 @@
-"""The connections of a store's own: one for each thread, never taken over a fork."""
+"""The connections of a store's own: one for each thread, and perhaps one more; never taken over a fork."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """A store in an SQLite file: of its own, inside the host's own database file, or in memory.
 
 Durable means durable: WAL with `synchronous=FULL`, since NORMAL may lose the last commits with the power. A transaction
-of the store's own begins with the write lock, so that nothing which was read in it can change before it writes.
+of the store's own begins with the write lock, so that nothing which was read in it can change before it writes. The
+threads of a process share commits (`sequencer.stores.sqlite_writer`), where the connections are the store's own making.
 
 Joined to the caller's connection, the store uses savepoints only. Where no transaction is open there, the savepoint is
 the transaction: with a connection that commits by itself (`isolation_level=None`) it is released, and so committed, at
@@ -58,7 +59,10 @@ class SQLiteStore(TabledStore):
     Or `inside` is a callable that gives a context, in which there is a connection with a transaction of the host's,
     which ends with it. Every transaction of the store's is a part of such a one then, and nothing is done before.
 
-    It may be used from any thread: each has a connection of its own (to ":memory:" they share one, in turn).
+    It may be used from any thread: each has a connection of its own, to ":memory:" they share one, in turn. With a path
+    all threads of a process write on one more connection, in turn, and who waits for the disk waits together: a block
+    returns when what it wrote is committed, perhaps with blocks of other threads. If that commit fails, each of them
+    raises, and nothing of them is stored.
     """
 
     translated = staticmethod(translated)
