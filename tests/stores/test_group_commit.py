@@ -86,7 +86,8 @@ def block(store, account, name, how):
 
 def at_once(store, works):
     """Do each of these on a thread of its own, in this order, all waiting for the first; what each has raised."""
-    writer, raised = writer_of(store), [None] * len(works)
+    writer = writer_of(store)
+    raised: list[Exception | None] = [None] * len(works)
 
     def run(number):
         try:
@@ -151,7 +152,7 @@ def test_what_was_told_is_stored_and_nothing_else(store, groups):
     Each list is of blocks that wait together, so they share commits as it comes.
     """
     account = f"example {next(EXAMPLES)}"
-    expected = {}
+    expected: dict[str, int] = {}
     for number, ends in enumerate(groups):
         names = [f"{number}.{place}" for place in range(len(ends))]
         works = [
