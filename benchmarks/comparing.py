@@ -57,8 +57,8 @@ def _on_all(**settings: Any) -> dict[str, dict[str, Any]]:
 OURS = {
     "one commit a step": Way(
         {
-            "sqlite": {"deduplicates": False, "limit": 1000, "workers": 1},
-            # Workers that wait for the disk can wait together; SQLite lets only one of them write.
+            # Workers that wait for the disk wait together, also on SQLite, if they are threads of one process.
+            "sqlite": {"deduplicates": False, "limit": 50, "workers": 16},
             "postgresql": {"deduplicates": False, "limit": 50, "workers": 8},
         },
         "every step at most once, a call without an answer left to a person; a durable mark before each call; order; "
