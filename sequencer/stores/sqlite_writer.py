@@ -24,7 +24,7 @@ from types import TracebackType
 
 from sequencer.core.errors import Conflict, SequencerError, StoreError
 from sequencer.stores.connections import Connections, Held
-from sequencer.stores.records import Known
+from sequencer.stores.database import Known
 from sequencer.stores.sqlite_database import SQLiteDatabase, translated
 from sequencer.stores.transaction import StoreTransaction
 
@@ -72,7 +72,7 @@ class Writer:
         self._patience = patience
         self._held: Held[sqlite3.Connection] | None = None
         # Held for moments only, while it is decided whose turn it is.
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()
         self._owner: Turn | None = None
         self._queue: deque[Turn] = deque()
         # Of the transaction that is open: since when it is, who has finished in it, and how it ends.
@@ -284,6 +284,8 @@ class SharedTransaction:
         # The connection on which this thread reads, which says whether it is in a block already.
         self._held = held
         self._known = known
+        self._turn: Turn | None = None
+        self._database: SQLiteDatabase | None = None
 
     def __enter__(self) -> StoreTransaction:
         held = self._held
@@ -297,36 +299,47 @@ class SharedTransaction:
             self._database = SQLiteDatabase(writer.connection)
             self._transaction = StoreTransaction(self._database, self._known, behind=True)
         except BaseException as error:
-            try:
-                writer.leave(turn, error)
-            finally:
-                held.open = False
+            self._leave(turn, error)
             raise
         return self._transaction
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        writer, turn = self._writer, self._turn
         failed = error
         try:
+            turn = self._turn
+            assert turn is not None
             try:
                 if error is None:
                     self._transaction.write()
             except Exception as wrong:  # noqa: BLE001 - it is raised below, when it is known what it was about
                 failed = wrong
             finally:
-                # While it is this one's turn: at its end a cursor resets its last statement, which by then may be under
-                # way for another, from the connection's cache. And nobody can write with it in another's block.
-                with suppress(sqlite3.Error):
-                    self._database.cursor.close()
-            writer.end(turn, failed, forgets=self._transaction.forgets)
+                self._close()
+            self._writer.end(turn, failed, forgets=self._transaction.forgets)
             if failed is None:
                 self._known.versions.update(self._transaction.versions)
             elif error is None:
                 raise failed
         finally:
-            try:
-                writer.leave(turn, failed)
-            finally:
-                self._held.open = False
+            self._leave(self._turn, failed)
+
+    def _close(self) -> None:
+        # While it is this one's turn: at its end a cursor resets its last statement, which by then may be under way for
+        # another, from the connection's cache. And nobody can write with it in another's block.
+        if self._database is not None:
+            with suppress(sqlite3.Error):
+                self._database.cursor.close()
+
+    def _leave(self, turn: Turn | None, error: BaseException | None) -> None:
+        if turn is not None:
+            self._writer.leave(turn, error)
+            self._held.open = False
+            self._turn = None
+
+    def __del__(self) -> None:
+        # Interrupted before anything of its end had begun, or in the midst of it: then this is the end.
+        if self._turn is not None:
+            self._close()
+            self._leave(self._turn, None)
