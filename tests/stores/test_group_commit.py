@@ -401,7 +401,7 @@ class Interrupted(BaseException):
 def interrupt(*_):
     raise Interrupted
 signal.signal(signal.SIGALRM, interrupt)
-threads = [threading.Thread(target=work, args=(number, range(10**6))) for number in (1, 2, 3)]
+threads = [threading.Thread(target=work, args=(number, range(10**6)), daemon=True) for number in (1, 2, 3)]
 for each in threads:
     each.start()
 chance = random.Random(3)
