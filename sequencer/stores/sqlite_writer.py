@@ -279,13 +279,14 @@ def _tell(outcome: object) -> None:
 class SharedTransaction:
     """A transaction of the store's own that may share its commit with those of other threads."""
 
+    _turn: Turn | None = None
+    _database: SQLiteDatabase | None = None
+
     def __init__(self, writer: Writer, held: Held[sqlite3.Connection], known: Known) -> None:
         self._writer = writer
         # The connection on which this thread reads, which says whether it is in a block already.
         self._held = held
         self._known = known
-        self._turn: Turn | None = None
-        self._database: SQLiteDatabase | None = None
 
     def __enter__(self) -> StoreTransaction:
         held = self._held
