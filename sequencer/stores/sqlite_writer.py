@@ -22,7 +22,7 @@ from collections import deque
 from contextlib import suppress
 from types import TracebackType
 
-from sequencer.core.errors import Conflict, SequencerError, StoreError
+from sequencer.core.errors import Busy, SequencerError, StoreError
 from sequencer.stores.connections import Connections, Held
 from sequencer.stores.database import Known
 from sequencer.stores.sqlite_database import SQLiteDatabase, translated
@@ -96,7 +96,7 @@ class Writer:
         return Turn(self._patience)
 
     def take(self, turn: Turn) -> None:
-        """Wait for the turn, and begin it. Raises `Conflict` when there is no more patience."""
+        """Wait for the turn, and begin it. Raises `Busy` when there is no more patience."""
         with self._mutex:
             if self._owner is None:
                 self._owner = turn
@@ -109,7 +109,7 @@ class Writer:
                 if self._owner is turn:
                     break
             if not called:
-                raise Conflict("another thread is writing; nothing was stored, so try again (or raise `busy_timeout`)")
+                raise Busy("another thread is writing; nothing was stored, so try again (or raise `busy_timeout`)")
         self._begin(turn)
 
     def _begin(self, turn: Turn) -> None:

@@ -237,6 +237,31 @@ def test_what_fails_for_one_fails_for_all(store, patient, how):
     assert stored(store, account) == {"after": 2}
 
 
+@pytest.mark.parametrize("room", range(0, 12, 3))
+def test_a_full_disk_costs_nobody_what_was_told(tmp_path, patient, room):
+    """Where the disk is full for one, nothing is stored of whoever is refused; and with room again all goes on."""
+    with closing(SQLiteStore(tmp_path / "full.db")) as store:
+        connection = writer_of(store).connection
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + room}")
+
+        def fill(name):
+            with store.transaction() as transaction:
+                for number in range(20):
+                    write(transaction, "full", f"{name}.{number}")
+
+        names = ("one", "two", "three", "four", "five")
+        raised = at_once(store, [lambda name=name: fill(name) for name in names])
+        assert any(raised)
+        assert all(isinstance(each, StoreError) for each in raised if each is not None), raised
+        told = [name for name, error in zip(names, raised, strict=True) if error is None]
+        assert stored(store, "full") == {f"{name}.{number}": 2 for name in told for number in range(20)}
+
+        connection.execute(f"PRAGMA max_page_count = {pages + 1000}")
+        assert at_once(store, [lambda name=name: fill(f"{name} again") for name in names]) == [None] * len(names)
+        assert len(stored(store, "full")) == 20 * (len(told) + len(names))
+
+
 def test_versions_of_a_lost_commit_are_not_remembered(store, patient):
     """What a block has learned of versions counts for others only once its commit is there."""
     account = f"example {next(EXAMPLES)}"
