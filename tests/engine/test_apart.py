@@ -120,6 +120,16 @@ def reported(kind: Any, *by: str) -> Callable[[Engine, Any, str], Any]:
     return lambda door, id, key: door.handle(kind(key=key, **dict.fromkeys(by, id)))
 
 
+def together(door: Engine, id: Any, _: str) -> Any:
+    with door.together() as inside:
+        return inside.block(id)
+
+
+def in_one(me: Tenant, n: int) -> Any:
+    with me.door.together() as inside:
+        return inside.enroll(me.sequence(), me.lead(n)), inside.enrollments(resource=me.lead(n))
+
+
 ANOTHER = Definition("Another", [Step(Task("Call"))])
 ATTEMPTS = [
     Attempt("get", "enrollment", lambda door, id, _: door.get(id)),
@@ -127,6 +137,7 @@ ATTEMPTS = [
     Attempt("explain", "enrollment", lambda door, id, _: door.explain(id)),
     Attempt("block", "enrollment", lambda door, id, _: door.block(id)),
     Attempt("resume", "enrollment", lambda door, id, _: door.resume(id, timeline="keep")),
+    Attempt("together", "enrollment", together),
     Attempt("skip", "enrollment", lambda door, id, _: door.skip(id)),
     Attempt("skip", "enrollment", lambda door, id, _: door.skip(id, position=0)),
     Attempt("finish", "enrollment", lambda door, id, _: door.finish(id, actor_id=1)),
@@ -170,6 +181,7 @@ OWN: dict[str, Callable[[Tenant, int], Any]] = {
     "due": lambda me, n: me.door.due(),
     "delete_sequence": lambda me, n: me.door.delete_sequence(KEY),
     "enroll": lambda me, n: me.door.enroll(me.sequence(), me.lead(n), actor_id=me.mark, idempotency_key=f"once-{n}"),
+    "together": in_one,
     "enroll_many": lambda me, n: me.door.enroll_many(me.sequence(), [me.lead(n)]),
     "resume_blocked": lambda me, n: me.door.resume_blocked("paused"),
     "finish_ongoing": lambda me, n: me.door.finish_ongoing(me.lead(n)),
