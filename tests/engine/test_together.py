@@ -68,6 +68,15 @@ def test_for_as_long_as_the_block(engine):
             verb()
 
 
+def test_a_block_for_reads_refuses_verbs(engine):
+    """With `write=False` a verb in the block is refused before it has asked anything of the store (S2)."""
+    id = engine.create_sequence(mails()).id
+    with engine.together(write=False) as one:
+        with pytest.raises(StoreError, match="write=False"):
+            one.enroll(id, ADA)
+        assert one.enrollments() == ()
+
+
 def test_nothing_is_handed_over_in_it(engine):
     """A tick in the block is refused: only what is committed is handed over (E1)."""
     with engine.together() as one, pytest.raises(StoreError, match="open"):

@@ -29,8 +29,9 @@ from sequencer.engine.worker import Worker
 class _Together:
     """The one transaction of several verbs; once a verb in it was refused, none of it may stay."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, *, write: bool) -> None:
         self._transaction: Transaction | None = transaction
+        self._write = write
         self.refused = False
 
     def open(self, connection: Any) -> Transaction:
@@ -50,6 +51,8 @@ class _Together:
     def verb(self, connection: Any) -> Iterator[Transaction]:
         """The part of one verb. What it had written when it was refused is undone with all the others'."""
         transaction = self.open(connection)
+        if not self._write:
+            raise StoreError("the block of `together` was begun with write=False: it is for reads alone")
         try:
             yield transaction
         except BaseException:
@@ -83,7 +86,7 @@ class Bound:
         `StoreError` at its end, and nothing is done. Nothing is handed over in it (E1).
         """
         with self._transaction(connection) if write else self._reading(connection) as transaction:
-            together = _Together(transaction)
+            together = _Together(transaction, write=write)
             other: Self = object.__new__(type(self))
             other.__dict__.update(self.__dict__)
             other._together = together
@@ -112,6 +115,7 @@ class Bound:
 
     def _reading(self, connection: Any) -> AbstractContextManager[Transaction]:
         if self._together is not None:
+            # A read that raises has changed nothing.
             return nullcontext(self._together.open(connection))
         return self.store.transaction(connection, write=False)
 
