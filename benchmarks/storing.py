@@ -20,7 +20,8 @@ from sequencer.core.enrollment import Resource
 from sequencer.engine.engine import Engine
 from sequencer.engine.ports import Accepted, Email
 from sequencer.engine.results import Row, TickReport
-from sequencer.engine.storage import ALL_ACCOUNTS, Held, Store
+from sequencer.engine.storage import Store
+from sequencer.engine.stored import ALL_ACCOUNTS, Held
 from sequencer.simulation.clock import ManualClock
 from sequencer.stores.memory import MemoryStore
 from sequencer.stores.sqlite import SQLiteStore

@@ -85,7 +85,7 @@ if TYPE_CHECKING:
         Statistics,
         TickReport,
     )
-    from sequencer.engine.storage import BoardTask, StoredSequence, Suppression
+    from sequencer.engine.stored import BoardTask, StoredSequence, Suppression
     from sequencer.simulation.clock import ManualClock
     from sequencer.stores.django import DjangoStore
     from sequencer.stores.memory import MemoryStore
@@ -204,7 +204,7 @@ _MODULES = {
     "Accepted": "sequencer.engine.ports",
     "AlreadyEnrolled": "sequencer.core.errors",
     "AutomatedEmail": "sequencer.core.sequence",
-    "BoardTask": "sequencer.engine.storage",
+    "BoardTask": "sequencer.engine.stored",
     "Bounced": "sequencer.core.signals",
     "BulkResult": "sequencer.engine.results",
     "Busy": "sequencer.core.errors",
@@ -283,10 +283,10 @@ _MODULES = {
     "StepMove": "sequencer.core.migration",
     "StepStatus": "sequencer.core.statuses",
     "StoreError": "sequencer.core.errors",
-    "StoredSequence": "sequencer.engine.storage",
+    "StoredSequence": "sequencer.engine.stored",
     "Subject": "sequencer.core.events",
     "Suppressed": "sequencer.core.errors",
-    "Suppression": "sequencer.engine.storage",
+    "Suppression": "sequencer.engine.stored",
     "SystemClock": "sequencer.engine.clock",
     "Task": "sequencer.core.sequence",
     "TaskBoard": "sequencer.engine.ports",

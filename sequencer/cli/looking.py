@@ -17,7 +17,7 @@ from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource
 from sequencer.core.events import EVENT_TYPES, Event
 from sequencer.core.instants import to_instant, to_iso
 from sequencer.core.statuses import EnrollmentState, StepStatus
-from sequencer.engine.storage import BoardTask
+from sequencer.engine.stored import BoardTask
 
 __all__ = ["event_document", "register", "show_enrollment", "state", "status"]
 

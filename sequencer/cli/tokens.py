@@ -13,7 +13,7 @@ from sequencer.cli.options import Commands, Parser, Refusal, add_command, identi
 from sequencer.cli.output import Output, Table, dim
 from sequencer.cli.places import place_of
 from sequencer.core.instants import to_iso
-from sequencer.engine.storage import ALL_ACCOUNTS
+from sequencer.engine.stored import ALL_ACCOUNTS
 from sequencer.engine.tokens import Token
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from sequencer.core.enrollment import Enrollment
 from sequencer.core.lifecycle import advance
 from sequencer.core.signals import TaskCancelled, TaskCreated
 from sequencer.engine.ports import TaskBoard, TaskId, TaskRequest
-from sequencer.engine.storage import BoardTask, Transaction
+from sequencer.engine.storage import Transaction
+from sequencer.engine.stored import BoardTask
 
 __all__ = ["Board"]
 

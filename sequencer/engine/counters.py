@@ -15,7 +15,7 @@ from pendulum import DateTime
 
 from sequencer.core.instants import between, to_iso
 from sequencer.core.values import Identifier
-from sequencer.engine.storage import ALL_ACCOUNTS, Counts
+from sequencer.engine.stored import ALL_ACCOUNTS, Counts
 
 __all__ = ["MOST", "Counters", "Tally", "counted"]
 

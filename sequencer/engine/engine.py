@@ -30,7 +30,8 @@ from sequencer.engine.ports import Clock, Mailer, People, TaskBoard
 from sequencer.engine.reports import handle
 from sequencer.engine.results import Handled, TickReport
 from sequencer.engine.running import run, run_until
-from sequencer.engine.storage import ALL_ACCOUNTS, AmbientStore, Store, Suppression
+from sequencer.engine.storage import AmbientStore, Store
+from sequencer.engine.stored import ALL_ACCOUNTS, Suppression
 from sequencer.engine.verbs.enrollments import EnrollmentVerbs
 from sequencer.engine.verbs.given import must_be_address, must_be_resource
 from sequencer.engine.verbs.reads import ReadVerbs

@@ -23,7 +23,8 @@ from sequencer.core.signals import UpdatePerson
 from sequencer.core.timeline import plan
 from sequencer.core.values import Identifier
 from sequencer.engine.results import Row
-from sequencer.engine.storage import Transaction, Who
+from sequencer.engine.storage import Transaction
+from sequencer.engine.stored import Who
 from sequencer.engine.zonedata import version_in_use
 
 __all__ = [

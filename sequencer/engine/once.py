@@ -13,7 +13,8 @@ from pendulum import DateTime
 
 from sequencer.core.errors import KeyReused
 from sequencer.core.values import Identifier, to_line
-from sequencer.engine.storage import StoredReport, Transaction
+from sequencer.engine.storage import Transaction
+from sequencer.engine.stored import StoredReport
 
 __all__ = ["once"]
 

@@ -24,7 +24,8 @@ from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.core.timeline import is_due
 from sequencer.core.values import Identifier
 from sequencer.engine.logs import WORKER, log_raised, subject_fields
-from sequencer.engine.storage import Actor, ActorMail, Held, Transaction
+from sequencer.engine.storage import Transaction
+from sequencer.engine.stored import Actor, ActorMail, Held
 
 __all__ = ["CapRule", "Pacing", "Turns"]
 

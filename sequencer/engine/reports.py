@@ -22,7 +22,8 @@ from sequencer.core.values import Identifier
 from sequencer.engine.board import Board
 from sequencer.engine.enrolling import alone
 from sequencer.engine.results import Handled
-from sequencer.engine.storage import Held, StoredReport, Transaction
+from sequencer.engine.storage import Transaction
+from sequencer.engine.stored import Held, StoredReport
 
 __all__ = ["handle"]
 

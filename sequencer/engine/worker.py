@@ -31,7 +31,8 @@ from sequencer.engine.logs import WORKER, log_failures, log_raised, subject_fiel
 from sequencer.engine.pacing import Pacing, Turns
 from sequencer.engine.ports import Clock, Mailer
 from sequencer.engine.results import TickReport
-from sequencer.engine.storage import Held, Store, Transaction
+from sequencer.engine.storage import Store, Transaction
+from sequencer.engine.stored import Held
 
 __all__ = ["Worker"]
 

@@ -7,7 +7,7 @@ import attrs
 from sequencer.core.document import to_document
 from sequencer.core.errors import Conflict, Outdated
 from sequencer.core.sequence import Sequence
-from sequencer.engine.storage import StoredSequence
+from sequencer.engine.stored import StoredSequence
 from sequencer.http.bodies import with_integers
 from sequencer.http.conditional import revision_of
 from sequencer.http.operations import Answer, Call, Operation, answered, json_bytes

@@ -13,7 +13,8 @@ from sequencer.core.instants import to_instant
 from sequencer.core.values import Identifier, to_identifier, to_line
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.ports import Clock
-from sequencer.engine.storage import ALL_ACCOUNTS, Store
+from sequencer.engine.storage import Store
+from sequencer.engine.stored import ALL_ACCOUNTS
 from sequencer.engine.tokens import Token
 from sequencer.http.access import Grant, to_scope
 

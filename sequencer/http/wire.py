@@ -14,7 +14,7 @@ from pendulum import DateTime
 from sequencer.core.enrollment import Enrollment, EnrollmentStep
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step
 from sequencer.core.statuses import REQUESTED, StepStatus
-from sequencer.engine.storage import StoredSequence
+from sequencer.engine.stored import StoredSequence
 
 __all__ = [
     "collection",

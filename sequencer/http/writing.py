@@ -15,7 +15,7 @@ from typing import Any
 from sequencer.core.enrollment import Enrollment, EnrollmentStep
 from sequencer.core.sequence import SequenceVersion
 from sequencer.core.statuses import StepStatus
-from sequencer.engine.storage import StoredSequence
+from sequencer.engine.stored import StoredSequence
 from sequencer.http.wire import instant, properties_of, shown_status
 
 __all__ = ["collection_text", "enrollment_text"]

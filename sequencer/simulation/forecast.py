@@ -22,7 +22,8 @@ from sequencer.core.pacing import LONGEST_WINDOW
 from sequencer.core.sequence import AutomatedEmail, Sequence, SequenceVersion, Template
 from sequencer.core.statuses import StepStatus
 from sequencer.core.values import Identifier
-from sequencer.engine.storage import Actor, ActorMail, Store, Transaction
+from sequencer.engine.storage import Store, Transaction
+from sequencer.engine.stored import Actor, ActorMail
 from sequencer.simulation.population import Arrival, joined
 
 __all__ = ["Standing", "StandingPopulation", "forecast"]

@@ -19,7 +19,7 @@ from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.events import Event
 from sequencer.core.values import Identifier
 from sequencer.engine.reports import is_own
-from sequencer.engine.storage import ALL_ACCOUNTS, Account, Actor, ActorMail, Held, StoredReport, Who
+from sequencer.engine.stored import ALL_ACCOUNTS, Account, Actor, ActorMail, Held, StoredReport, Who
 from sequencer.stores.mails import expected_of
 
 __all__ = ["Ledger"]

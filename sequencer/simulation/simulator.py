@@ -49,7 +49,7 @@ from sequencer.core.values import Identifier
 from sequencer.engine.enrolling import enroll_one
 from sequencer.engine.pacing import Pacing
 from sequencer.engine.reports import handle
-from sequencer.engine.storage import Actor, ActorMail, Held
+from sequencer.engine.stored import Actor, ActorMail, Held
 from sequencer.engine.zonedata import version_in_use
 from sequencer.simulation.answers import Answers
 from sequencer.simulation.chance import Luck

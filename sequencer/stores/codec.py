@@ -24,7 +24,7 @@ from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.sequence import SequenceVersion
 from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.core.values import FrozenMapping, Identifier, frozen
-from sequencer.engine.storage import Held
+from sequencer.engine.stored import Held
 
 __all__ = [
     "COLUMNS",

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import attrs
 
 from sequencer.core.sequence import Sequence, SequenceVersion
-from sequencer.engine.storage import ALL_ACCOUNTS
+from sequencer.engine.stored import ALL_ACCOUNTS
 from sequencer.stores.codec import Row, encode_id
 
 __all__ = ["MOST", "Database", "Known", "OneWriter", "fits", "whose"]

@@ -24,7 +24,7 @@ from sequencer.core.enrollment import Enrollment, EnrollmentStep
 from sequencer.core.events import Event
 from sequencer.core.pacing import is_follow_up
 from sequencer.core.statuses import EnrollmentState, StepStatus
-from sequencer.engine.storage import ActorMail
+from sequencer.engine.stored import ActorMail
 from sequencer.stores.codec import Row, encode_id, micros_of
 
 __all__ = ["MAIL_STATEMENTS", "expected_of", "mail_changes"]

@@ -15,7 +15,7 @@ from sequencer.core.instants import from_microseconds, later_by, to_microseconds
 from sequencer.core.pacing import LONGEST_WINDOW
 from sequencer.core.sequence import SequenceVersion
 from sequencer.core.values import Identifier
-from sequencer.engine.storage import Account, Actor, ActorMail, BoardTask, StoredReport, Suppression
+from sequencer.engine.stored import Account, Actor, ActorMail, BoardTask, StoredReport, Suppression
 from sequencer.stores.codec import Row, encode_id
 from sequencer.stores.contents import keyed_hash
 from sequencer.stores.database import MOST, Database, Known, fits

@@ -17,7 +17,7 @@ from sequencer.core.events import Event
 from sequencer.core.instants import to_microseconds
 from sequencer.core.sequence import SequenceVersion
 from sequencer.core.statuses import EnrollmentState, StepStatus
-from sequencer.engine.storage import BoardTask
+from sequencer.engine.stored import BoardTask
 from sequencer.stores.codec import (
     FORMAT,
     Row,

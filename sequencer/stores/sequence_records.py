@@ -10,7 +10,7 @@ from sequencer.core.errors import Outdated, SequenceExists, StoreError
 from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.sequence import Sequence, SequenceVersion, Template
 from sequencer.core.values import Identifier
-from sequencer.engine.storage import Account, StoredSequence
+from sequencer.engine.stored import Account, StoredSequence
 from sequencer.stores.codec import Row, decode_id, encode_id
 from sequencer.stores.contents import content_of, sequence_of
 from sequencer.stores.database import MOST, Database, Known, fits

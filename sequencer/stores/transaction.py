@@ -20,7 +20,7 @@ from sequencer.core.events import Event, Subject
 from sequencer.core.instants import from_microseconds, to_microseconds
 from sequencer.core.sequence import SequenceVersion
 from sequencer.core.values import Identifier
-from sequencer.engine.storage import ALL_ACCOUNTS, Account, Counts, Held, Who
+from sequencer.engine.stored import ALL_ACCOUNTS, Account, Counts, Held, Who
 from sequencer.stores.codec import (
     Row,
     actor_of,

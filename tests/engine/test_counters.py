@@ -11,7 +11,7 @@ import pytest
 from sequencer import Engine, MemoryStore, Rejected
 from sequencer.engine import counters
 from sequencer.engine.counters import Tally
-from sequencer.engine.storage import ALL_ACCOUNTS
+from sequencer.engine.stored import ALL_ACCOUNTS
 from tests.engine.sequences import lead, mails, tasks
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sequencer.core.instants import to_instant, to_iso
-from sequencer.engine.storage import StoredSequence
+from sequencer.engine.stored import StoredSequence
 from sequencer.http.operations import json_bytes
 from sequencer.http.wire import collection, collection_meta, enrollment_document, instant
 from sequencer.http.writing import collection_text, enrollment_text

@@ -28,7 +28,7 @@ from sequencer import (
     StoreError,
     Template,
 )
-from sequencer.engine.storage import ALL_ACCOUNTS
+from sequencer.engine.stored import ALL_ACCOUNTS
 from sequencer.stores import postgres, sqlite
 from sequencer.stores.postgres import PostgresStore
 from sequencer.stores.sqlite import SQLiteStore

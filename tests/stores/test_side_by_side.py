@@ -16,7 +16,7 @@ from sequencer.core.errors import Conflict, IllegalTransition, SequenceExists
 from sequencer.core.lifecycle import advance, enroll
 from sequencer.core.sequence import Template
 from sequencer.core.signals import Block, Due, EmailSent, Finish, Handling, Migrate, Resume, Skip, TaskCreated
-from sequencer.engine.storage import ALL_ACCOUNTS, StoredReport
+from sequencer.engine.stored import ALL_ACCOUNTS, StoredReport
 from sequencer.stores.memory import MemoryStore
 from sequencer.stores.sqlite import SQLiteStore
 from sequencer.testing.contracts.workbench import LEASE, NOW, Refusal, board_task, sequence_named

@@ -14,7 +14,7 @@ from sequencer.adapters.maildir import MaildirMailer
 from sequencer.adapters.recording import RecordingMailer, RecordingTaskBoard
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.ports import OutcomeUnknown, Rejected
-from sequencer.engine.storage import ALL_ACCOUNTS
+from sequencer.engine.stored import ALL_ACCOUNTS
 from sequencer.stores.memory import MemoryStore
 
 # -- stores: each transaction is the memory's, but for one method

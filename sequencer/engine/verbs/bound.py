@@ -21,7 +21,8 @@ from sequencer.engine.board import Board
 from sequencer.engine.feeding import Feed
 from sequencer.engine.ports import Clock
 from sequencer.engine.results import Outcome, Row
-from sequencer.engine.storage import AmbientStore, Held, Store, StoredSequence, Transaction
+from sequencer.engine.storage import AmbientStore, Store, Transaction
+from sequencer.engine.stored import Held, StoredSequence
 from sequencer.engine.verbs.given import must_be_resource, must_be_sequence, name_of
 from sequencer.engine.worker import Worker
 

@@ -16,7 +16,7 @@ from sequencer.engine.counters import MOST, Counters, counted
 from sequencer.engine.explanation import explained
 from sequencer.engine.reports import is_own
 from sequencer.engine.results import EventPage, Explanation, Overdue, Statistics
-from sequencer.engine.storage import ALL_ACCOUNTS, BoardTask
+from sequencer.engine.stored import ALL_ACCOUNTS, BoardTask
 from sequencer.engine.verbs.bound import Bound
 from sequencer.engine.verbs.given import ids_of, must_be_address, must_be_resource
 

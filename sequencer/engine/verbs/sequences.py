@@ -15,7 +15,7 @@ from sequencer.core.values import Identifier, to_identifier, to_whole
 from sequencer.engine.migrating import MigrationPlan, MigrationResult, carried_out, planned
 from sequencer.engine.once import once
 from sequencer.engine.results import Outcome
-from sequencer.engine.storage import StoredSequence
+from sequencer.engine.stored import StoredSequence
 from sequencer.engine.verbs.bound import Bound
 from sequencer.engine.verbs.given import ids_of, key_of, must_be_sequence
 

@@ -16,7 +16,7 @@ from sequencer.core.enrollment import Enrollment, to_address
 from sequencer.core.errors import InvalidInput, NotFound
 from sequencer.core.values import Identifier, to_identifier, to_line
 from sequencer.engine.explanation import ENDS, why_ended
-from sequencer.engine.storage import StoredSequence
+from sequencer.engine.stored import StoredSequence
 from sequencer.http.inspector.frame import button, framed, hidden, link
 from sequencer.http.inspector.rows import rows
 from sequencer.http.inspector.visit import Visit, to_number

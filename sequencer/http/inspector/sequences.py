@@ -11,7 +11,7 @@ from sequencer.core.sequence import Sequence
 from sequencer.core.timeline import Timeline, plan
 from sequencer.engine.explanation import why_ended
 from sequencer.engine.results import Statistics
-from sequencer.engine.storage import StoredSequence
+from sequencer.engine.stored import StoredSequence
 from sequencer.http.inspector import wording
 from sequencer.http.inspector.frame import framed, link
 from sequencer.http.inspector.moments import moment

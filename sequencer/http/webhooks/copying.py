@@ -14,7 +14,8 @@ from sequencer.core.errors import StoreError
 from sequencer.core.instants import to_instant
 from sequencer.engine.ports import Clock
 from sequencer.engine.reports import is_own
-from sequencer.engine.storage import ALL_ACCOUNTS, Store, Transaction
+from sequencer.engine.storage import Store, Transaction
+from sequencer.engine.stored import ALL_ACCOUNTS
 from sequencer.engine.webhooks import Delivery, Webhook
 from sequencer.http.webhooks.bodies import body_of
 

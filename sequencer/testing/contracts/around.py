@@ -10,7 +10,7 @@ import pytest
 from sequencer.core.errors import Conflict
 from sequencer.core.events import Subject, replay
 from sequencer.core.signals import Block, Reassign
-from sequencer.engine.storage import StoredReport, Suppression
+from sequencer.engine.stored import StoredReport, Suppression
 from sequencer.testing.contracts.workbench import (
     ADA,
     LEASE,

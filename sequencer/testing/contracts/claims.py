@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sequencer.core.signals import Block
-from sequencer.engine.storage import Counts
+from sequencer.engine.stored import Counts
 from sequencer.testing.contracts.workbench import LEASE, NOW, begun, do, finish, later, send, sequence_named
 
 

@@ -9,7 +9,7 @@ import pytest
 from sequencer.core.enrollment import Resource
 from sequencer.core.errors import Conflict
 from sequencer.core.signals import Block
-from sequencer.engine.storage import ALL_ACCOUNTS
+from sequencer.engine.stored import ALL_ACCOUNTS
 from sequencer.testing.contracts.workbench import (
     ADA,
     BEYOND,

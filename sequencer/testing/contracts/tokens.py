@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from sequencer.core.errors import Conflict
-from sequencer.engine.storage import ALL_ACCOUNTS
+from sequencer.engine.stored import ALL_ACCOUNTS
 from sequencer.engine.tokens import Token
 from sequencer.testing.contracts.workbench import BEYOND, NOW, failing, later
 

@@ -9,7 +9,7 @@ import pytest
 
 from sequencer.core.enrollment import Resource
 from sequencer.core.errors import InvalidInput, StoreError
-from sequencer.engine.storage import StoredReport
+from sequencer.engine.stored import StoredReport
 from sequencer.testing.contracts.workbench import (
     LEASE,
     NOW,

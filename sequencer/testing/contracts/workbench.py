@@ -19,7 +19,7 @@ from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.lifecycle import advance, enroll
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task, Template
 from sequencer.core.signals import Due, EmailSent, Finish, Handling
-from sequencer.engine.storage import BoardTask
+from sequencer.engine.stored import BoardTask
 
 NOW = pendulum.datetime(2026, 3, 2, 9, 0, tz="UTC")
 DUE = Due(Handling(deduplicates=True))

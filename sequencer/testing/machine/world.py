@@ -15,7 +15,7 @@ from typing import Any
 from sequencer.core.enrollment import Enrollment
 from sequencer.engine.engine import Engine
 from sequencer.engine.ports import Accepted, Mailer, TaskBoard, TaskId
-from sequencer.engine.storage import Held
+from sequencer.engine.stored import Held
 from sequencer.simulation.clock import ManualClock
 from sequencer.testing.machine.cast import Cast
 from sequencer.testing.machine.ports import BoardOfALife, MailerOfALife

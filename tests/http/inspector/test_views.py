@@ -18,7 +18,7 @@ from sequencer.core.signals import Resume
 from sequencer.core.timeline import seen_at
 from sequencer.engine.explanation import explained
 from sequencer.engine.results import Statistics
-from sequencer.engine.storage import StoredSequence
+from sequencer.engine.stored import StoredSequence
 from sequencer.http.access import Grant
 from sequencer.http.inspector.asking import VERBS, asking_page, foreseen
 from sequencer.http.inspector.enrollment import enrollment_page
