@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar, TypeVarTuple
+from weakref import WeakSet
 
 import attrs
 
@@ -19,6 +20,9 @@ __all__ = ["Threads"]
 
 _Found = TypeVar("_Found")
 _Given = TypeVarTuple("_Given")
+
+_Answer = tuple[Any, BaseException | None]
+"""What a call has returned, or what it has raised: not every error can be that of a future."""
 
 _IDLE = 10.0
 """For how many seconds a thread without work waits for more; then it ends, and with it its connection of the store."""
@@ -30,25 +34,25 @@ class _Work:
 
     call: Callable[[], Any]
     loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Any]
+    future: asyncio.Future[_Answer]
 
     def do(self) -> Callable[[], None]:
         """Call it; what tells the answer to who waits for it."""
         if self.future.cancelled():
             return _nothing  # nobody waits for it any more, and nothing has begun
         try:
-            found = self.call()
+            answer = (self.call(), None)
         except BaseException as error:  # noqa: BLE001 - whatever it is, who awaits it has to hear of it
-            return partial(self._tell, self.future.set_exception, error)
-        return partial(self._tell, self.future.set_result, found)
+            return partial(self._tell, (None, error))
+        return partial(self._tell, answer)
 
-    def _tell(self, settle: Callable[[Any], None], with_what: Any) -> None:
+    def _tell(self, answer: _Answer) -> None:
         with suppress(RuntimeError):  # the loop was closed meanwhile, and nobody is there to be answered
-            self.loop.call_soon_threadsafe(self._settle, settle, with_what)
+            self.loop.call_soon_threadsafe(self._settle, answer)
 
-    def _settle(self, settle: Callable[[Any], None], with_what: Any) -> None:
+    def _settle(self, answer: _Answer) -> None:
         if not self.future.cancelled():
-            settle(with_what)
+            self.future.set_result(answer)
 
 
 def _nothing() -> None:
@@ -68,50 +72,61 @@ class Threads:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._lock = threading.Lock()
         self._forget()
+        _ALL.add(self)
 
     def _forget(self) -> None:
-        self._process = os.getpid()
+        self._lock = threading.Lock()
         self._started = 0
         self._idle: list[SimpleQueue[_Work]] = []
         self._waiting: deque[_Work] = deque()
 
     async def run(self, do: Callable[[*_Given], _Found], *given: *_Given) -> _Found:
-        """What this answers, called on a worker thread."""
+        """What this answers, or raises, called on a worker thread."""
         loop = asyncio.get_running_loop()
         # What the host keeps in context variables (a tenant, a trace) is there, too.
         context = contextvars.copy_context()
-        future: asyncio.Future[_Found] = loop.create_future()
+        future: asyncio.Future[_Answer] = loop.create_future()
         self._start(_Work(lambda: context.run(do, *given), loop, future))
-        return await future
+        found: _Found
+        found, error = await future
+        if error is not None:
+            raise error
+        return found
 
     def _start(self, work: _Work) -> None:
         with self._lock:
-            if self._process != os.getpid():
-                self._forget()  # a forked process has none of its parent's threads
             if self._idle:
                 self._idle.pop().put(work)
-            elif self._started < self._most:
-                self._started += 1
-                threading.Thread(target=self._serve, args=(work,), name="sequencer-http", daemon=True).start()
-            else:
+            elif self._started == self._most or not self._another(work):
                 self._waiting.append(work)
 
-    def _serve(self, work: _Work | None) -> None:
+    def _another(self, work: _Work) -> bool:
+        """Start a thread with this; False where there can be no more, and another one will come to it."""
         queue: SimpleQueue[_Work] = SimpleQueue()
-        while work is not None:
-            work = self._after(work.do(), queue)
+        queue.put(work)
+        try:
+            threading.Thread(target=self._serve, args=(queue,), name="sequencer-http", daemon=True).start()
+        except RuntimeError:  # the system gives no more of them
+            if not self._started:
+                raise
+            return False
+        self._started += 1
+        return True
 
-    def _after(self, tell: Callable[[], None], queue: SimpleQueue[_Work]) -> _Work | None:
-        """What a thread has to do after what it has done, which is told; None if nothing has come for long."""
-        with self._lock:
-            work = self._waiting.popleft() if self._waiting else None
-            if work is None:
-                self._idle.append(queue)
-        tell()  # only now, since what comes next should find this thread without work
-        if work is not None:
-            return work
+    def _serve(self, queue: SimpleQueue[_Work]) -> None:
+        while (work := self._next(queue)) is not None:
+            tell = work.do()
+            with self._lock:
+                if self._waiting:
+                    queue.put(self._waiting.popleft())
+                else:
+                    self._idle.append(queue)
+            tell()  # only now, since what comes next should find this thread without work
+            del work, tell  # a thread that waits keeps nothing of what it has done
+
+    def _next(self, queue: SimpleQueue[_Work]) -> _Work | None:
+        """What a thread has to do; None if nothing has come for long, and it is counted no more."""
         with suppress(Empty):
             return queue.get(timeout=_IDLE)
         with self._lock:
@@ -120,3 +135,16 @@ class Threads:
                 self._started -= 1
                 return None
         return queue.get()  # it has come at the last moment
+
+
+_ALL = WeakSet[Threads]()
+
+
+def _forked() -> None:
+    """A forked process has none of its parent's threads; and who held a lock there will not let go of it here."""
+    for each in _ALL:
+        each._forget()  # noqa: SLF001 - nobody else may
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_forked)
