@@ -1,7 +1,8 @@
 """An embeddable sequence execution engine: mails and tasks, each some hours or working days after the one before."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sequencer.doors import door
 
 if TYPE_CHECKING:
     from sequencer.adapters.console import ConsoleMailer
@@ -305,15 +306,5 @@ _MODULES = {
     "replay": "sequencer.core.events",
 }
 
-
-if not TYPE_CHECKING:  # a name that there is not stays an error to type checkers
-
-    def __getattr__(name: str) -> Any:
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        globals()[name] = found = getattr(import_module(_MODULES[name]), name)
-        return found
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = door(__name__, _MODULES)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sequencer.simulation.clock import ManualClock
+from sequencer.doors import door
 
 if TYPE_CHECKING:
     from sequencer.simulation.answers import Answers
     from sequencer.simulation.assumptions import Assumption
+    from sequencer.simulation.clock import ManualClock
     from sequencer.simulation.population import Arrival, LeadPopulation, MadeUpPopulation
     from sequencer.simulation.scenario import (
         Actors,
@@ -65,14 +65,15 @@ __all__ = [
     "simulate",
 ]
 
-# The clock is used without a simulation, too; what only a simulation needs is imported when it is asked for. The
-# functions that are called as their modules are (`assumptions`, `forecast`) are found there: here they would be those.
+# What is from elsewhere than `scenario`. The functions that are called as their modules are (`assumptions`, `forecast`)
+# are found there: here they would be those.
 _ELSEWHERE = {
     "Answers": "answers",
     "Arrival": "population",
     "Assumption": "assumptions",
     "LeadPopulation": "population",
     "MadeUpPopulation": "population",
+    "ManualClock": "clock",
     "Simulator": "simulator",
     "Span": "spans",
     "Study": "study",
@@ -84,15 +85,7 @@ _ELSEWHERE = {
     "scenario_schema": "scenario_document",
     "simulate": "study",
 }
+_WHERE = {name: f"{__name__}.{_ELSEWHERE.get(name, 'scenario')}" for name in __all__}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f"{__name__}.{_ELSEWHERE.get(name, 'scenario')}")
-    globals()[name] = found = getattr(module, name)
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = door(__name__, _WHERE)

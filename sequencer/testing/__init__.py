@@ -4,8 +4,9 @@ It needs the extra `testing` (Hypothesis and pytest). Importing this package imp
 imported when the name is asked for, so that a plugin of pytest may live here without costing every run.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sequencer.doors import door
 
 if TYPE_CHECKING:
     from sequencer.testing.assertions import assert_expected, assert_history, assert_plan, assert_sent, assert_state
@@ -86,13 +87,5 @@ _WHERE = {
     "zones": "sequencer.testing.strategies",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = found = getattr(import_module(_WHERE[name]), name)
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = door(__name__, _WHERE)

@@ -4,8 +4,9 @@ Whoever sends needs the extra `http` (httpx), which is imported when there is so
 `verify`, and no extra.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sequencer.doors import door
 
 if TYPE_CHECKING:
     from sequencer.http.webhooks.sending import Webhooks
@@ -21,15 +22,5 @@ _WHERE = {
     "verify": "sequencer.http.webhooks.signing",
 }
 
-
-if not TYPE_CHECKING:  # a name that there is not stays an error to type checkers
-
-    def __getattr__(name: str) -> Any:
-        if name not in _WHERE:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        globals()[name] = found = getattr(import_module(_WHERE[name]), name)
-        return found
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = door(__name__, _WHERE)
