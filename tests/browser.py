@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
 
-__all__ = ["executable", "launched"]
+__all__ = ["executable", "launched", "refused_by_policy", "shut_out"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _PACKAGES = ("chromium", "fonts-dejavu-core")
@@ -82,3 +83,29 @@ def launched() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def shut_out(page: Page) -> str:
+    """Whom a page shuts out and how, as axe-core finds it; empty if nobody."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]})
+    return str(found.generate_report()) if found.violations_count else ""
+
+
+def refused_by_policy(page: Page) -> list[str]:
+    """What a page's own policy refuses of a script and a style that somebody puts into it; neither must have run."""
+    refused: list[str] = page.evaluate(
+        """() => new Promise(done => {
+            const seen = [];
+            document.addEventListener('securitypolicyviolation', event => {
+                seen.push(event.effectiveDirective);
+                if (seen.length === 2) done(seen.sort());
+            });
+            for (const name of ['script', 'style']) {
+                const added = document.createElement(name);
+                added.textContent = name === 'script' ? 'window.ran = true' : 'body {color: red}';
+                document.head.append(added);
+            }
+        })"""
+    )
+    assert page.evaluate("window.ran === undefined")
+    return refused
