@@ -23,7 +23,7 @@ from sequencer.core.timeline import seen_at
 from sequencer.http.inspector import wording
 from sequencer.http.inspector.frame import button, framed, hidden, link
 from sequencer.http.inspector.moments import local
-from sequencer.http.inspector.rows import pill, who
+from sequencer.http.inspector.rows import standing
 from sequencer.http.inspector.visit import Visit
 from sequencer.simulation.report.drawing import Ids
 from sequencer.simulation.report.figures import name, plural
@@ -131,15 +131,7 @@ def asking_page(
             "div",
             element("p", link(f"No. {enrollment.id}", visit.url("enrollments", enrollment.id)), class_="kicker"),
             element("h1", verb.question),
-            element(
-                "p",
-                who(enrollment),
-                " in ",
-                name(enrollment.version.sequence.name),
-                ". ",
-                pill(enrollment),
-                class_="standing",
-            ),
+            standing(enrollment),
             class_="heading",
         ),
         element(

@@ -9,9 +9,8 @@ from starlette.responses import HTMLResponse, Response
 from sequencer.core.enrollment import Enrollment
 from sequencer.http.inspector.frame import button, framed, hidden, link
 from sequencer.http.inspector.history import told
-from sequencer.http.inspector.rows import pill, who
+from sequencer.http.inspector.rows import standing
 from sequencer.http.inspector.visit import Visit
-from sequencer.simulation.report.figures import name
 from sequencer.simulation.report.markup import Content, element
 
 __all__ = ["arrival_page", "changed_page", "log_in_page", "refused"]
@@ -79,15 +78,7 @@ def changed_page(visit: Visit, enrollment: Enrollment, seen: int | None) -> str:
         visit.base,
         title,
         element("h1", title),
-        element(
-            "p",
-            who(enrollment),
-            " in ",
-            name(enrollment.version.sequence.name),
-            ". ",
-            pill(enrollment),
-            class_="standing",
-        ),
+        standing(enrollment),
         element("p", "Nothing was done. Look again, and decide anew.", class_="reading"),
         since,
         element("p", link("Look again", visit.url("enrollments", enrollment.id), class_="button main")),

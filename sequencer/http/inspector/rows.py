@@ -15,7 +15,7 @@ from sequencer.simulation.report.drawing import Ids
 from sequencer.simulation.report.figures import name, number
 from sequencer.simulation.report.markup import Content, Element, element
 
-__all__ = ["cards", "overdue", "pill", "rows", "who"]
+__all__ = ["cards", "overdue", "pill", "rows", "standing", "who"]
 
 _COLUMNS = ("Who", "Sequence", "State", "Step", "Next")
 
@@ -38,6 +38,12 @@ def pill(enrollment: Enrollment) -> Element:
         wording.state(enrollment),
         class_=f"pill {enrollment.state.value}",
     )
+
+
+def standing(enrollment: Enrollment) -> Element:
+    """Which one it is and how it stands, in a line."""
+    sequence = name(enrollment.version.sequence.name)
+    return element("p", who(enrollment), " in ", sequence, ". ", pill(enrollment), class_="standing")
 
 
 def rows(ids: Ids, caption: str, visit: Visit, enrollments: Sequence[Enrollment]) -> Element:
