@@ -25,7 +25,7 @@ from sequencer.http.document import document_of
 from sequencer.http.enrollments import OPERATIONS as OF_ENROLLMENTS
 from sequencer.http.envelope import Refusal, envelope_of
 from sequencer.http.limits import Limits, Rates
-from sequencer.http.logs import Asked, log_failed, noting
+from sequencer.http.logs import LOGREF, Asked, log_failed, noting
 from sequencer.http.operations import Answer, Operation, json_bytes
 from sequencer.http.paging import quoted
 from sequencer.http.performing import Door, perform
@@ -45,7 +45,6 @@ _Send = Callable[[_Message], Awaitable[None]]
 _SANE = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _VERSION = "/v2/"
-_LOGREF = "sequencer.logref"
 _ROOT = "sequencer.root"
 _JSON = "application/json; charset=utf-8"
 # On every answer, unless it says otherwise itself, as the inspector's pages do.
@@ -133,7 +132,7 @@ def application(
 async def _front(request: Request) -> Response:
     """Where somebody comes in who has only been told the address: a browser is led to the pages for people."""
     if "text/html" not in request.headers.get("accept", ""):
-        return _refused(request, Refusal.of(404, "incorrect_path", f"there is no {request.url.path}"))
+        return _refused(request, _no_such_path(request))
     # Only a path: a whole address would say what the header Host has said.
     prefix = quote(str(request.scope.get("root_path", "")).rstrip("/"))
     return RedirectResponse(f"{prefix}/inspector/", 307, {"Vary": "Accept"})
@@ -161,8 +160,7 @@ class _Path:
     async def _answer(self, request: Request) -> Answer | Refusal:
         operation = self._operations.get(request.method)
         if operation is None:
-            message = f"{request.url.path} does not have the method {request.method}"
-            return Refusal.of(405, "incorrect_path", message, {"Allow": ", ".join(sorted(self._operations))})
+            return _no_such_method(request, {"Allow": ", ".join(sorted(self._operations))})
         raw = b""
         if operation.body is not None:
             limits = self._door.limits
@@ -173,7 +171,7 @@ class _Path:
                 return too_slow(limits)
             except TooLong:
                 return too_long(limits)
-        return await self._threads.run(perform, self._door, operation, request, raw, request.scope[_LOGREF])
+        return await self._threads.run(perform, self._door, operation, request, raw, request.scope[LOGREF])
 
 
 def _response(answer: Answer) -> Response:
@@ -185,17 +183,23 @@ def _response(answer: Answer) -> Response:
 def _refused(request: Request, refusal: Refusal) -> Response:
     # The base of a request is that of the host's app, which this one may be mounted in.
     base = request.base_url.replace(path=f"{quoted(request.scope[_ROOT])}/")
-    body = envelope_of(refusal, request.scope[_LOGREF], str(base))
+    body = envelope_of(refusal, request.scope[LOGREF], str(base))
     return Response(body, refusal.status, {**refusal.headers, "Content-Language": "en"}, _JSON)
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:
     """What no route answers to: a path that there is not, or a method that a path does not have."""
     assert isinstance(error, HTTPException)
-    if error.status_code == 405:
-        message = f"{request.url.path} does not have the method {request.method}"
-        return _refused(request, Refusal.of(405, "incorrect_path", message, error.headers or {}))
-    return _refused(request, Refusal.of(404, "incorrect_path", f"there is no {request.url.path}"))
+    is_path = error.status_code == 405
+    return _refused(request, _no_such_method(request, error.headers or {}) if is_path else _no_such_path(request))
+
+
+def _no_such_path(request: Request) -> Refusal:
+    return Refusal.of(404, "incorrect_path", f"there is no {request.url.path}")
+
+
+def _no_such_method(request: Request, headers: Mapping[str, str]) -> Refusal:
+    return Refusal.of(405, "incorrect_path", f"{request.url.path} does not have the method {request.method}", headers)
 
 
 class _Outermost:
@@ -213,7 +217,7 @@ class _Outermost:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        logref = scope[_LOGREF] = _logref_of(scope["headers"])
+        logref = scope[LOGREF] = _logref_of(scope["headers"])
         scope[_ROOT] = scope.get("root_path", "").rstrip("/")  # what is mounted in here makes it longer
         identified = (b"x-request-id", logref.encode())
         asked, status = Asked.of(scope, logref), 0

@@ -18,9 +18,11 @@ from starlette.requests import Request
 
 from sequencer.http.access import Access, AccessFailed, Grant
 
-__all__ = ["LOGGER", "Asked", "log_failed", "noting"]
+__all__ = ["LOGGER", "LOGREF", "Asked", "log_failed", "noting"]
 
 LOGGER = logging.getLogger("sequencer.http")
+LOGREF = "sequencer.logref"
+"""The key in a request's scope of its id, by which the log knows it."""
 
 _ASKED = "sequencer.asked"
 """The key in a request's scope of what will be logged of it."""
@@ -69,7 +71,7 @@ def noting(access: Access) -> Access:
     return noted
 
 
-def log_failed(request_id: str, what: str, error: BaseException) -> None:
+def log_failed(request_id: str | None, what: str, error: BaseException) -> None:
     """Say that a request failed that should not have: which exception, and from which lines of code, not what it said.
 
     An exception may quote an address, a merge field or a text of the database; that about a host's access does not.

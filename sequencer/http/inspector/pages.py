@@ -6,10 +6,8 @@ GET changes nothing. What changes something comes with POST, from a form of thes
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
-import traceback
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl, quote
 
@@ -50,13 +48,11 @@ from sequencer.http.inspector.visit import (
     token_of,
 )
 from sequencer.http.limits import Limits, Rates, client_of
+from sequencer.http.logs import LOGREF, log_failed
 from sequencer.http.threads import Threads
 
 __all__ = ["inspector", "mount"]
 
-_LOG = logging.getLogger("sequencer.http")
-_LOGREF = "sequencer.logref"
-"""Where in a request's scope the application around these pages has put the id of the request."""
 _MOST_BYTES, _MOST_FIELDS = 16_384, 40
 _SECRET = re.compile(r"[A-Za-z0-9._~+/=-]{1,256}")
 _ONWARD = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
@@ -350,11 +346,8 @@ def _safely(answer: Callable[[Request, dict[str, str]], Response], request: Requ
     except Conflict:
         return refused(base, 409)
     except Exception as error:  # noqa: BLE001 - whatever it is, who looks is shown a page, and no word of it
-        # Not the message: it may quote what is personal.
-        code, kind = "".join(traceback.format_tb(error.__traceback__)), type(error).__name__
-        reference = request.scope.get(_LOGREF)
-        fields = {"request_id": reference, "error": kind, "traceback": code}
-        _LOG.error("%s: a page of the inspector failed: %s", reference, kind, extra=fields)
+        reference = request.scope.get(LOGREF)  # where there is an application around these pages that gives one
+        log_failed(reference, "a page of the inspector", error)
         return refused(base, 500, reference=reference)
 
 
