@@ -17,9 +17,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import attrs
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from sequencer.core.errors import InvalidInput
+from sequencer.core.errors import Conflict, InvalidInput, StoreError
 from sequencer.core.values import Identifier, to_identifier
 
 __all__ = [
@@ -30,7 +31,9 @@ __all__ = [
     "AccessFailed",
     "Grant",
     "Grants",
+    "NotLetIn",
     "bearer",
+    "granted",
     "is_loopback",
     "must_be_access",
     "needs_token",
@@ -116,6 +119,31 @@ class AccessFailed(Exception):
 
     Its message names no more than kinds of things, so that it can be logged.
     """
+
+
+class NotLetIn(Exception):
+    """Who asks is known to an access, and may not do this here."""
+
+
+def granted(access: Access, request: Request) -> Grant | None:
+    """What an access says of a request. Raises `NotLetIn`, and `AccessFailed` where it did what it must not."""
+    try:
+        grant: Any = access(request)
+    except HTTPException as error:
+        if error.status_code == 403:
+            raise NotLetIn from None
+        raise AccessFailed(
+            f"access raised HTTPException({error.status_code}); it may raise HTTPException(403) only"
+        ) from error
+    except (StoreError, Conflict):
+        raise
+    except Exception as error:
+        raise AccessFailed(f"access raised {type(error).__name__}") from error
+    if grant is not None and not isinstance(grant, Grant):
+        if inspect.iscoroutine(grant):
+            grant.close()
+        raise AccessFailed(f"access must answer with a Grant or None, and not with a {type(grant).__name__}")
+    return grant
 
 
 def needs_token(access: Access) -> bool:

@@ -6,19 +6,17 @@ Nothing about things that are not the caller's is told: what is another account'
 
 from __future__ import annotations
 
-import inspect
 import math
 import re
 from collections.abc import Callable
 from typing import Any
 
 import attrs
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from sequencer.core.errors import Busy, Conflict, KeyReused, NotFound, Outdated, StoreError
+from sequencer.core.errors import Busy, Conflict, KeyReused, NotFound, Outdated
 from sequencer.engine.engine import Engine
-from sequencer.http.access import Access, AccessFailed, Grant, needs_token
+from sequencer.http.access import Access, Grant, NotLetIn, granted, needs_token
 from sequencer.http.bodies import body_of
 from sequencer.http.conditional import ANY, etag_of, is_known, whole
 from sequencer.http.envelope import Refusal
@@ -102,10 +100,10 @@ def _performed(door: Door, operation: Operation, request: Request, raw: bytes) -
 
 def _granted(door: Door, request: Request) -> Grant:
     try:
-        grant = _asked(door.access, request)
-    except Refusal:
+        grant = granted(door.access, request)
+    except NotLetIn:
         _pace(door.rates.strangers.take(client_of(request.scope)))
-        raise
+        raise Refusal.of(403, "insufficient_scope", "who asks is known, but may not do this here") from None
     if grant is not None:
         _pace(door.rates.callers.take((grant.account, grant.name)))
         return grant
@@ -114,26 +112,6 @@ def _granted(door: Door, request: Request) -> Grant:
     if needs_token(door.access):
         message = "needs the header Authorization: Bearer TOKEN, with a token that is in force"
     raise Refusal.of(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
-
-
-def _asked(access: Access, request: Request) -> Grant | None:
-    try:
-        grant: Any = access(request)
-    except HTTPException as error:
-        if error.status_code == 403:
-            raise Refusal.of(403, "insufficient_scope", "who asks is known, but may not do this here") from None
-        raise AccessFailed(
-            f"access raised HTTPException({error.status_code}); it may raise HTTPException(403) only"
-        ) from error
-    except (StoreError, Conflict):
-        raise
-    except Exception as error:
-        raise AccessFailed(f"access raised {type(error).__name__}") from error
-    if grant is not None and not isinstance(grant, Grant):
-        if inspect.iscoroutine(grant):
-            grant.close()
-        raise AccessFailed(f"access must answer with a Grant or None, and not with a {type(grant).__name__}")
-    return grant
 
 
 def _pace(wait: float | None) -> None:

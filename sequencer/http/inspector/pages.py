@@ -25,7 +25,7 @@ from sequencer.core.enrollment import Resource
 from sequencer.core.errors import Busy, Conflict, InvalidInput, NotFound, StoreError
 from sequencer.core.instants import to_instant
 from sequencer.engine.engine import Engine
-from sequencer.http.access import PAGES, SESSION, Access, Grants
+from sequencer.http.access import PAGES, SESSION, Access, Grants, NotLetIn, granted
 from sequencer.http.bodies import TooLong, read_body
 from sequencer.http.inspector.acting import act, ask
 from sequencer.http.inspector.asking import Verb, verb_named
@@ -73,6 +73,7 @@ _HEADERS = {
 }
 _FOR_EVER = "public, max-age=31536000, immutable"
 _EXPIRED = "The form belongs to another session, or to another site. Nothing was done: open the page again."
+_NOT_LET_IN = "Who you are is known, but you may not come in here."
 
 View = Callable[[Visit], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -231,9 +232,14 @@ class _Door:
     def _entered(
         self, request: Request, form: dict[str, str], view: View, *, writes: bool, is_form: bool = False
     ) -> Response:
-        grant = self.access(request)
+        try:
+            grant = granted(self.access, request)
+        except NotLetIn:
+            if (refusal := self._too_often(request)) is not None:
+                return refusal
+            raise
         if grant is None:
-            return self._sent_to_log_in(request)
+            return self._too_often(request) or self._sent_to_log_in(request)
         base, key = _base(request), key_of(request)
         wait = None if self.rates is None else self.rates.callers.take((grant.account, grant.name))
         if wait is not None:
@@ -258,11 +264,13 @@ class _Door:
             keep(response, request, VISIT, key)
         return response
 
+    def _too_often(self, request: Request) -> Response | None:
+        """What somebody without a grant is told who asks too often."""
+        wait = None if self.rates is None else self.rates.strangers.take(client_of(request.scope))
+        return None if wait is None else refused(_base(request), 429, wait=wait)
+
     def _sent_to_log_in(self, request: Request) -> Response:
         base, login_url = _base(request), self.options.login_url
-        wait = None if self.rates is None else self.rates.strangers.take(client_of(request.scope))
-        if wait is not None:
-            return refused(base, 429, wait=wait)
         onward = "/"
         if request.method in {"GET", "HEAD"}:
             query = f"?{request.url.query}" if request.url.query else ""
@@ -298,9 +306,8 @@ class _Door:
             response: Response = HTMLResponse(log_in_page(base, token_of(key, request, None), onward))
             keep(response, request, VISIT, key)
             return response
-        wait = None if self.rates is None else self.rates.strangers.take(client_of(request.scope))
-        if wait is not None:
-            return refused(base, 429, wait=wait)
+        if (refusal := self._too_often(request)) is not None:
+            return refusal
         if is_from_elsewhere(request) or not is_own(form.get("token", ""), key, request, None):
             return refused(base, 403, said=_EXPIRED)
         secret, onward = form.get("secret", "").strip(), _onward(form.get("onward", ""))
@@ -319,7 +326,7 @@ class _Door:
         base = _base(request)
         if self.tokens is None:
             return refused(base, 404)
-        grant = self.access(request)
+        grant = granted(self.access, request)
         if is_from_elsewhere(request) or not is_own(form.get("token", ""), key_of(request), request, grant):
             return refused(base, 403, said=_EXPIRED)
         response = RedirectResponse(f"{base}/login", status_code=303)
@@ -341,6 +348,8 @@ def _safely(answer: Callable[[Request, dict[str, str]], Response], request: Requ
         return refused(base, 404)
     except InvalidInput:
         return refused(base, 400)
+    except NotLetIn:
+        return refused(base, 403, said=_NOT_LET_IN)
     except (Busy, StoreError):
         return refused(base, 503)
     except Conflict:

@@ -6,8 +6,10 @@ import logging
 
 import pytest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
-from sequencer.http.access import SESSION, open_access
+from sequencer.http.access import SESSION, Grant, open_access
 from sequencer.http.application import application
 from sequencer.http.limits import Limits
 from sequencer.http.tokens import Tokens
@@ -48,6 +50,38 @@ def test_every_page_has_the_id_of_its_request(world, monkeypatch, caplog):
     assert (answer.status_code, answer.headers["x-request-id"]) == (500, "mine-1")
     assert "In the log it is mine-1." in text_of(parsed(answer.text))
     assert [each.message for each in caplog.records] == ["mine-1: a page of the inspector failed: ZeroDivisionError"]
+
+
+def test_whom_the_host_knows_but_does_not_let_in(world):
+    """An access that raises 403 is answered as that by a page, too, and asking again is slowed down."""
+
+    def refuses(request: Request) -> Grant | None:
+        raise HTTPException(403, "not in your plan")
+
+    slow = Limits(unauthorized_rate=0.001, unauthorized_burst=1)
+    with client_of(application(world.engine, access=refuses, limits=slow)) as client:
+        answers = [client.get("/inspector/") for _ in range(2)]
+
+    assert [each.status_code for each in answers] == [403, 429]
+    assert "you may not come in here" in text_of(parsed(answers[0].text))
+
+
+@pytest.mark.parametrize(
+    ("answers", "logged"),
+    [
+        (lambda request: True, "access must answer with a Grant or None, and not with a bool"),
+        (lambda request: int("nobody"), "access raised ValueError"),
+    ],
+    ids=["no grant", "error"],
+)
+def test_what_an_access_does_wrong(world, caplog, answers, logged):
+    """What an access of the host's must not do is a page without a word of it, and in the log as its mistake."""
+    app = application(world.engine, access=answers)
+    with client_of(app) as client, caplog.at_level(logging.ERROR, logger="sequencer.http"):
+        answer = client.get("/inspector/", headers={"x-request-id": "mine-2"})
+
+    assert answer.status_code == 500
+    assert [each.message for each in caplog.records] == [f"mine-2: a page of the inspector failed: {logged}"]
 
 
 def test_it_is_safe_in_the_application_too(world):
