@@ -24,6 +24,8 @@ _REFUSED = (sqlite3.Error, OverflowError, UnicodeEncodeError)
 def translated(error: Exception) -> SequencerError:
     """What an error of SQLite means to who uses the store."""
     text = str(error)
+    if isinstance(error, MemoryError):
+        return StoreError("SQLite: out of memory")
     if not isinstance(error, sqlite3.Error):
         return InvalidInput(f"SQLite cannot hold it: {text}", code="out_of_range")
     if isinstance(error, sqlite3.OperationalError) and ("locked" in text or "busy" in text):

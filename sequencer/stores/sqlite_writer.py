@@ -36,6 +36,8 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.005
 # What a turn has in the transaction that is open: nothing that may stay, a savepoint, or what is to be committed.
 _NOTHING, _SAVEPOINT, _MERGED = range(3)
 _COMMITTED = object()
+# SQLite says by a `MemoryError` that it has no memory left; it may have rolled everything back by then.
+_FAILED = (sqlite3.Error, MemoryError)
 
 
 class Turn:
@@ -86,8 +88,14 @@ class Writer:
         """The connection, to be used by whose turn it is."""
         if self._held is None:
             held = self._connections.made()
-            # For others' transactions one thread waits for all, and in its own way.
-            held.connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                # For others' transactions one thread waits for all, and in its own way.
+                held.connection.execute("PRAGMA busy_timeout = 0")
+                # What a savepoint may have to restore is kept in a temporary file otherwise: with pages of the database
+                # in it, and where there may be no room for it.
+                held.connection.execute("PRAGMA temp_store = MEMORY")
+            except _FAILED as error:
+                raise translated(error) from error
             self._held = held
         return self._held.connection
 
@@ -119,7 +127,7 @@ class Writer:
             self._run("SAVEPOINT turn")
             return
         connection = self.connection
-        if connection.in_transaction:
+        if self._is_begun():
             # What a disk that failed has not let anybody end.
             self._run("ROLLBACK")
         pause = _SHORTEST_PAUSE
@@ -127,7 +135,7 @@ class Writer:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 break
-            except sqlite3.Error as error:
+            except _FAILED as error:
                 if not _is_busy(error) or time.monotonic() >= turn.until:
                     raise translated(error) from error
             # Another process is writing, or a connection of the host's. SQLite would ask ever less often whether that
@@ -234,7 +242,9 @@ class Writer:
         self._committing = True
         try:
             self.connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except _FAILED as error:
+            # First of all: who is interrupted from here on finds no transaction, and it was not committed.
+            self._committing = False
             return translated(error)
         return _COMMITTED
 
@@ -262,11 +272,11 @@ class Writer:
     def _run(self, statement: str) -> None:
         try:
             self.connection.execute(statement)
-        except sqlite3.Error as error:
+        except _FAILED as error:
             raise translated(error) from error
 
 
-def _is_busy(error: sqlite3.Error) -> bool:
+def _is_busy(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 

@@ -360,6 +360,24 @@ def test_a_second_block_in_a_thread_is_refused_also_in_a_group(store, patient):
     assert stored(store, account) == {"1": 2, "2": 2}
 
 
+def test_what_may_be_taken_back_is_in_no_other_file(store):
+    """What a savepoint would restore is kept in memory: no temporary file has pages of the store, or is needed (S8)."""
+    assert writer_of(store).connection.execute("PRAGMA temp_store").fetchone() == (2,)
+
+
+def test_what_waits_for_a_store_that_is_closed_hears_so(tmp_path, patient):
+    """A thread that waits for its turn while the store is closed gets a `StoreError`, as everybody after it."""
+    store = SQLiteStore(tmp_path / "store.db")
+
+    def close():
+        with store.transaction() as transaction:
+            write(transaction, "example", "1")
+            store.close()
+
+    works = [close, lambda: block(store, "example", "2", "well")]
+    assert [type(each) for each in at_once(store, works)] == [StoreError, StoreError]
+
+
 def test_what_is_kept_of_a_block_is_of_no_use(store):
     """A transaction that somebody goes on with after its block writes nothing, in nobody's transaction."""
     with store.transaction() as kept:
@@ -404,6 +422,7 @@ def told_by(script, path, *, kill_after=None):
 
 _WRITING = """
 import os, random, signal, sys, threading, time
+from sequencer.stores import sqlite_writer
 from sequencer.stores.sqlite import SQLiteStore
 from tests.stores.test_group_commit import write
 store = SQLiteStore(sys.argv[1], busy_timeout=20)
@@ -452,6 +471,34 @@ store.close()
 assert struck > 300, struck
 """
 
+# SQLite is given no byte more from there on, not even to take anything back.
+_OUT_OF_MEMORY = """
+sqlite_writer.LONGEST = 20
+writer = store._writer(store._writers)
+begun = threading.Event()
+def told(name, how):
+    try:
+        with store.transaction() as transaction:
+            begun.set()
+            how(transaction)
+            write(transaction, "example", name)
+    except Exception as error:
+        os.write(1, f"{name} {type(error).__name__}\\n".encode())
+def wait(_):
+    while not writer._queue:
+        time.sleep(0.001)
+def exhaust(transaction):
+    transaction._database.cursor.execute("PRAGMA hard_heap_limit = 1")
+threads = [threading.Thread(target=told, args=each, daemon=True) for each in (("first", wait), ("second", exhaust))]
+for each in threads:
+    each.start()
+    begun.wait()
+for each in threads:
+    each.join(10)
+    assert not each.is_alive(), "somebody waits for ever"
+assert (writer._owner, list(writer._queue), writer._finished) == (None, [], []), vars(writer)
+"""
+
 
 def test_a_kill_takes_nothing_that_was_told(tmp_path):
     """Of a process with six threads that is killed in the midst, all that one was told is there, and whole (S1)."""
@@ -475,3 +522,13 @@ def test_whatever_is_interrupted_the_others_go_on(tmp_path):
     assert told[-1] == "last.0"
     assert set(told) <= set(found)
     assert set(found.values()) == {2}
+
+
+def test_without_memory_everybody_is_told(tmp_path):
+    """Where SQLite has no memory left, nothing is stored of whoever shares the commit, and nobody waits for ever."""
+    path = tmp_path / "store.db"
+    SQLiteStore(path).close()
+    told = told_by(_WRITING + _OUT_OF_MEMORY, path)
+    assert sorted(told) == ["first StoreError", "second MemoryError"]
+    with closing(SQLiteStore(path)) as store:
+        assert stored(store, "example") == {}
