@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from typing import Any
 
@@ -78,9 +79,44 @@ def test_a_block_for_reads_refuses_verbs(engine):
 
 
 def test_nothing_is_handed_over_in_it(engine):
-    """A tick in the block is refused: only what is committed is handed over (E1)."""
-    with engine.together() as one, pytest.raises(StoreError, match="open"):
-        one.tick()
+    """A tick in the block is refused, also where only reads are in it: only what is committed is handed over (E1)."""
+    for write in (True, False):
+        with engine.together(write=write) as one, pytest.raises(StoreError, match="handed over"):
+            one.account(None).tick()
+
+
+def test_nothing_is_written_where_reads_alone_are(engine):
+    """In a block for reads a verb is refused, and so is a block for verbs in it: nobody would hear of it (S2)."""
+    id = engine.create_sequence(mails()).id
+    with engine.together(write=False) as one:
+        with one.together(write=False) as inner:
+            assert inner.stored_sequence(id).id == id
+        with pytest.raises(StoreError, match="reads alone"):
+            one.enroll(id, ADA)
+        with pytest.raises(StoreError, match="reads alone"), one.together():
+            pytest.fail("the block must not begin")
+    assert engine.enrollments() == ()
+
+
+def test_it_belongs_to_its_thread(engine):
+    """A verb or a read on another thread is refused: it might be under way when the transaction is over (S2)."""
+    id = engine.create_sequence(mails()).id
+    raised = []
+
+    def act(do):
+        try:
+            do()
+        except StoreError as error:
+            raised.append(str(error))
+
+    with engine.together() as one:
+        for do in (one.enrollments, lambda: one.enroll(id, ADA)):
+            thread = threading.Thread(target=act, args=(do,))
+            thread.start()
+            thread.join()
+    assert len(raised) == 2
+    assert all("thread" in each for each in raised)
+    assert engine.enrollments() == ()
 
 
 def test_listeners_hear_of_it_after_the_commit(store, clock):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Self
@@ -33,6 +34,7 @@ class _Together:
     def __init__(self, transaction: Transaction, *, write: bool) -> None:
         self._transaction: Transaction | None = transaction
         self._write = write
+        self._thread = threading.get_ident()
         self.refused = False
 
     def open(self, connection: Any) -> Transaction:
@@ -40,6 +42,9 @@ class _Together:
         if connection is not None:
             message = "the block of `together` is a part of one transaction already: give it to `together`"
             raise InvalidInput(message, path="connection")
+        if threading.get_ident() != self._thread:
+            # One that is still at work there when the block ends would write in what is somebody else's by then.
+            raise StoreError("the block of `together` belongs to the thread that has begun it")
         if self._transaction is None:
             raise StoreError("the block of `together` has ended: go on with the engine that it was begun with")
         return self._transaction
@@ -83,8 +88,9 @@ class Bound:
         """Several verbs and reads as one transaction, on the engine that this gives: all of it is done, or nothing.
 
         What is read in it belongs together, and costs one look into the store. `write=False` is for reads alone, which
-        then wait for nobody. Let an error of a verb out of the block: where it is kept in, the block raises
-        `StoreError` at its end, and nothing is done. Nothing is handed over in it (E1).
+        then wait for nobody; a verb in it is refused. The block belongs to the thread that begins it. Let an
+        error of a verb out of the block: where it is kept in, the block raises `StoreError` at its end, and nothing is
+        done. Nothing is handed over in it (E1).
         """
         with self._transaction(connection) if write else self._reading(connection) as transaction:
             together = _Together(transaction, write=write)
