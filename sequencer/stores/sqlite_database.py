@@ -28,6 +28,12 @@ def translated(error: Exception) -> SequencerError:
         return StoreError("SQLite: out of memory")
     if not isinstance(error, sqlite3.Error):
         return InvalidInput(f"SQLite cannot hold it: {text}", code="out_of_range")
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY_SNAPSHOT:
+        # Nobody was waited for: however often it is tried, this transaction cannot write any more.
+        return Conflict(
+            f"{text}: somebody else has written since your transaction began to read; nothing was stored, so begin it "
+            "again (or write first)"
+        )
     if isinstance(error, sqlite3.OperationalError) and ("locked" in text or "busy" in text):
         return Busy(
             f"{text}: another connection is writing; nothing was stored, so try again (or raise `busy_timeout`). If it "

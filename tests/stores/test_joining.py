@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from sequencer.core.errors import Conflict, InvalidInput
+from sequencer.core.errors import Busy, Conflict, InvalidInput
 from sequencer.stores.sqlite import SQLiteStore
 from sequencer.testing.contracts.workbench import NOW, begin, begun, failing, sequence_named
 
@@ -238,13 +238,14 @@ def test_another_writer_is_a_conflict(store, connect):
 
 
 def test_a_snapshot_that_has_grown_old_is_a_conflict(store, connect):
-    """A caller's transaction that has read before somebody else wrote cannot write any more: a conflict."""
+    """A caller's transaction that has read before somebody else wrote cannot write any more: no waiting helps."""
     connection = connect(None)
     connection.execute("BEGIN")
     connection.execute("SELECT count(*) FROM leads").fetchall()
     begun(store)
-    with pytest.raises(Conflict), store.transaction(connection) as transaction:
+    with pytest.raises(Conflict, match="begin it again") as caught, store.transaction(connection) as transaction:
         begin(store, transaction, 2)
+    assert not isinstance(caught.value, Busy)
 
     connection.execute("SELECT count(*) FROM leads").fetchall()
     connection.execute("ROLLBACK")
