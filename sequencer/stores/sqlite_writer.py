@@ -106,11 +106,13 @@ class Writer:
     def take(self, turn: Turn) -> None:
         """Wait for the turn, and begin it. Raises `Busy` when there is no more patience."""
         with self._mutex:
-            if self._owner is None:
-                self._owner = turn
-            else:
+            taken = self._owner is not None
+            if taken:
                 turn.called = _bell()
                 self._queue.append(turn)
+            # The garbage collector may just have ended a block that nobody has left, in this very thread.
+            if self._owner is None:
+                self._owner, turn.called = turn, None
         while turn.called is not None:
             called = turn.called.acquire(timeout=max(turn.until - time.monotonic(), 0))
             with self._mutex:

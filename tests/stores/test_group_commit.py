@@ -6,6 +6,7 @@ back the whole transaction, an error of the block's own, signals, SIGKILL.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import signal
@@ -343,6 +344,33 @@ def test_patience_ends(tmp_path):
             begin(store, transaction)
         assert len(raised) == 2
         begun(store, 43)
+
+
+def test_who_collects_the_block_ahead_goes_on(store, monkeypatch):
+    """A block that nobody has left ends when it is collected: also by the thread that is about to wait for it."""
+    made = sqlite_writer._bell
+
+    def collecting():
+        gc.collect()
+        return made()
+
+    def abandon():
+        block = store.transaction()
+        write(block.__enter__(), account, "abandoned")
+        around = [block]
+        around.append(around)
+
+    account = f"example {next(EXAMPLES)}"
+    gc.disable()
+    try:
+        thread = threading.Thread(target=abandon)
+        thread.start()
+        thread.join()
+        monkeypatch.setattr(sqlite_writer, "_bell", collecting)
+        block(store, account, "after", "well")
+    finally:
+        gc.enable()
+    assert stored(store, account) == {"after": 2}
 
 
 def test_a_second_block_in_a_thread_is_refused_also_in_a_group(store, patient):
