@@ -36,7 +36,7 @@ from sequencer.engine.stored import (
 from sequencer.engine.tokens import TokenTransaction
 from sequencer.engine.webhooks import WebhookTransaction
 
-__all__ = ["AmbientStore", "Looks", "Store", "Transaction"]
+__all__ = ["AmbientStore", "Looks", "Store", "Transaction", "alone"]
 
 
 class Transaction(TokenTransaction, WebhookTransaction, Protocol):
@@ -448,6 +448,17 @@ class Store(Protocol):
     def close(self) -> None:
         """Give back what the store holds open."""
         ...
+
+
+def alone(block: AbstractContextManager[Transaction]) -> AbstractContextManager[Transaction]:
+    """The same block of a store's, still to be entered, in which code of the host's will run.
+
+    That may wait for anything, also for another thread that has just used the store: where a store lets threads wait
+    for each other's blocks, nobody may wait for the end of this one who was there before it.
+    """
+    if hasattr(block, "alone"):
+        block.alone = True
+    return block
 
 
 class AmbientStore(Store, Protocol):

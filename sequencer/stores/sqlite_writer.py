@@ -9,6 +9,8 @@ everybody's: until then nobody's block has ended. Who is alone begins and commit
   waits for the commit as well: `AlreadyEnrolled` must not name what is not stored in the end.
 - A commit that fails, or a transaction that SQLite has rolled back by itself (a disk that is full), is an error for
   everybody in it. Nobody is told that something is stored before it is, and nobody that it is not when it is.
+- A block in which somebody else's code runs goes on in nobody's open transaction: that code may wait for a thread that
+  has finished, and neither would ever end.
 - At any moment the one whose turn it is answers for what others have finished. Whatever interrupts it, they are
   committed or passed on before it leaves.
 """
@@ -43,10 +45,12 @@ _FAILED = (sqlite3.Error, MemoryError)
 class Turn:
     """A thread's turn to write, and what became of it."""
 
-    __slots__ = ("called", "ended", "outcome", "part", "until")
+    __slots__ = ("alone", "called", "ended", "outcome", "part", "until")
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, *, alone: bool) -> None:
         self.until = time.monotonic() + patience
+        # Nobody who has finished waits for this one's end.
+        self.alone = alone
         self.part = _NOTHING
         # Rung when it is its turn, and when the transaction in which it has finished has ended.
         self.called: threading.Lock | None = None
@@ -99,9 +103,9 @@ class Writer:
             self._held = held
         return self._held.connection
 
-    def turn(self) -> Turn:
+    def turn(self, *, alone: bool) -> Turn:
         """A turn, still to be taken."""
-        return Turn(self._patience)
+        return Turn(self._patience, alone=alone)
 
     def take(self, turn: Turn) -> None:
         """Wait for the turn, and begin it. Raises `Busy` when there is no more patience."""
@@ -185,6 +189,8 @@ class Writer:
         """Leave the open transaction to who is next, if somebody waits and there is one."""
         with self._mutex:
             if not self._queue or not self._is_open(turn) or time.monotonic() - self._begun > LONGEST:
+                return False
+            if self._queue[0].alone:
                 return False
             if waits:
                 turn.ended = _bell()
@@ -291,6 +297,8 @@ def _tell(outcome: object) -> None:
 class SharedTransaction:
     """A transaction of the store's own that may share its commit with those of other threads."""
 
+    alone = False
+    """Whether it goes on in nobody's open transaction; see `sequencer.engine.storage.alone`."""
     _turn: Turn | None = None
     _database: SQLiteDatabase | None = None
 
@@ -305,7 +313,7 @@ class SharedTransaction:
         if held.open:
             raise StoreError("a transaction of this store is open in this thread already; go on in that one")
         writer = self._writer
-        self._turn = turn = writer.turn()
+        self._turn = turn = writer.turn(alone=self.alone)
         try:
             held.open = True
             writer.take(turn)

@@ -23,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sequencer
+from sequencer import Engine, ManualClock, Resource
 from sequencer.core.errors import Conflict, SequencerError, StoreError
 from sequencer.stores import sqlite_writer
 from sequencer.stores.sqlite import SQLiteStore
@@ -323,6 +324,36 @@ def test_the_first_does_not_wait_for_ever_for_those_behind(store, monkeypatch):
     with Statements(store) as statements:
         at_once(store, [lambda n=n: block(store, account, f"{n}", "well") for n in range(3)])
     assert statements.count("COMMIT") == 3
+
+
+@pytest.mark.parametrize("how", ["together", "cap"])
+def test_what_the_host_does_may_wait_for_who_came_before(store, patient, how):
+    """Code of the host's in a block, or a cap of its own, may wait for a thread that was there before it: both end."""
+    account = f"example {next(EXAMPLES)}"
+    told = threading.Event()
+
+    waited = []
+
+    def cap(_account, _actor):
+        waited.append(told.wait(PATIENCE / 2))
+
+    engine = Engine(store, cap=cap, clock=ManualClock(NOW)).account(account)
+    engine.enroll(sequence_named("host", mails=1), Resource("lead", 1, email="1@example.com"), actor_id=1)
+
+    def first():
+        block(store, account, "first", "well")
+        told.set()
+
+    def second():
+        if how == "cap":
+            engine.tick()
+        else:
+            with engine.together() as one:
+                cap(None, None)
+                one.suppress("second@example.com")
+
+    assert at_once(store, [first, second, lambda: block(store, account, "third", "well")]) == [None, None, None]
+    assert waited == [True]
 
 
 def test_patience_ends(tmp_path):
