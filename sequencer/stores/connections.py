@@ -53,14 +53,14 @@ class Connections(Generic[_Connection]):
         self._inherited: list[Held[_Connection]] = []
         self._closed = False
         self._shared = self.made() if shared else None
+        if self._shared is not None:
+            self._all.add(self._shared)
 
     def made(self) -> Held[_Connection]:
-        """A new connection, which belongs to no thread. Raises `StoreError` once the store is closed."""
+        """A new connection, which who asks for it closes. Raises `StoreError` once the store is closed."""
         if self._closed:
             raise StoreError("the store is closed")
-        held = Held(self._connect())
-        self._all.add(held)
-        return held
+        return Held(self._connect())
 
     def own(self) -> Held[_Connection]:
         """The connection of this thread. Raises `StoreError` once the store is closed."""
@@ -74,6 +74,7 @@ class Connections(Generic[_Connection]):
                 # Of the process that this one was forked from: neither to be used nor to be closed here.
                 self._inherited.append(held)
             held = self._local.held = self.made()
+            self._all.add(held)
         return held
 
     def renewed(self) -> Held[_Connection]:
@@ -83,7 +84,12 @@ class Connections(Generic[_Connection]):
         return self.own()
 
     def close(self) -> None:
-        """Give back what is held open."""
+        """Give back what is held open; what a thread is at work with, when that has ended."""
         self._closed = True
         for held in list(self._all):
-            held.close()
+            # The driver of SQLite does not survive a connection that is closed in the midst of a statement.
+            if held.lock.acquire(blocking=False):
+                try:
+                    held.close()
+                finally:
+                    held.lock.release()

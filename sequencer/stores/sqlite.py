@@ -119,6 +119,13 @@ class SQLiteStore(TabledStore):
         pid = os.getpid()
         return writers.get(pid) or writers.setdefault(pid, Writer(self._connections, self._busy_timeout))
 
+    def close(self) -> None:
+        """Give back what the store holds open. A block that is under way comes to its end."""
+        super().close()
+        writer = None if self._writers is None else self._writers.get(os.getpid())
+        if writer is not None:
+            writer.close()
+
     def looking(self, claims: Several[tuple[Enrollment, int]]) -> Looks:
         """Fresh looks at claims; in a transaction of the host's, one after another."""
         return super().looking(claims) if self._inside else LooksAhead(self._connections, self._knows(), claims)

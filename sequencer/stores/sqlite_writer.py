@@ -86,6 +86,19 @@ class Writer:
         self._finished: list[Turn] = []
         self._committing = False
         self._outcome: object = None
+        self._closed = False
+
+    def close(self) -> None:
+        """Close the connection: at once, or when the turn has ended that is under way. Who waits is refused."""
+        with self._mutex:
+            self._closed = True
+            if self._owner is None:
+                self._close()
+
+    def _close(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.close()
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -128,6 +141,8 @@ class Writer:
 
     def _begin(self, turn: Turn) -> None:
         self._drop(turn)
+        if self._closed:
+            raise StoreError("the store is closed")
         if self._finished:
             turn.part = _SAVEPOINT
             self._run("SAVEPOINT turn")
@@ -270,6 +285,8 @@ class Writer:
             if following is not None:
                 _ring(following.called)
             self._owner = following
+            if following is None and self._closed:
+                self._close()
 
     def _is_begun(self) -> bool:
         try:
