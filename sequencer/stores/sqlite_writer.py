@@ -17,6 +17,7 @@ everybody's: until then nobody's block has ended. Who is alone begins and commit
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -344,6 +345,11 @@ class SharedTransaction:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._is_inherited():
+            self._turn = None
+            if error is None:
+                raise StoreError("this block is of the process that this one was forked from, and can only end there")
+            return
         failed = error
         try:
             turn = self._turn
@@ -363,6 +369,10 @@ class SharedTransaction:
         finally:
             self._leave(self._turn, failed)
 
+    def _is_inherited(self) -> bool:
+        # Its transaction is on a connection that is not to be used here, for which others may be waiting there.
+        return self._held.pid != os.getpid()
+
     def _close(self) -> None:
         # While it is this one's turn: at its end a cursor resets its last statement, which by then may be under way for
         # another, from the connection's cache. And nobody can write with it in another's block.
@@ -378,6 +388,6 @@ class SharedTransaction:
 
     def __del__(self) -> None:
         # Interrupted before anything of its end had begun, or in the midst of it: then this is the end.
-        if self._turn is not None:
+        if self._turn is not None and not self._is_inherited():
             self._close()
             self._leave(self._turn, None)

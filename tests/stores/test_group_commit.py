@@ -532,6 +532,23 @@ store.close()
 assert struck > 300, struck
 """
 
+_FORKED = """
+for how in ("well", "raises"):
+    child = 0
+    try:
+        with store.transaction() as transaction:
+            write(transaction, "example", how)
+            child = os.fork()
+            if child:
+                assert os.waitpid(child, 0)[1] == 0
+            elif how == "raises":
+                raise RuntimeError
+    except Exception as error:
+        os.write(1, f"{how} {type(error).__name__}\\n".encode())
+        os._exit(0)
+    if not child:
+        os._exit(1)
+"""
 # SQLite is given no byte more from there on, not even to take anything back.
 _OUT_OF_MEMORY = """
 sqlite_writer.LONGEST = 20
@@ -593,3 +610,12 @@ def test_without_memory_everybody_is_told(tmp_path):
     assert sorted(told) == ["first StoreError", "second MemoryError"]
     with closing(SQLiteStore(path)) as store:
         assert stored(store, "example") == {}
+
+
+def test_a_block_ends_in_its_own_process(tmp_path):
+    """A process that is forked in a block neither commits nor takes back what is the other's, and is told so (S2)."""
+    path = tmp_path / "store.db"
+    SQLiteStore(path).close()
+    assert told_by(_WRITING + _FORKED, path) == ["well StoreError", "raises RuntimeError"]
+    with closing(SQLiteStore(path)) as store:
+        assert stored(store, "example") == {"well": 2, "raises": 2}
