@@ -256,11 +256,27 @@ class Calendar:
 
     def openings(self, since: DateTime, until: DateTime, *, email: bool) -> Iterator[tuple[DateTime, DateTime]]:
         """The spans in which a step of the kind may run between two moments, in order; none is longer than a day."""
-        at = self.next_open(since, email=email)
+        at = self._opens(since, email=email)
         while at < until:
             closes = self._closes(at, email=email)
             yield at, min(closes, until)
-            at = self.next_open(closes, email=email)
+            at = self._opens(closes, email=email)
+
+    def _opens(self, moment: DateTime, *, email: bool) -> DateTime:
+        """The first open instant, not before a moment: of a day without windows its beginning.
+
+        A step waits longer, until the clock time at which it was to run (T5).
+        """
+        at = self.next_open(moment, email=email)
+        if at == moment or (email and self._windowed is not None):
+            return at
+        days, ordinal = self._sending if email else self._working, self.local(moment).toordinal()
+        while True:
+            ordinal = days.after(ordinal, 1)
+            opens = self.start_of(date.fromordinal(ordinal))
+            # Where the clocks change over midnight, a date may begin in another one, or begin twice.
+            if opens > moment and self.is_open(opens, email=email):
+                return min(opens, at)
 
     def _closes(self, moment: DateTime, *, email: bool) -> DateTime:
         """When the opening ends that an open moment lies in: its window, or else its day."""

@@ -53,6 +53,11 @@ class Subject:
     task_id: Any = None
 
 
+def together(engine: Engine, of: Subject, **given: Any) -> Any:
+    with engine.together(**given) as one:
+        return one.block(of.id)
+
+
 VERBS: dict[str, Callable[..., Any]] = {
     "block": lambda engine, of, **given: engine.block(of.id, **given),
     "complete_task": lambda engine, of, **given: engine.complete_task(of.task_id, **given),
@@ -93,6 +98,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "suppress": lambda engine, of, **given: engine.suppress("suppress@example.org", **given),
     "suppressed": lambda engine, of, **given: engine.suppressed(**given),
     "tasks": lambda engine, of, **given: engine.tasks(limit=1000, **given),
+    "together": together,
     "unsuppress": lambda engine, of, **given: engine.unsuppress("unsuppress@example.org", **given),
     "update_person": lambda engine, of, **given: engine.update_person(
         attrs.evolve(of.resource, email="other@example.com"), **given

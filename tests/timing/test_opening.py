@@ -199,6 +199,15 @@ def test_t5_send_days_without_windows_of_their_own_do_not_open(situation):
     assert WEEKDAYS[oracle.local_of(calendar.timezone, opening).weekday()] in windowed
 
 
+def test_a_day_without_windows_opens_when_it_begins():
+    """Openings of a day without windows begin with the day, whatever the clock time from which they are looked for."""
+    calendar, sunday = Calendar("Europe/Warsaw"), at("Europe/Warsaw", date(2026, 7, 12), "13:01")
+
+    ((opens, closes), *_) = calendar.openings(sunday, sunday.add(days=2), email=False)
+
+    assert (opens, closes) == tuple(at("Europe/Warsaw", date(2026, 7, day), "00:00") for day in (13, 14))
+
+
 @given(calendars(), starts(), st.integers(0, 20 * 24), st.booleans(), st.data())
 def test_openings_are_where_it_is_open(calendar, since, hours, email, data):
     """The openings come in order, do not touch what lies outside, and have every open moment between in them."""
