@@ -36,7 +36,7 @@ from sequencer.engine.stored import (
 from sequencer.engine.tokens import TokenTransaction
 from sequencer.engine.webhooks import WebhookTransaction
 
-__all__ = ["AmbientStore", "Looks", "Store", "Transaction", "alone"]
+__all__ = ["AmbientStore", "Looks", "Store", "Transaction", "shared_with_nobody"]
 
 
 class Transaction(TokenTransaction, WebhookTransaction, Protocol):
@@ -450,7 +450,7 @@ class Store(Protocol):
         ...
 
 
-def alone(block: AbstractContextManager[Transaction]) -> AbstractContextManager[Transaction]:
+def shared_with_nobody(block: AbstractContextManager[Transaction]) -> AbstractContextManager[Transaction]:
     """The same block of a store's, still to be entered, in which code of the host's will run.
 
     That may wait for anything, also for another thread that has just used the store: where a store lets threads wait

@@ -31,7 +31,7 @@ from sequencer.engine.logs import WORKER, log_failures, log_raised, subject_fiel
 from sequencer.engine.pacing import Pacing, Turns
 from sequencer.engine.ports import Clock, Mailer
 from sequencer.engine.results import TickReport
-from sequencer.engine.storage import Store, Transaction, alone
+from sequencer.engine.storage import Store, Transaction, shared_with_nobody
 from sequencer.engine.stored import Held
 
 __all__ = ["Worker"]
@@ -100,7 +100,7 @@ class Worker:
         """Claim and decide: adds to `work`, and returns when that was, how many were found, and if any has to wait."""
         block = self.store.transaction()
         # A cap may be a callable of the host's.
-        with alone(block) if callable(self.pacing.cap) else block as transaction:
+        with shared_with_nobody(block) if callable(self.pacing.cap) else block as transaction:
             # Not read before the wait for other writers: what they decided meanwhile would lie in its future (E6).
             now = self.clock.now()
             held = transaction.claim(now, wanted, self.ports.lease, account)

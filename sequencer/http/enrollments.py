@@ -94,7 +94,7 @@ def _create(call: Call) -> Answer:
         data["resource_type"], data["resource_id"], email=data.get("email"), fields=data.get("fields") or {}
     )
     try:
-        with call.engine.together(brief=True) as engine:
+        with call.engine.together() as engine:
             stored = engine.stored_sequence(data["sequence_id"])
             enrollment = engine.enroll(
                 stored.version,

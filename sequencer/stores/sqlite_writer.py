@@ -316,7 +316,7 @@ class SharedTransaction:
     """A transaction of the store's own that may share its commit with those of other threads."""
 
     alone = False
-    """Whether it goes on in nobody's open transaction; see `sequencer.engine.storage.alone`."""
+    """Whether it goes on in nobody's open transaction; see `sequencer.engine.storage.shared_with_nobody`."""
     _turn: Turn | None = None
     _database: SQLiteDatabase | None = None
 

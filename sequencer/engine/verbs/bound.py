@@ -22,7 +22,7 @@ from sequencer.engine.board import Board
 from sequencer.engine.feeding import Feed
 from sequencer.engine.ports import Clock
 from sequencer.engine.results import Outcome, Row
-from sequencer.engine.storage import AmbientStore, Store, Transaction, alone
+from sequencer.engine.storage import AmbientStore, Store, Transaction, shared_with_nobody
 from sequencer.engine.stored import Held, StoredSequence
 from sequencer.engine.verbs.given import must_be_resource, must_be_sequence, name_of
 from sequencer.engine.worker import Worker
@@ -84,16 +84,17 @@ class Bound:
         return to_instant(self.clock.now(), "clock.now()")
 
     @contextmanager
-    def together(self, *, write: bool = True, brief: bool = False, connection: Any = None) -> Iterator[Self]:
+    def together(self, *, write: bool = True, connection: Any = None) -> Iterator[Self]:
         """Several verbs and reads as one transaction, on the engine that this gives: all of it is done, or nothing.
 
-        What is read in it belongs together, and costs one look into the store. `write=False` is for reads alone, which
-        then wait for nobody; a verb in it is refused. The block belongs to the thread that begins it. Let an error
-        of a verb out of the block: where it is kept in, the block raises `StoreError` at its end, and nothing is done.
-        Nothing is handed over in it (E1). `brief` promises that nothing in the block waits for another thread or
-        for the outside world; with an `SQLiteStore` it may then share a commit with blocks before it.
+        What is read in it costs one look into the store, and belongs together; on PostgreSQL a read sees what others
+        have committed before it. `write=False` is for reads alone, which then wait for nobody; a verb in it is refused.
+        The block belongs to the thread that begins it. Let an error of a verb out of the block: where it is kept in,
+        and the verb had begun, the block raises `StoreError` at its end, and nothing is done. Nothing is handed over in
+        it (E1).
         """
-        block = self._transaction(connection, brief=brief) if write else self._reading(connection)
+        # Code of the host's runs in it.
+        block = self._transaction(connection, alone=True) if write else self._reading(connection)
         with block as transaction:
             together = _Together(transaction, write=write)
             other: Self = object.__new__(type(self))
@@ -106,15 +107,15 @@ class Bound:
             if together.refused:
                 raise StoreError("a verb in the block of `together` was refused, so nothing of it was done")
 
-    def _transaction(self, connection: Any, *, brief: bool = True) -> AbstractContextManager[Transaction]:
+    def _transaction(self, connection: Any, *, alone: bool = False) -> AbstractContextManager[Transaction]:
         if self._together is not None:
             return self._together.verb(connection)
-        return self._own_or_joined(connection, brief=brief)
+        return self._own_or_joined(connection, alone=alone)
 
     @contextmanager
-    def _own_or_joined(self, connection: Any, *, brief: bool) -> Iterator[Transaction]:
+    def _own_or_joined(self, connection: Any, *, alone: bool) -> Iterator[Transaction]:
         block = self.store.transaction(connection)
-        with block if brief else alone(block) as transaction:
+        with shared_with_nobody(block) if alone else block as transaction:
             if self._feed is not None and self._ambient is not None:
                 # Not when the engine was made: that may be while the host starts, and its tests roll everything back.
                 self._feed.begin(transaction)
