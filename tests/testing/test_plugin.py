@@ -409,7 +409,7 @@ def test_it_costs_nothing_where_there_is_nothing_to_do(pytester):
     result = pytester.runpytest_subprocess("--strict-markers", "--strict-config", *others, "-s")
 
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*loaded sequencer sequencer.testing sequencer.testing.plugin"])
+    result.stdout.fnmatch_lines(["*loaded sequencer sequencer.doors sequencer.testing sequencer.testing.plugin"])
 
 
 def test_it_works_where_everything_is_strict(pytester):
