@@ -259,10 +259,10 @@ class _Outermost:
         """What answers on the path of a request, where that is one of the operations'; its id is noted."""
         path = _path_in(scope)
         found = self._paths.get(path)
-        if found is None:
+        if found is None and path.startswith(_VERSION) and "{" not in path:
             head, _, rest = path[len(_VERSION) :].partition("/")
             id, slash, tail = rest.partition("/")
-            found = self._paths.get(f"{_VERSION}{head}/{{id}}{slash}{tail}") if id and "{" not in path else None
+            found = self._paths.get(f"{_VERSION}{head}/{{id}}{slash}{tail}") if id else None
             scope["path_params"] = {"id": id}
         return found
 

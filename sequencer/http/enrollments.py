@@ -95,18 +95,18 @@ def _create(call: Call) -> Answer:
     )
     try:
         with call.engine.together() as engine:
-            stored = engine.stored_sequence(data["sequence_id"])
             enrollment = engine.enroll(
-                stored.version,
+                data["sequence_id"],
                 resource,
                 actor_id=call.grant.actor_id if actor_id is None else actor_id,
                 timezone=data.get("timezone"),
                 idempotency_key=call.key,
             )
+            (text,) = _written(engine, (enrollment,))
     except NotFound as error:
         raise Refusal(422, [WireError("incorrect_value", str(error), RESOURCE, "/data/sequence_id")]) from None
     location = f"{path_of(call.request)}/{enrollment.id}"
-    return Answer(201, enrollment_text(enrollment, stored).encode(), {"Location": location}, enrollment.revision)
+    return Answer(201, text.encode(), {"Location": location}, enrollment.revision)
 
 
 def _update(call: Call) -> Answer:

@@ -124,8 +124,7 @@ class Writer:
     def take(self, turn: Turn) -> None:
         """Wait for the turn, and begin it. Raises `Busy` when there is no more patience."""
         with self._mutex:
-            taken = self._owner is not None
-            if taken:
+            if self._owner is not None:
                 turn.called = _bell()
                 self._queue.append(turn)
             # The garbage collector may just have ended a block that nobody has left, in this very thread.

@@ -30,10 +30,13 @@ from sequencer import (
 from sequencer.core.enrollment import Enrollment
 from sequencer.engine.ports import Accepted
 from sequencer.engine.storage import Transaction
+from sequencer.http import application, open_access
 from sequencer.stores.postgres import PostgresStore
+from sequencer.stores.transaction import StoreTransaction
 from sequencer.testing.contracts.workbench import LEASE, NOW, Refusal, begin, begun, failing
 from tests import postgres
 from tests.engine.sequences import exclusive, lead, mails, tasks
+from tests.http.driving import client_of
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +156,34 @@ def test_a_sequence_that_is_deleted_while_somebody_uses_its_id(engine, does):
         at_once(4, use)
         assert engine.enrollments(state="active") == ()
         assert [each.key for each in engine.stored_sequences()] == ["mails"]
+
+
+@pytest.mark.parametrize("does", ["delete", "replace"])
+def test_a_sequence_that_changes_while_a_request_enrolls_in_it(engine, monkeypatch, does):
+    """A request that enrolls by an id neither brings a deleted sequence back nor undoes a replacement (L1, L7)."""
+    id = engine.create_sequence(mails("changing")).id
+    change = {
+        "delete": lambda: engine.delete_sequence(id),
+        "replace": lambda: engine.replace_sequence(id, mails("changing", count=3)),
+    }[does]
+    changing, read = threading.Thread(target=change), StoreTransaction.stored_sequences
+
+    def read_and_changed(transaction, account, ids):
+        found = read(transaction, account, ids)
+        if changing.ident is None:
+            changing.start()
+            changing.join(1)  # it may have to wait for the request
+        return found
+
+    monkeypatch.setattr(StoreTransaction, "stored_sequences", read_and_changed)
+    with client_of(application(engine, access=open_access(engine._account), inspector=False)) as client:
+        data = {"sequence_id": id, "resource_type": "lead", "resource_id": 1}
+        assert client.post("/v2/sequence_enrollments", data).status_code in (201, 422)
+    changing.join(30)
+
+    listed = {each.id: len(each.sequence.steps) for each in engine.stored_sequences() if each.id == id}
+    assert listed == ({} if does == "delete" else {id: 3})
+    assert does == "replace" or engine.enrollments(state="active") == ()
 
 
 # -- who waits ------------------------------------------------------------------------------------------------
