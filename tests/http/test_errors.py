@@ -164,7 +164,6 @@ ENROLLMENTS = "/v2/sequence_enrollments"
         ("GET", "/", b"", {}, 404, [("incorrect_path", None)]),
         ("GET", "/v2", b"", {}, 404, [("incorrect_path", None)]),
         ("GET", "/v3/sequence_enrollments/1", b"", {}, 404, [("incorrect_path", None)]),
-        ("GET", "/v2/sequence_enrollments/{id}", b"", {}, 404, [("incorrect_path", None)]),
         ("GET", "/abcsequences/1", b"", {}, 404, [("incorrect_path", None)]),
         ("GET", f"{ENROLLMENTS}/1/signals", b"", {}, 405, [("incorrect_path", None)]),
         ("TRACE", ENROLLMENTS, b"", {}, 405, [("incorrect_path", None)]),
