@@ -29,6 +29,7 @@ __all__ = [
     "SESSION",
     "Access",
     "AccessFailed",
+    "Bearer",
     "Grant",
     "Grants",
     "NotLetIn",
@@ -36,7 +37,6 @@ __all__ = [
     "granted",
     "is_loopback",
     "must_be_access",
-    "needs_token",
     "only_here",
     "open_access",
     "to_scope",
@@ -146,11 +146,6 @@ def granted(access: Access, request: Request) -> Grant | None:
     return grant
 
 
-def needs_token(access: Access) -> bool:
-    """Whether what an access looks for is a bearer's token, so that who has none can be told so."""
-    return getattr(access, "looks_for", None) == "bearer"
-
-
 class Grants(Protocol):
     """What knows secrets: `Tokens`, or something of the host's."""
 
@@ -159,23 +154,33 @@ class Grants(Protocol):
         ...
 
 
-def bearer(tokens: Grants) -> Access:
+class Bearer:
+    """The access of `bearer`."""
+
+    def __init__(self, tokens: Grants) -> None:
+        self.tokens = tokens
+
+    def __call__(self, request: Request) -> Grant | None:
+        """What the token of a request is good for."""
+        secret = self.secret_of(request)
+        return None if secret is None else self.tokens.grant_of(secret)
+
+    def secret_of(self, request: Request) -> str | None:
+        """What a request brings as its token."""
+        given = request.headers.getlist("authorization")
+        if given:
+            found = _BEARER.fullmatch(given[0]) if len(given) == 1 else None
+            return None if found is None else found[1]
+        return (request.cookies.get(SESSION) or None) if request.scope.get(PAGES) else None
+
+
+def bearer(tokens: Grants) -> Bearer:
     """Access by a token in the header `Authorization: Bearer TOKEN`; on the inspector's pages also by their cookie.
 
     A header counts before a cookie: one that is wrong is not made good by a cookie that is right. More than one such
     header is nobody we know.
     """
-
-    def access(request: Request) -> Grant | None:
-        given = request.headers.getlist("authorization")
-        if given:
-            found = _BEARER.fullmatch(given[0]) if len(given) == 1 else None
-            return None if found is None else tokens.grant_of(found[1])
-        secret = request.cookies.get(SESSION) if request.scope.get(PAGES) else None
-        return tokens.grant_of(secret) if secret else None
-
-    access.looks_for = "bearer"  # type: ignore[attr-defined]
-    return access
+    return Bearer(tokens)
 
 
 def open_access(account: Identifier | None = None, scope: str = "write", actor_id: Identifier | None = None) -> Access:

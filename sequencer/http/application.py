@@ -25,7 +25,7 @@ from sequencer.http.document import document_of
 from sequencer.http.enrollments import OPERATIONS as OF_ENROLLMENTS
 from sequencer.http.envelope import Refusal, envelope_of
 from sequencer.http.limits import Limits, Rates
-from sequencer.http.logs import LOGREF, Asked, log_failed, noting
+from sequencer.http.logs import LOGREF, Asked, log_failed
 from sequencer.http.operations import Answer, Operation, json_bytes
 from sequencer.http.paging import quoted
 from sequencer.http.performing import Door, perform
@@ -90,7 +90,6 @@ def application(
         tokens = tokens or Tokens(engine.store)
         access = bearer(tokens)
     must_be_access(access)
-    access = noting(access)
     rates = Rates(limits)
     door = Door(engine, access, limits, rates, Calendar(timezone or "UTC").timezone)
     threads = Threads(limits.threads)

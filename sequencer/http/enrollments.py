@@ -68,23 +68,19 @@ def answered_with(call: Call, enrollment: Enrollment) -> Answer:
 def _list(call: Call) -> Answer:
     page = page_of(call.query, call.limits)
     filters = {name: call.query[name] for name in _FILTERS if name in call.query}
-    with call.engine.together(write=False) as engine:
-        try:
-            found = engine.enrollments(
-                offset=page.offset, limit=page.size + 1, sequence=call.query.get("sequence_id"), **filters
-            )
-        except NotFound:  # of a sequence that is not there, nobody is in it
-            found = ()
-        items = _written(engine, found[: page.size])
+    try:
+        found = call.engine.enrollments(
+            offset=page.offset, limit=page.size + 1, sequence=call.query.get("sequence_id"), **filters
+        )
+    except NotFound:  # of a sequence that is not there, nobody is in it
+        found = ()
+    items = _written(call.engine, found[: page.size])
     links = links_of(call.request, page, more=len(found) > page.size)
     return Answer(200, collection_text(items, collection_meta(len(items), links)).encode())
 
 
 def _get(call: Call) -> Answer:
-    with call.engine.together(write=False) as engine:
-        enrollment = engine.get(call.id)
-        (text,) = _written(engine, (enrollment,))
-    return Answer(200, text.encode(), revision=enrollment.revision)
+    return answered_with(call, call.engine.get(call.id))
 
 
 def _create(call: Call) -> Answer:
@@ -94,17 +90,16 @@ def _create(call: Call) -> Answer:
         data["resource_type"], data["resource_id"], email=data.get("email"), fields=data.get("fields") or {}
     )
     try:
-        with call.engine.together() as engine:
-            enrollment = engine.enroll(
-                data["sequence_id"],
-                resource,
-                actor_id=call.grant.actor_id if actor_id is None else actor_id,
-                timezone=data.get("timezone"),
-                idempotency_key=call.key,
-            )
-            (text,) = _written(engine, (enrollment,))
+        enrollment = call.engine.enroll(
+            data["sequence_id"],
+            resource,
+            actor_id=call.grant.actor_id if actor_id is None else actor_id,
+            timezone=data.get("timezone"),
+            idempotency_key=call.key,
+        )
     except NotFound as error:
         raise Refusal(422, [WireError("incorrect_value", str(error), RESOURCE, "/data/sequence_id")]) from None
+    (text,) = _written(call.engine, (enrollment,))
     location = f"{path_of(call.request)}/{enrollment.id}"
     return Answer(201, text.encode(), {"Location": location}, enrollment.revision)
 

@@ -6,7 +6,6 @@ and may hold anything, so that a part of it that is none of our own paths' kind 
 
 from __future__ import annotations
 
-import functools
 import logging
 import re
 import time
@@ -16,9 +15,9 @@ from typing import Any
 import attrs
 from starlette.requests import Request
 
-from sequencer.http.access import Access, AccessFailed, Grant
+from sequencer.http.access import AccessFailed, Grant
 
-__all__ = ["LOGGER", "LOGREF", "Asked", "log_failed", "noting"]
+__all__ = ["LOGGER", "LOGREF", "Asked", "log_failed", "note_caller"]
 
 LOGGER = logging.getLogger("sequencer.http")
 LOGREF = "sequencer.logref"
@@ -57,18 +56,11 @@ class Asked:
         )  # fmt: skip
 
 
-def noting(access: Access) -> Access:
-    """That access, with a note for the log of who came in."""
-
-    @functools.wraps(access)  # with what it says of itself
-    def noted(request: Request) -> Grant | None:
-        grant = access(request)
-        asked = request.scope.get(_ASKED)
-        if asked is not None:
-            asked.caller = getattr(grant, "name", None)
-        return grant
-
-    return noted
+def note_caller(request: Request, grant: Grant) -> None:
+    """Note for the log who came in."""
+    asked = request.scope.get(_ASKED)
+    if asked is not None:
+        asked.caller = grant.name
 
 
 def log_failed(request_id: str | None, what: str, error: BaseException) -> None:

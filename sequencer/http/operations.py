@@ -113,6 +113,7 @@ class Operation:
     `path` may have `{id}` in it, a number of 64 bits. `answer` names the schema of the document that a success has,
     None where it has none; `example` is such a document. `writes`: it needs a grant for writing.
     `conditional`: it heeds `If-Match`; elsewhere that is refused, as a condition must not be passed over.
+    `in_parts`: it is several transactions; the others are one, in which `act` is called.
     """
 
     name: str
@@ -128,4 +129,5 @@ class Operation:
     queries: tuple[Query, ...] = ()
     body: Body | None = None
     conditional: bool = False
+    in_parts: bool = False
     tag: str

@@ -16,22 +16,36 @@ from starlette.requests import Request
 
 from sequencer.core.errors import Busy, Conflict, KeyReused, NotFound, Outdated
 from sequencer.engine.engine import Engine
-from sequencer.http.access import Access, Grant, NotLetIn, granted, needs_token
+from sequencer.http.access import Access, Bearer, Grant, NotLetIn, granted
 from sequencer.http.bodies import body_of
 from sequencer.http.conditional import ANY, etag_of, is_known, whole
 from sequencer.http.envelope import Refusal
 from sequencer.http.errors import refusal_of
 from sequencer.http.kinds import MOST_ID
 from sequencer.http.limits import Limits, Rates, client_of
-from sequencer.http.logs import log_failed
+from sequencer.http.logs import log_failed, note_caller
 from sequencer.http.operations import Answer, Call, Operation
 from sequencer.http.queries import read_queries
+from sequencer.http.tokens import Tokens
 
 __all__ = ["Door", "perform"]
 
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _JSON = re.compile(r"application/json[ \t]*(?:;[ \t]*charset=\"?utf-8\"?[ \t]*)?", re.IGNORECASE)
+
+
+@attrs.frozen
+class Remembered:
+    """What a token was good for when it was last asked for."""
+
+    tokens: Tokens
+    secret: str
+    grant: Grant
+
+    def is_good(self, engine: Engine) -> bool:
+        """Whether it is good for that still, asked in the transaction of a block of `together`."""
+        return self.tokens.grant_of(self.secret, transaction=engine.transaction) == self.grant
 
 
 @attrs.frozen
@@ -48,6 +62,19 @@ class Door:
     rates: Rates
     timezone: str
     seen: set[str] = attrs.field(factory=set, eq=False, repr=False)
+
+    def remembered(self, request: Request) -> Remembered | None:
+        """A token that was good when it was last asked for, and can be asked for again in the request's transaction.
+
+        Then it needs none of its own. And with a token that never was good nobody makes the store begin one to write.
+        """
+        if not isinstance(access := self.access, Bearer) or not isinstance(tokens := access.tokens, Tokens):
+            return None
+        secret = access.secret_of(request)
+        if secret is None or tokens.store is not self.engine.store:
+            return None
+        grant = tokens.remembered(secret)
+        return None if grant is None else Remembered(tokens, secret, grant)
 
     def see(self) -> None:
         """A store that is not as answers need it says so before anything is changed, and not after it."""
@@ -68,7 +95,38 @@ def perform(door: Door, operation: Operation, request: Request, raw: bytes, logr
 
 
 def _performed(door: Door, operation: Operation, request: Request, raw: bytes) -> Answer:
-    grant = _granted(door, request)
+    """One request, one transaction: what it reads and what it writes, and that whoever asks is still let in."""
+    remembered = None if operation.in_parts else door.remembered(request)
+    grant = _granted(door, request) if remembered is None else remembered.grant
+    try:
+        call = _call(door, operation, request, raw, grant)
+    except Exception:
+        if remembered is not None:
+            _granted(door, request)  # who is let in no more is told that, and nothing about what was asked for
+        raise
+
+    def act() -> Answer:
+        if operation.in_parts:
+            return operation.act(call)
+        with call.engine.together(write=operation.writes, alone=False) as engine:
+            if remembered is not None:
+                if not remembered.is_good(engine):
+                    raise _unknown(door, request)
+                note_caller(request, grant)
+            return operation.act(attrs.evolve(call, engine=engine))
+
+    answer = _insisting(act)
+    if answer.body is None:
+        return answer
+    etag = etag_of(answer.body, answer.revision)
+    if operation.method == "GET" and is_known(whole(request.headers.getlist("if-none-match")), etag):
+        return Answer(304, None, {"ETag": etag})
+    return Answer(answer.status, answer.body, {**answer.headers, "ETag": etag}, answer.revision)
+
+
+def _call(door: Door, operation: Operation, request: Request, raw: bytes, grant: Grant) -> Call:
+    """What is asked for, as far as it can be told without looking into the store."""
+    _pace(door.rates.callers.take((grant.account, grant.name)))
     if operation.writes and not grant.may_write:
         raise Refusal.of(403, "insufficient_scope", "the token is for reading only")
     if operation.writes:
@@ -79,7 +137,7 @@ def _performed(door: Door, operation: Operation, request: Request, raw: bytes) -
             400, "invalid_header", "If-Match is for PUT and DELETE on a thing: here nothing would be compared"
         )
     id = request.path_params.get("id")
-    call = Call(
+    return Call(
         request=request,
         engine=door.engine.account(grant.account),
         grant=grant,
@@ -89,13 +147,6 @@ def _performed(door: Door, operation: Operation, request: Request, raw: bytes) -
         body=None if operation.body is None else _body_of(request, raw, door, operation),
         limits=door.limits,
     )
-    answer = _insisting(operation.act, call)
-    if answer.body is None:
-        return answer
-    etag = etag_of(answer.body, answer.revision)
-    if operation.method == "GET" and is_known(whole(request.headers.getlist("if-none-match")), etag):
-        return Answer(304, None, {"ETag": etag})
-    return Answer(answer.status, answer.body, {**answer.headers, "ETag": etag}, answer.revision)
 
 
 def _granted(door: Door, request: Request) -> Grant:
@@ -104,14 +155,18 @@ def _granted(door: Door, request: Request) -> Grant:
     except NotLetIn:
         _pace(door.rates.strangers.take(client_of(request.scope)))
         raise Refusal.of(403, "insufficient_scope", "who asks is known, but may not do this here") from None
-    if grant is not None:
-        _pace(door.rates.callers.take((grant.account, grant.name)))
-        return grant
+    if grant is None:
+        raise _unknown(door, request)
+    note_caller(request, grant)
+    return grant
+
+
+def _unknown(door: Door, request: Request) -> Refusal:
     _pace(door.rates.strangers.take(client_of(request.scope)))
     message = "the request does not say who asks, or names nobody who is known here"
-    if needs_token(door.access):
+    if isinstance(door.access, Bearer):
         message = "needs the header Authorization: Bearer TOKEN, with a token that is in force"
-    raise Refusal.of(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
+    return Refusal.of(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
 
 
 def _pace(wait: float | None) -> None:
@@ -142,14 +197,14 @@ def _body_of(request: Request, raw: bytes, door: Door, operation: Operation) -> 
     return operation.body.read(body_of(raw, door.limits, operation.resource), door.timezone)
 
 
-def _insisting(act: Callable[[Call], Answer], call: Call) -> Answer:
+def _insisting(act: Callable[[], Answer]) -> Answer:
     """What the operation answers; where somebody was faster it is tried once more, on what is there then.
 
     Not where the store is busy: it was waited for already.
     """
     try:
-        return act(call)
+        return act()
     except (Busy, KeyReused, Outdated):
         raise
     except Conflict:
-        return act(call)
+        return act()

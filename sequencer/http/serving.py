@@ -12,7 +12,7 @@ from starlette.requests import Request
 from sequencer.core.errors import InvalidInput, SequencerError
 from sequencer.core.values import to_whole
 from sequencer.engine.engine import Engine
-from sequencer.http.access import Access, Grant, bearer, is_loopback, only_here, open_access
+from sequencer.http.access import Bearer, Grant, bearer, is_loopback, only_here, open_access
 from sequencer.http.application import application
 from sequencer.http.limits import Limits
 from sequencer.http.tokens import Tokens
@@ -63,7 +63,7 @@ def serve(
         )
     app = application(
         engine,
-        access=until_first_token(tokens) if local else bearer(tokens),
+        access=UntilFirstToken(tokens) if local else bearer(tokens),
         tokens=tokens,
         limits=limits or Limits(),
         timezone=timezone,
@@ -83,14 +83,16 @@ def serve(
         uvicorn.Server(config).run(sockets=[listening])
 
 
-def until_first_token(tokens: Tokens) -> Access:
+class UntilFirstToken(Bearer):
     """Open to who is on this machine, for as long as the store has never had a token; from then on by token only."""
-    checked, opened = bearer(tokens), only_here(open_access())
 
-    def access(request: Request) -> Grant | None:
-        return checked(request) if tokens.any() else opened(request)
+    def __init__(self, tokens: Tokens) -> None:
+        super().__init__(tokens)
+        self._any, self._opened = tokens.any, only_here(open_access())
 
-    return access
+    def __call__(self, request: Request) -> Grant | None:
+        """What a request is good for."""
+        return super().__call__(request) if self._any() else self._opened(request)
 
 
 def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:

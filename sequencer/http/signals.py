@@ -139,6 +139,7 @@ OPERATIONS = (
         act=_signal,
         resource=RESOURCE,
         writes=True,
+        in_parts=True,
         answer="SequenceEnrollment",
         body=Body(
             RESOURCE,

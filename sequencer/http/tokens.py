@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from contextlib import nullcontext
 from typing import Any
 
 from sequencer.core.errors import InvalidInput
@@ -15,13 +16,19 @@ from sequencer.engine.clock import SystemClock
 from sequencer.engine.ports import Clock
 from sequencer.engine.storage import Store
 from sequencer.engine.stored import ALL_ACCOUNTS
-from sequencer.engine.tokens import Token
+from sequencer.engine.tokens import Token, TokenTransaction
 from sequencer.http.access import Grant, to_scope
 
 __all__ = ["Token", "Tokens"]
 
 _BYTES = 32
+_MOST_REMEMBERED = 1000
 _SECRET = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+def _digest_of(secret: Any) -> str | None:
+    """The hash of a secret; None for what cannot be one, which is not looked for."""
+    return _digest(secret) if isinstance(secret, str) and _SECRET.fullmatch(secret) else None
 
 
 def _digest(secret: str) -> str:
@@ -36,9 +43,11 @@ class Tokens:
     """
 
     def __init__(self, store: Store, *, clock: Clock | None = None) -> None:
-        self._store = store
+        self.store = store
         self._clock = clock or SystemClock()
         self._found_any = False
+        # By the hashes of secrets, which are no more than the store has of them.
+        self._remembered: dict[str, Grant] = {}
 
     def create(
         self,
@@ -62,15 +71,34 @@ class Tokens:
             created_at=to_instant(self._clock.now(), "clock.now()"),
         )
         secret = secrets.token_hex(_BYTES)
-        with self._store.transaction() as transaction:
+        with self.store.transaction() as transaction:
             return transaction.add_token(token, _digest(secret)), secret
 
-    def grant_of(self, secret: str) -> Grant | None:
-        """What this secret is good for; None for one that is unknown or revoked. Asks the store each time."""
-        token = self._found(secret)
-        if token is None or token.revoked_at is not None:
+    def grant_of(self, secret: str, *, transaction: TokenTransaction | None = None) -> Grant | None:
+        """What this secret is good for; None for one that is unknown or revoked.
+
+        The store is asked each time, in a `transaction` of it where one is open already.
+        """
+        digest = _digest_of(secret)
+        if digest is None:
             return None
-        return Grant(token.account, token.scope, token.actor_id, f"token {token.id}")
+        token = self._found(digest, transaction)
+        if token is None or token.revoked_at is not None:
+            self._remembered.pop(digest, None)
+            return None
+        grant = Grant(token.account, token.scope, token.actor_id, f"token {token.id}")
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[digest] = grant
+        return grant
+
+    def remembered(self, secret: str) -> Grant | None:
+        """What this secret was good for when it was last asked for here, by which nobody may be let in alone.
+
+        It may have been revoked since. It says what is worth a transaction, in which `grant_of` is asked again.
+        """
+        digest = _digest_of(secret)
+        return None if digest is None else self._remembered.get(digest)
 
     def revoke(self, token: int | str, *, account: Any = ALL_ACCOUNTS) -> bool:
         """Take a token out of force, by its id or by its secret; False if it is not in force.
@@ -78,7 +106,8 @@ class Tokens:
         The next request with it is refused. With an `account`, only where it is that account's.
         """
         if isinstance(token, str):
-            found = self._found(token)
+            digest = _digest_of(token)
+            found = None if digest is None else self._found(digest)
             if found is None:
                 return False
             token = found.id
@@ -87,12 +116,12 @@ class Tokens:
         if not 0 < token < 2**63:
             return False
         now = to_instant(self._clock.now(), "clock.now()")
-        with self._store.transaction() as transaction:
+        with self.store.transaction() as transaction:
             return transaction.revoke_token(token, now, _to_scope_of(account))
 
     def all(self, account: Any = ALL_ACCOUNTS) -> tuple[Token, ...]:
         """The tokens of every account, or of one, revoked or not, oldest first."""
-        with self._store.transaction(write=False) as transaction:
+        with self.store.transaction(write=False) as transaction:
             return tuple(transaction.tokens(_to_scope_of(account)))
 
     def any(self) -> bool:
@@ -101,13 +130,10 @@ class Tokens:
             self._found_any = bool(self.all())
         return self._found_any
 
-    def _found(self, secret: Any) -> Token | None:
-        """The token with this secret, revoked or not. What cannot be one is not looked for."""
-        if not isinstance(secret, str) or _SECRET.fullmatch(secret) is None:
-            return None
-        digest = _digest(secret)
-        with self._store.transaction(write=False) as transaction:
-            found = transaction.token_with(digest)
+    def _found(self, digest: str, transaction: TokenTransaction | None = None) -> Token | None:
+        """The token with this hash, revoked or not."""
+        with self.store.transaction(write=False) if transaction is None else nullcontext(transaction) as opened:
+            found = opened.token_with(digest)
         # The store finds by the hash, whose beginning tells nobody how a secret begins; that it is the same one is
         # looked at in constant time, and not left to the rules by which a database compares.
         if found is None or not hmac.compare_digest(found[1], digest):

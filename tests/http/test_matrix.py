@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -175,23 +176,39 @@ FAILURES = [
 
 
 class Failing(MemoryStore):
-    """Raises in the transactions from a certain one on."""
+    """Raises when it is asked for a transaction, or `after` so many things were asked of one, at the next."""
 
     failure: Exception | None = None
     after = 0
 
+    @contextmanager
     def transaction(self, connection=None, *, write=True):
+        self.fail()
+        with super().transaction(connection, write=write) as transaction:
+            yield FailingTransaction(self, transaction)
+
+    def fail(self):
         if self.failure is not None:
             self.after -= 1
             if self.after < 0:
                 raise self.failure
-        return super().transaction(connection, write=write)
+
+
+class FailingTransaction:
+    def __init__(self, store, transaction):
+        self._store, self._transaction = store, transaction
+
+    def __getattr__(self, name):
+        found = getattr(self._transaction, name)
+        if callable(found):
+            self._store.fail()
+        return found
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-@pytest.mark.parametrize("after", [0, 1])
+@pytest.mark.parametrize("after", [0, 1, 2])
 def test_nothing_of_the_inside_leaves(failure, after, caplog):
-    """When the store fails, at the token or at the thing itself, the answer is an envelope without a word of it."""
+    """Where the store fails at once, at the token or at the thing itself, the envelope has not a word of it."""
     store = Failing()
     _, secret = Tokens(store).create(scope="write")
     stored = Engine(store=store).create_sequence(Sequence("Hello", [Step(Task("Call"))]))

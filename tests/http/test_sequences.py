@@ -14,7 +14,9 @@ from sequencer import AutomatedEmail, Calendar, Engine, Hours, MemoryStore, Sequ
 from sequencer.core.policy import Policy, Unsubscribe
 from sequencer.http import application, open_access
 from sequencer.http.limits import Limits
+from sequencer.stores.postgres import PostgresStore
 from sequencer.testing import sequences
+from tests import postgres
 from tests.http.conftest import UNLIMITED, tasks
 from tests.http.driving import client_of, errors_of
 
@@ -185,20 +187,25 @@ def test_nobody_is_written_over(engine, client):
         assert client.delete(url, headers={"if-match": header}).status_code == 404
 
 
-def test_of_two_at_once_nothing_is_lost(engine, client, monkeypatch):
+def test_of_two_at_once_nothing_is_lost(monkeypatch):
     """Who replaces a sequence while another does, without a condition, keeps what the other has made of the rest."""
+    schema = postgres.new_schema()
+    engine, other = (Engine(store=PostgresStore(postgres.server(), schema=schema)) for _ in range(2))
     id = engine.create_sequence(RICH).id
-    body = client.get(f"{SEQUENCES}/{id}").json()["data"]
     real, others = type(engine).replace_sequence, iter([attrs.evolve(RICH, metadata={"team": "south"})])
 
     def beaten(self, id, sequence, **more):
-        for other in others:
-            real(self, id, other)
+        for each in others:
+            real(other, id, each)  # committed, while the request has read what was there before
         return real(self, id, sequence, **more)
 
     monkeypatch.setattr(type(engine), "replace_sequence", beaten)
-    assert client.put(f"{SEQUENCES}/{id}", {**body, "name": "New"}).status_code == 200
+    with client_of(application(engine, access=open_access(), inspector=False)) as client:
+        body = client.get(f"{SEQUENCES}/{id}").json()["data"]
+        assert client.put(f"{SEQUENCES}/{id}", {**body, "name": "New"}).status_code == 200
     assert engine.definition(id) == attrs.evolve(RICH, name="New", metadata={"team": "south"})
+    for each in (engine, other):
+        each.store.close()
 
 
 def test_back_from_the_dead(engine, clock, client):

@@ -84,17 +84,17 @@ class Bound:
         return to_instant(self.clock.now(), "clock.now()")
 
     @contextmanager
-    def together(self, *, write: bool = True, connection: Any = None) -> Iterator[Self]:
+    def together(self, *, write: bool = True, alone: bool = True, connection: Any = None) -> Iterator[Self]:
         """Several verbs and reads as one transaction, on the engine that this gives: all of it is done, or nothing.
 
         What is read in it costs one look into the store, and belongs together; on PostgreSQL a read sees what others
         have committed before it. `write=False` is for reads alone, which then wait for nobody; a verb in it is refused.
         The block belongs to the thread that begins it. Let an error of a verb out of the block: where it is kept in,
         and the verb had begun, the block raises `StoreError` at its end, and nothing is done. Nothing is handed over in
-        it (E1).
+        it (E1). With `alone=False` it may share its commit with other threads' blocks, where the store has them do so
+        (SQLite): many that write at once wait less, and nothing in the block may wait for another thread then.
         """
-        # Code of the host's runs in it.
-        block = self._transaction(connection, alone=True) if write else self._reading(connection)
+        block = self._transaction(connection, alone=alone) if write else self._reading(connection)
         with block as transaction:
             together = _Together(transaction, write=write)
             other: Self = object.__new__(type(self))
@@ -106,6 +106,13 @@ class Bound:
                 together.end()
             if together.refused:
                 raise StoreError("a verb in the block of `together` was refused, so nothing of it was done")
+
+    @property
+    def transaction(self) -> Transaction:
+        """The transaction of a block of `together`, for what is asked of the store itself. `StoreError` elsewhere."""
+        if self._together is None:
+            raise StoreError("there is no open transaction here: begin a block of `together`")
+        return self._together.open(None)
 
     def _transaction(self, connection: Any, *, alone: bool = False) -> AbstractContextManager[Transaction]:
         if self._together is not None:

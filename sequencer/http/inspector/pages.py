@@ -25,7 +25,7 @@ from sequencer.core.enrollment import Resource
 from sequencer.core.errors import Busy, Conflict, InvalidInput, NotFound, StoreError
 from sequencer.core.instants import to_instant
 from sequencer.engine.engine import Engine
-from sequencer.http.access import PAGES, SESSION, Access, Grants, NotLetIn, granted
+from sequencer.http.access import PAGES, SESSION, Access, Grant, Grants, NotLetIn, granted
 from sequencer.http.bodies import TooLong, read_body
 from sequencer.http.inspector.acting import act, ask
 from sequencer.http.inspector.asking import Verb, verb_named
@@ -48,7 +48,7 @@ from sequencer.http.inspector.visit import (
     token_of,
 )
 from sequencer.http.limits import Limits, Rates, client_of
-from sequencer.http.logs import LOGREF, log_failed
+from sequencer.http.logs import LOGREF, log_failed, note_caller
 from sequencer.http.threads import Threads
 
 __all__ = ["inspector", "mount"]
@@ -233,7 +233,7 @@ class _Door:
         self, request: Request, form: dict[str, str], view: View, *, writes: bool, is_form: bool = False
     ) -> Response:
         try:
-            grant = granted(self.access, request)
+            grant = self._granted(request)
         except NotLetIn:
             if (refusal := self._too_often(request)) is not None:
                 return refusal
@@ -263,6 +263,12 @@ class _Door:
         if request.cookies.get(VISIT) != key:
             keep(response, request, VISIT, key)
         return response
+
+    def _granted(self, request: Request) -> Grant | None:
+        grant = granted(self.access, request)
+        if grant is not None:
+            note_caller(request, grant)
+        return grant
 
     def _too_often(self, request: Request) -> Response | None:
         """What somebody without a grant is told who asks too often."""
@@ -326,7 +332,7 @@ class _Door:
         base = _base(request)
         if self.tokens is None:
             return refused(base, 404)
-        grant = granted(self.access, request)
+        grant = self._granted(request)
         if is_from_elsewhere(request) or not is_own(form.get("token", ""), key_of(request), request, grant):
             return refused(base, 403, said=_EXPIRED)
         response = RedirectResponse(f"{base}/login", status_code=303)
