@@ -69,6 +69,19 @@ def test_for_as_long_as_the_block(engine):
             verb()
 
 
+@pytest.mark.parametrize("write", [True, False])
+def test_the_store_can_be_asked_in_the_block(engine, write):
+    """What the block's own transaction is asked sees what the block sees; outside of a block there is none."""
+    id = engine.create_sequence(mails()).id
+    with engine.together(write=write, alone=False) as one:
+        if write:
+            one.enroll(id, ADA)
+        assert len(one.transaction.ongoing(None, resource=ADA)) == write
+    for each in (engine, one):
+        with pytest.raises(StoreError, match="together"):
+            _ = each.transaction
+
+
 def test_a_block_for_reads_refuses_verbs(engine):
     """With `write=False` a verb in the block is refused before it has asked anything of the store (S2)."""
     id = engine.create_sequence(mails()).id

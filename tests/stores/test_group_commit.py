@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,12 @@ from hypothesis import strategies as st
 import sequencer
 from sequencer import Engine, ManualClock, Resource
 from sequencer.core.errors import Conflict, SequencerError, StoreError
+from sequencer.http import application, open_access
 from sequencer.stores import sqlite_writer
 from sequencer.stores.sqlite import SQLiteStore
 from sequencer.testing.contracts.workbench import NOW, Refusal, begin, begun, failing, sequence_named
+from tests.engine.sequences import mails
+from tests.http.driving import client_of
 from tests.stores.test_looks import claimed
 
 PACKAGE_ROOT = Path(next(iter(sequencer.__path__))).parent
@@ -210,6 +214,39 @@ def test_who_waits_together_commits_together(store, patient):
         "BEGIN IMMEDIATE", *["SAVEPOINT turn", "RELEASE turn"] * 7, "COMMIT"
     ]  # fmt: skip
     assert seen == [8] * 8
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_blocks_of_an_engine_commit_together_where_they_may(store, patient, alone):
+    """`together` is a commit of its own, in which the host's code may wait for whatever it likes, unless it says no."""
+    engine = Engine(store).account(f"example {next(EXAMPLES)}")
+
+    def work(number):
+        with engine.together(alone=alone) as one:
+            one.suppress(f"{number}@example.com")
+
+    with Statements(store) as statements:
+        assert at_once(store, [partial(work, number) for number in range(4)]) == [None] * 4
+    assert statements.of_transactions().count("COMMIT") == (4 if alone else 1)
+    assert len(engine.suppressed()) == 4
+
+
+def test_requests_commit_together(store, patient):
+    """Those who enroll over HTTP at once wait for the disk together."""
+    engine = Engine(store).account(f"example {next(EXAMPLES)}")
+    id = engine.create_sequence(mails()).id
+    app = application(engine, access=open_access(engine._account), inspector=False)
+
+    def work(number):
+        with client_of(app) as client:
+            data = {"sequence_id": id, "resource_type": "lead", "resource_id": number}
+            assert client.post("/v2/sequence_enrollments", data).status_code == 201
+
+    work(0)
+    with Statements(store) as statements:
+        assert at_once(store, [partial(work, number) for number in range(1, 5)]) == [None] * 4
+    assert statements.of_transactions().count("COMMIT") == 1
+    assert len(engine.enrollments()) == 5
 
 
 def test_one_that_raises_takes_back_its_own_only(store, patient):
@@ -483,6 +520,7 @@ def told_by(script, path, *, kill_after=None):
 
 _WRITING = """
 import os, random, signal, sys, threading, time
+from sequencer.http import application, open_access
 from sequencer.stores import sqlite_writer
 from sequencer.stores.sqlite import SQLiteStore
 from tests.stores.test_group_commit import write
