@@ -1,11 +1,13 @@
 """The HTTP API beside what its answers would cost without it, each app asked in this process, without a socket.
 
-The loop runs on a thread of its own for as long as a question is measured, as that of a server does.
+The loop runs on a thread of its own for as long as a question is measured, as that of a server does. It is uvloop's, as
+that of `sequencer serve` is.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +32,9 @@ from sequencer.stores.sqlite import SQLiteStore
 _EACH = 200
 _PATH = "/v2/sequence_enrollments"
 _JSON = "application/json; charset=utf-8"
+
+# Windows does without.
+_BACKEND = {"use_uvloop": sys.platform != "win32"}
 
 _App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -93,7 +98,7 @@ def _leads(first: int, count: int) -> list[Resource]:
 
 def measure_reading() -> Figure:
     """One enrollment, beside a route of FastAPI's that has the bytes at hand; both routes are plain functions."""
-    with _engine() as engine, start_blocking_portal() as loop:
+    with _engine() as engine, start_blocking_portal(backend_options=_BACKEND) as loop:
         id = engine.enroll(six_steps(), *_leads(1, 1)).id
         (api, token), path = _api(engine), f"{_PATH}/{id}"
         status, content = loop.call(_ask, api, token, "GET", path)
@@ -116,7 +121,7 @@ def measure_reading() -> Figure:
 
 def measure_enrolling() -> Figure:
     """A new enrollment, beside `engine.enroll` of the same; every commit waits for the disk."""
-    with _engine() as engine, start_blocking_portal() as loop:
+    with _engine() as engine, start_blocking_portal(backend_options=_BACKEND) as loop:
         sequence_id = engine.create_sequence(six_steps()).id
         api, token = _api(engine)
         resources = iter(_leads(1, 100_000))
@@ -144,7 +149,7 @@ def measure_enrolling() -> Figure:
 
 def measure_page() -> Figure:
     """A page of 100 enrollments of six steps, beside one enrollment."""
-    with _engine() as engine, start_blocking_portal() as loop:
+    with _engine() as engine, start_blocking_portal(backend_options=_BACKEND) as loop:
         engine.enroll_many(six_steps(), _leads(1, 1000))
         api, token = _api(engine)
 
@@ -161,7 +166,7 @@ def measure_page() -> Figure:
 
 def measure_listing() -> Figure:
     """The first page of 1 000 000 enrollments, beside the first of 10 000."""
-    with _engine() as few, _engine() as many, start_blocking_portal() as loop:
+    with _engine() as few, _engine() as many, start_blocking_portal(backend_options=_BACKEND) as loop:
         for engine, count in ((few, 10_000), (many, 1_000_000)):
             for first in range(0, count, 10_000):
                 engine.enroll_many(six_steps(), _leads(first, 10_000))

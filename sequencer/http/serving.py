@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import attrs
 import uvicorn
@@ -80,7 +81,8 @@ def serve(
     with _listening(family, address) as listening:
         if started is not None:
             started(Serving(_url(family, *listening.getsockname()[:2]), is_open=local and not tokens.any()))
-        uvicorn.Server(config).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):  # which is raised again when all has ended
+            uvicorn.Server(config).run(sockets=[listening])
 
 
 class UntilFirstToken(Bearer):
