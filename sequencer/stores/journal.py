@@ -1,7 +1,8 @@
-"""How a transaction in memory is undone: every change notes how to take it back."""
+"""How a transaction in memory is undone: every change notes how to take it back; and the ids of its rows."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ class Journal:
 
     def __init__(self) -> None:
         self._changes: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        # The last id of each table that numbers its rows.
+        self._serials: dict[Any, int] = defaultdict(int)
 
     def mark(self) -> int:
         """A point to which `undo` can go back."""
@@ -43,3 +46,9 @@ class Journal:
             table.pop(key, None)
         else:
             table[key] = value
+
+    def _serial(self, table: str) -> int:
+        """The id of a new row."""
+        serial = self._serials[table] + 1
+        self._put(self._serials, table, serial)
+        return serial

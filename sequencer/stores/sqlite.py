@@ -31,7 +31,8 @@ from sequencer.stores.connections import Connections, Held
 from sequencer.stores.database import Known
 from sequencer.stores.examination import Examination, examined
 from sequencer.stores.hosted import AnotherDatabase, Inside, driver_connection
-from sequencer.stores.sqlite_database import SQLiteDatabase, translated
+from sequencer.stores.sqlite_database import SQLiteDatabase, rolled_back, translated
+from sequencer.stores.sqlite_log import Log
 from sequencer.stores.sqlite_looks import LooksAhead
 from sequencer.stores.sqlite_writer import SharedTransaction, Writer
 from sequencer.stores.statements import log_migrations, migrations, split
@@ -87,6 +88,7 @@ class SQLiteStore(TabledStore):
         # One for each process; on connections of another's making a thread writes on its own, as it reads.
         self._writers: dict[int, Writer] | None = None if path is None or self._path == ":memory:" else {}
         self._busy_timeout = busy_timeout
+        self._log = Log(busy_timeout)
         if check and inside is None:
             self._check()
 
@@ -111,13 +113,13 @@ class SQLiteStore(TabledStore):
             held, known = self._connections.own(), self._knows()
             if write and self._writers is not None:
                 return SharedTransaction(self._writer(self._writers), held, known)
-            return _OwnTransaction(held, known, write=write)
+            return _OwnTransaction(held, known, self._log, write=write)
         return self._joined(connection, self._knows(), write=write)
 
     def _writer(self, writers: dict[int, Writer]) -> Writer:
         # One that was there before a fork is neither used nor closed after it.
         pid = os.getpid()
-        return writers.get(pid) or writers.setdefault(pid, Writer(self._connections, self._busy_timeout))
+        return writers.get(pid) or writers.setdefault(pid, Writer(self._connections, self._log, self._busy_timeout))
 
     def close(self) -> None:
         """Give back what the store holds open. A block that is under way comes to its end."""
@@ -229,9 +231,10 @@ def _opened(
 class _OwnTransaction:
     """A transaction of the store's own."""
 
-    def __init__(self, held: Held[sqlite3.Connection], known: Known, *, write: bool) -> None:
+    def __init__(self, held: Held[sqlite3.Connection], known: Known, log: Log, *, write: bool) -> None:
         self._held = held
         self._known = known
+        self._log = log
         self._begin = "BEGIN IMMEDIATE" if write else "BEGIN"
 
     def __enter__(self) -> StoreTransaction:
@@ -261,9 +264,7 @@ class _OwnTransaction:
                 self._transaction.write()
                 self._database.control("COMMIT")
                 self._known.versions.update(self._transaction.versions)
-                if self._transaction.forgets:
-                    # What was forgotten is still in the log, unless somebody holds it up; then it goes with the next.
-                    self._database.control("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._log.committed(held.connection, forgets=self._transaction.forgets)
         finally:
             try:
                 if held.connection.in_transaction:
@@ -314,6 +315,8 @@ class _JoinedTransaction:
     ) -> None:
         if kind is not None:
             self._undo()
+        elif self._database.lost:
+            raise rolled_back()
         elif not self._alone or _commits_itself(self._connection) or self._connection.total_changes == self._before:
             self._database.control(f"RELEASE {self._name}")
 
@@ -327,7 +330,7 @@ class _JoinedTransaction:
 
     def _undo(self) -> None:
         # Some errors (a full disk) make SQLite roll the whole transaction back by itself.
-        if self._connection.in_transaction:
+        if not self._database.lost:
             self._database.control(f"ROLLBACK TO {self._name}")
             self._database.control(f"RELEASE {self._name}")
 

@@ -13,12 +13,12 @@ from sequencer.stores.database import OneWriter
 from sequencer.stores.records_codec import TASK_COLUMNS
 from sequencer.stores.statements import read
 
-__all__ = ["SQLiteDatabase", "translated"]
+__all__ = ["SQLiteDatabase", "rolled_back", "translated"]
 
 _dumps = encoder()
 _SQL = read("sqlite.sql", row=", ".join(COLUMNS), task=", ".join(TASK_COLUMNS))
-# Beside its own errors the driver raises these, for numbers beyond 64 bits and for broken text.
-_REFUSED = (sqlite3.Error, OverflowError, UnicodeEncodeError)
+# Beside its own errors the driver raises these: without memory, for numbers beyond 64 bits, and for broken text.
+_REFUSED = (sqlite3.Error, MemoryError, OverflowError, UnicodeEncodeError)
 
 
 def translated(error: Exception) -> SequencerError:
@@ -44,10 +44,22 @@ def translated(error: Exception) -> SequencerError:
     return StoreError(f"SQLite: {text}")
 
 
-class SQLiteDatabase(OneWriter):
-    """Runs the named statements on a cursor of its own, which gives plain tuples whatever the connection gives."""
+def rolled_back() -> StoreError:
+    """For a block whose transaction is gone before its end, since an error was kept in that SQLite meets so."""
+    return StoreError(
+        "nothing was stored: SQLite has rolled the transaction back by itself, as it does where the disk is full or "
+        "fails, where there is no memory, or when it is interrupted; see to that, and begin again"
+    )
 
-    __slots__ = ("cursor",)
+
+class SQLiteDatabase(OneWriter):
+    """Runs the named statements on a cursor of its own, which gives plain tuples whatever the connection gives.
+
+    It writes in a transaction only. After some errors SQLite rolls everything back by itself, and commits what comes
+    then statement by statement; so whoever keeps such an error in can write no more (S2).
+    """
+
+    __slots__ = ("_connection", "_lost", "cursor")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         try:
@@ -55,13 +67,30 @@ class SQLiteDatabase(OneWriter):
         except sqlite3.Error as error:
             raise translated(error) from error
         self.cursor.row_factory = None
+        self._connection = connection
+        self._lost = False
+
+    @property
+    def lost(self) -> bool:
+        """Whether the transaction is gone in which this one was to write."""
+        if not self._lost:
+            try:
+                self._lost = not self._connection.in_transaction
+            except sqlite3.ProgrammingError:
+                self._lost = True  # closed by now
+        return self._lost
+
+    def _refused(self, error: Exception) -> SequencerError:
+        # Looked at now: by the next statement, the host may have begun another transaction on its connection.
+        self._lost = self.lost
+        return translated(error)
 
     def rows(self, name: str, *values: Any) -> list[Row]:
         """All rows of a query."""
         try:
             return self.cursor.execute(_SQL[name], values).fetchall()
         except _REFUSED as error:
-            raise translated(error) from error
+            raise self._refused(error) from error
 
     def row(self, name: str, *values: Any) -> Row | None:
         """The first row of a query."""
@@ -75,9 +104,11 @@ class SQLiteDatabase(OneWriter):
     def run(self, name: str, *values: Any) -> int:
         """How many rows a statement changed."""
         try:
-            return self.cursor.execute(_SQL[name], values).rowcount
+            if self._connection.in_transaction and not self._lost:
+                return self.cursor.execute(_SQL[name], values).rowcount
         except _REFUSED as error:
-            raise translated(error) from error
+            raise self._refused(error) from error
+        raise rolled_back()
 
     def add(self, name: str, *values: Any) -> int:
         """The id that an insertion gave."""
@@ -88,13 +119,16 @@ class SQLiteDatabase(OneWriter):
     def many(self, name: str, rows: Iterable[Row]) -> None:
         """The same statement for many rows."""
         try:
-            self.cursor.executemany(_SQL[name], rows)
+            if self._connection.in_transaction and not self._lost:
+                self.cursor.executemany(_SQL[name], rows)
+                return
         except _REFUSED as error:
-            raise translated(error) from error
+            raise self._refused(error) from error
+        raise rolled_back()
 
-    def control(self, statement: str) -> None:
-        """BEGIN, COMMIT, SAVEPOINT and the like."""
+    def control(self, statement: str) -> list[Row]:
+        """BEGIN, COMMIT, SAVEPOINT, PRAGMA and the like."""
         try:
-            self.cursor.execute(statement)
-        except sqlite3.Error as error:
+            return self.cursor.execute(statement).fetchall()
+        except (sqlite3.Error, MemoryError) as error:
             raise translated(error) from error

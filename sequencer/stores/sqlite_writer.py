@@ -28,7 +28,8 @@ from types import TracebackType
 from sequencer.core.errors import Busy, SequencerError, StoreError
 from sequencer.stores.connections import Connections, Held
 from sequencer.stores.database import Known
-from sequencer.stores.sqlite_database import SQLiteDatabase, translated
+from sequencer.stores.sqlite_database import SQLiteDatabase, rolled_back, translated
+from sequencer.stores.sqlite_log import Log
 from sequencer.stores.transaction import StoreTransaction
 
 __all__ = ["SharedTransaction", "Writer"]
@@ -74,8 +75,9 @@ def _ring(bell: threading.Lock | None) -> None:
 class Writer:
     """The one connection of a process on which its threads write, in turn; opened when it is first needed."""
 
-    def __init__(self, connections: Connections[sqlite3.Connection], patience: float) -> None:
+    def __init__(self, connections: Connections[sqlite3.Connection], log: Log, patience: float) -> None:
         self._connections = connections
+        self._log = log
         self._patience = patience
         self._held: Held[sqlite3.Connection] | None = None
         # Held for moments only, while it is decided whose turn it is.
@@ -172,6 +174,9 @@ class Writer:
         about in the log.
         """
         if error is None:
+            if not self._is_begun():
+                # An error was kept in. Who comes next would open another transaction, and commit that.
+                raise rolled_back()
             if turn.part == _SAVEPOINT:
                 self._run("RELEASE turn")
             turn.part = _MERGED
@@ -183,7 +188,7 @@ class Writer:
                 turn.ended.acquire()
                 _tell(turn.outcome)
             return
-        outcome = self._commit(turn, truncate=forgets and error is None)
+        outcome = self._commit(turn, forgets=forgets and error is None)
         if waits:
             _tell(outcome)
 
@@ -234,11 +239,11 @@ class Writer:
             self._outcome = StoreError(f"nothing was stored: what another thread did in the same commit failed{said}")
         return lost
 
-    def _commit(self, turn: Turn, *, truncate: bool = False) -> object:
+    def _commit(self, turn: Turn, *, forgets: bool = False) -> object:
         """Commit if there is anything to, tell those who have finished, and call the next; what became of it."""
         if self._is_open(turn):
             self._outcome = self._committed()
-        outcome, wrong = self._outcome, None
+        outcome = self._outcome
         if outcome is not _COMMITTED and self._is_begun():
             with suppress(SequencerError):
                 self._run("ROLLBACK")
@@ -247,16 +252,11 @@ class Writer:
             finished.outcome = outcome
             _ring(finished.ended)
             self._finished.pop()
-        if truncate and outcome is _COMMITTED:
-            try:
-                self._truncate()
-            except SequencerError as error:
-                wrong = error
+        if outcome is _COMMITTED:
+            self._log.committed(self.connection, forgets=forgets)
         with self._mutex:
             self._committing, self._outcome = False, None
             self._call_next(turn)
-        if wrong is not None:
-            raise wrong
         return outcome
 
     def _committed(self) -> object:
@@ -270,14 +270,6 @@ class Writer:
             self._committing = False
             return translated(error)
         return _COMMITTED
-
-    def _truncate(self) -> None:
-        # What was forgotten is still in the log, unless somebody holds it up; then it goes with the next.
-        self._run(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
-        try:
-            self._run("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            self._run("PRAGMA busy_timeout = 0")
 
     def _call_next(self, turn: Turn) -> None:
         if self._owner is turn:

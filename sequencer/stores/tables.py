@@ -23,7 +23,6 @@ from sequencer.stores.webhook_table import WebhookTable
 __all__ = ["Tables"]
 
 _NONE: tuple[int, ...] = ()
-_NUMBERED = ("sequences", "versions", "events", "suppressions", "tasks", "tokens", "webhooks", "deliveries")
 
 
 class Tables(EnrollmentTable, MailTable, TokenTable, WebhookTable):
@@ -31,7 +30,6 @@ class Tables(EnrollmentTable, MailTable, TokenTable, WebhookTable):
 
     def __init__(self) -> None:
         super().__init__()
-        self._serials = dict.fromkeys(_NUMBERED, 0)
         self._sequences: dict[Any, Row] = {}
         self._sequence_ids: dict[Any, Any] = {}
         self._versions: dict[Any, Row] = {}
@@ -46,11 +44,6 @@ class Tables(EnrollmentTable, MailTable, TokenTable, WebhookTable):
         self._tasks: dict[Any, Row] = {}
         self._task_keys: dict[Any, int] = {}
         self._tasks_of: dict[Any, tuple[int, ...]] = {}
-
-    def _serial(self, table: str) -> int:
-        serial = self._serials[table] + 1
-        self._put(self._serials, table, serial)
-        return serial
 
     # -- sequences ---------------------------------------------------------------------------------------------
 

@@ -24,9 +24,6 @@ class TokenTable(Journal):
         self._tokens: dict[Any, Row] = {}
         self._token_ids: dict[Any, int] = {}
 
-    def _serial(self, table: str) -> int:
-        raise NotImplementedError
-
     def add_token(self, account: str, digest: str, *values: Any) -> int:
         if digest in self._token_ids:
             raise Conflict("there is a token with this hash already; nothing was stored")

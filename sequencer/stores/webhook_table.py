@@ -28,9 +28,6 @@ class WebhookTable(Journal):
         self._deliveries: dict[Any, Row] = {}
         self._arriving: dict[Any, int] = {}
 
-    def _serial(self, table: str) -> int:
-        raise NotImplementedError
-
     def add_webhook(self, *row: Any) -> int:
         id = self._serial("webhooks")
         self._put(self._webhooks, id, (id, *row))
