@@ -359,6 +359,7 @@ class PostgresStore(TabledStore):
             yield transaction
             transaction.write()
             if write:
+                _refuse_failed(held.connection)
                 database.control("COMMIT")
             known.versions.update(transaction.versions)
         finally:
@@ -387,6 +388,7 @@ class PostgresStore(TabledStore):
             if isolation != "read committed" and write:
                 database.afresh = self._fresh_reader(isolation)
             yield StoreTransaction(database, known)
+            _refuse_failed(connection)
         except BaseException:
             if connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
                 for statement in undo:
@@ -490,6 +492,12 @@ class PostgresStore(TabledStore):
 
 _ALONE = ("BEGIN ISOLATION LEVEL READ COMMITTED", "COMMIT", ("ROLLBACK",))
 _SAVEPOINT = ("SAVEPOINT sequencer", "RELEASE sequencer", ("ROLLBACK TO sequencer", "RELEASE sequencer"))
+
+
+def _refuse_failed(connection: psycopg.Connection[Any]) -> None:
+    """Where a statement has failed and that was kept in, the server takes COMMIT for ROLLBACK and finds nothing wrong."""
+    if connection.info.transaction_status == TransactionStatus.INERROR:
+        raise StoreError("nothing was stored: the server has refused a statement of this block; begin again")
 
 
 def _brackets(connection: psycopg.Connection[Any]) -> tuple[str, str, tuple[str, ...]]:

@@ -262,6 +262,8 @@ class _OwnTransaction:
         try:
             if kind is None:
                 self._transaction.write()
+                if self._database.lost:
+                    raise rolled_back()
                 self._database.control("COMMIT")
                 self._known.versions.update(self._transaction.versions)
                 self._log.committed(held.connection, forgets=self._transaction.forgets)

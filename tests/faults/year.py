@@ -3,7 +3,9 @@
 People come every day; workers die, sleep and fight; commits are lost and reported wrongly; the clock jumps; the mailer
 and the board do what they want; hosts deliver everything several times and change their minds. Then all is well again,
 and everything has to come to an end, with all laws held. Both runs must give the same trace: every history and every
-departure, byte for byte, on a store with a given id instead of its random one.
+departure, byte for byte, on a store with a given id instead of its random one. Two kinds of store have the same trace
+where they give the same ids, by which pauses are jittered (E4): PostgreSQL leaves one out where it rolls an insertion
+back.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -38,7 +38,8 @@ PACKAGE_ROOT = Path(next(iter(sequencer.__path__))).parent
 EXAMPLES = itertools.count(1)
 PATIENCE = 20.0
 # Half of the blocks end well.
-ENDS = st.sampled_from(["well", "well", "well", "raises", "rolls back", "dooms the commit"])
+WRONG = ["raises", "rolls back", "dooms the commit", "keeps it in", "keeps it in and writes"]
+ENDS = st.sampled_from(["well"] * len(WRONG) + WRONG)
 GROUPS = st.lists(st.lists(ENDS, min_size=1, max_size=4), min_size=1, max_size=4)
 
 
@@ -86,6 +87,12 @@ def block(store, account, name, how):
                 cursor.execute("INSERT OR ROLLBACK INTO mine VALUES (1)")
             except sqlite3.Error as error:
                 raise StoreError(str(error)) from error
+        if how.startswith("keeps it in"):
+            with suppress(sqlite3.Error):
+                cursor.execute("INSERT OR ROLLBACK INTO mine VALUES (1)")
+        if how == "keeps it in and writes":
+            with suppress(StoreError):
+                write(transaction, account, f"{name} again")
         if how == "dooms the commit":
             cursor.execute("INSERT INTO his VALUES (2)")
 
@@ -258,6 +265,20 @@ def test_one_that_raises_takes_back_its_own_only(store, patient):
     assert [type(each) for each in raised] == [type(None), Refusal, type(None)]
     assert stored(store, account) == {"0": 2, "2": 2}
     assert statements.count("COMMIT") == 1
+
+
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("how", ["keeps it in", "keeps it in and writes"])
+def test_what_is_kept_in_is_told_to_all(store, patient, how, place):
+    """A rollback that one block has kept in, wherever in the line, is told to all who were in that transaction."""
+    account = f"example {next(EXAMPLES)}"
+    ends = ["well", "well"]
+    ends.insert(place, how)
+    raised = at_once(store, [lambda n=n, end=end: block(store, account, f"{n}", end) for n, end in enumerate(ends)])
+    told = [f"{n}" for n, error in enumerate(raised) if error is None]
+    assert stored(store, account) == dict.fromkeys(told, 2)
+    # Who came before shared its transaction, and who comes after may have one of its own.
+    assert all(isinstance(each, StoreError) and "nothing was stored" in str(each) for each in raised[: place + 1])
 
 
 @pytest.mark.parametrize("how", ["rolls back", "dooms the commit"])
@@ -604,7 +625,10 @@ def wait(_):
     while not writer._queue:
         time.sleep(0.001)
 def exhaust(transaction):
-    transaction._database.cursor.execute("PRAGMA hard_heap_limit = 1")
+    try:
+        transaction._database.cursor.execute("PRAGMA hard_heap_limit = 1")
+    except MemoryError:
+        pass  # kept in
 threads = [threading.Thread(target=told, args=each, daemon=True) for each in (("first", wait), ("second", exhaust))]
 for each in threads:
     each.start()
@@ -645,7 +669,7 @@ def test_without_memory_everybody_is_told(tmp_path):
     path = tmp_path / "store.db"
     SQLiteStore(path).close()
     told = told_by(_WRITING + _OUT_OF_MEMORY, path)
-    assert sorted(told) == ["first StoreError", "second MemoryError"]
+    assert sorted(told) == ["first StoreError", "second StoreError"]
     with closing(SQLiteStore(path)) as store:
         assert stored(store, "example") == {}
 

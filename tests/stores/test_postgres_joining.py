@@ -233,6 +233,25 @@ def test_a_transaction_that_has_failed(store):
     assert len(ids(store)) == 1
 
 
+@pytest.mark.parametrize("kind", ["own", "by itself", "begun"])
+def test_an_error_that_was_kept_in(store, kind):
+    """Where the server has refused a statement of a block and that was kept in, the block says that nothing is stored.
+
+    It would take the COMMIT for a ROLLBACK, and find nothing wrong with it.
+    """
+
+    def block(connection):
+        with store.transaction(connection) as transaction:
+            begin(store, transaction)
+            with pytest.raises(psycopg.Error):
+                transaction._database.cursor.execute(b"SELECT 1 / 0")
+
+    with postgres.connect(autocommit=kind == "by itself") as connection:
+        with pytest.raises(StoreError, match="nothing was stored"):
+            block(None if kind == "own" else connection)
+    assert ids(store) == []
+
+
 def test_another_database(store):
     """A connection to another database is refused, whether there is a store of that schema in it or not."""
     with postgres.new_database() as dsn, psycopg.connect(dsn) as connection:
