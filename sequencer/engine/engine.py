@@ -179,7 +179,8 @@ class Engine(SequenceVerbs, EnrollmentVerbs, ReadVerbs):
     def erase(self, resource: Resource, *, connection: Any = None) -> int:
         """Forget what is personal of a resource (S8); ongoing enrollments end as `resource_deleted` first.
 
-        Histories, counts and a keyed hash for suppression stay. Returns how many enrollments were touched.
+        Histories, counts and a keyed hash for suppression stay. Returns how many enrollments were touched. That the log
+        of an SQLite file still holds something is no error: it is logged, and the log emptied as soon as it can be.
         """
         with self._transaction(connection) as transaction:
             now = self._now()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pendulum import DateTime
 
@@ -36,7 +36,7 @@ from sequencer.engine.stored import (
 from sequencer.engine.tokens import TokenTransaction
 from sequencer.engine.webhooks import WebhookTransaction
 
-__all__ = ["AmbientStore", "Looks", "Store", "Transaction", "shared_with_nobody"]
+__all__ = ["AmbientStore", "Looks", "SharedBlock", "Store", "Transaction", "shared_with_nobody"]
 
 
 class Transaction(TokenTransaction, WebhookTransaction, Protocol):
@@ -450,13 +450,20 @@ class Store(Protocol):
         ...
 
 
+@runtime_checkable
+class SharedBlock(Protocol):
+    """A block of a store that lets threads wait for each other's: until it is entered, it can be told not to."""
+
+    alone: bool
+
+
 def shared_with_nobody(block: AbstractContextManager[Transaction]) -> AbstractContextManager[Transaction]:
     """The same block of a store's, still to be entered, in which code of the host's will run.
 
     That may wait for anything, also for another thread that has just used the store: where a store lets threads wait
     for each other's blocks, nobody may wait for the end of this one who was there before it.
     """
-    if hasattr(block, "alone"):
+    if isinstance(block, SharedBlock):
         block.alone = True
     return block
 

@@ -47,13 +47,15 @@ _FAILED = (sqlite3.Error, MemoryError)
 class Turn:
     """A thread's turn to write, and what became of it."""
 
-    __slots__ = ("alone", "called", "ended", "outcome", "part", "until")
+    __slots__ = ("alone", "called", "ended", "forgets", "outcome", "part", "until")
 
     def __init__(self, patience: float, *, alone: bool) -> None:
         self.until = time.monotonic() + patience
         # Nobody who has finished waits for this one's end.
         self.alone = alone
         self.part = _NOTHING
+        # Whether the log is to be emptied of what was there before, also if it is interrupted.
+        self.forgets = False
         # Rung when it is its turn, and when the transaction in which it has finished has ended.
         self.called: threading.Lock | None = None
         self.ended: threading.Lock | None = None
@@ -170,8 +172,8 @@ class Writer:
     def end(self, turn: Turn, error: BaseException | None = None, *, forgets: bool = False) -> None:
         """Commit, or pass the open transaction on to who waits: returns when all of it is committed, or raises.
 
-        With an `error` of the turn's own, what it has written is taken back. If it `forgets`, that is not left lying
-        about in the log.
+        With an `error` of the turn's own, what it has written is taken back. If it `forgets`, the log is emptied of
+        what was there before; see `Log`.
         """
         if error is None:
             if not self._is_begun():
@@ -179,16 +181,16 @@ class Writer:
                 raise rolled_back()
             if turn.part == _SAVEPOINT:
                 self._run("RELEASE turn")
-            turn.part = _MERGED
+            turn.part, turn.forgets = _MERGED, forgets
         lost = error is not None and self._take_back(turn, error)
         waits = not lost and (error is None or isinstance(error, Exception))
-        if not forgets and self._pass_on(turn, waits=waits):
+        if not turn.forgets and self._pass_on(turn, waits=waits):
             if waits:
                 assert turn.ended is not None
                 turn.ended.acquire()
                 _tell(turn.outcome)
             return
-        outcome = self._commit(turn, forgets=forgets and error is None)
+        outcome = self._commit(turn)
         if waits:
             _tell(outcome)
 
@@ -239,7 +241,7 @@ class Writer:
             self._outcome = StoreError(f"nothing was stored: what another thread did in the same commit failed{said}")
         return lost
 
-    def _commit(self, turn: Turn, *, forgets: bool = False) -> object:
+    def _commit(self, turn: Turn) -> object:
         """Commit if there is anything to, tell those who have finished, and call the next; what became of it."""
         if self._is_open(turn):
             self._outcome = self._committed()
@@ -253,7 +255,7 @@ class Writer:
             _ring(finished.ended)
             self._finished.pop()
         if outcome is _COMMITTED:
-            self._log.committed(self.connection, forgets=forgets)
+            self._log.committed(self.connection, forgets=turn.forgets)
         with self._mutex:
             self._committing, self._outcome = False, None
             self._call_next(turn)

@@ -246,9 +246,9 @@ def test_an_error_that_was_kept_in(store, kind):
             with pytest.raises(psycopg.Error):
                 transaction._database.cursor.execute(b"SELECT 1 / 0")
 
-    with postgres.connect(autocommit=kind == "by itself") as connection:
-        with pytest.raises(StoreError, match="nothing was stored"):
-            block(None if kind == "own" else connection)
+    refused = pytest.raises(StoreError, match="nothing was stored")
+    with postgres.connect(autocommit=kind == "by itself") as connection, refused:
+        block(None if kind == "own" else connection)
     assert ids(store) == []
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from sequencer.stores import sqlite_log
 from sequencer.stores.sqlite import SQLiteStore
+from sequencer.stores.sqlite_writer import Writer
 from sequencer.testing.contracts.workbench import NOW, begun
 
 
@@ -98,6 +99,27 @@ def test_an_error_of_the_log_is_none_of_the_block(store, path, soon, caplog):
     with store.transaction(write=False) as transaction:
         assert [each.resource.email for each in transaction.enrollments(None)] == [None]
     assert lies_in(path) == []
+
+
+def test_who_is_interrupted_while_it_commits_empties_the_log(path, monkeypatch):
+    """Where a thread is struck, as by Ctrl-C, when what it erased has just been committed, the log is emptied (S8)."""
+    commit = Writer._committed
+    struck: list[object] = []
+
+    def committed(self):
+        outcome = commit(self)
+        if not struck:
+            struck.append(outcome)
+            raise KeyboardInterrupt
+        return outcome
+
+    with closing(SQLiteStore(path)) as store:
+        resource = lovelace(store)
+        monkeypatch.setattr(Writer, "_committed", committed)
+        with pytest.raises(KeyboardInterrupt):
+            erase(store, resource)
+        assert struck
+        assert lies_in(path) == []
 
 
 def test_it_is_tried_again_now_and_then_only(store, path, monkeypatch):
