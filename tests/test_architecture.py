@@ -55,6 +55,7 @@ MAY_WAIT: dict[str, str] = {
     "sequencer.http.limits": "a caller may ask so often in a real second",
     "sequencer.http.logs": "how long a request has really taken is logged",
     "sequencer.http.webhooks.passing": "`max_seconds` limits the time that a pass really takes",
+    "sequencer.stores.sqlite_log": "a log that is held up is emptied a real second later",
     "sequencer.stores.sqlite_writer": "who waits for a writer has so many real seconds, and who has written, fewer",
     "sequencer.http.webhooks.posting": "an endpoint has so many real seconds to answer",
 }

@@ -495,7 +495,7 @@ _SAVEPOINT = ("SAVEPOINT sequencer", "RELEASE sequencer", ("ROLLBACK TO sequence
 
 
 def _refuse_failed(connection: psycopg.Connection[Any]) -> None:
-    """Refuse to commit where a statement has failed and that was kept in: the server would roll back, and say nothing."""
+    """Refuse to commit where a statement has failed and that was kept in: the server would roll back without a word."""
     if connection.info.transaction_status == TransactionStatus.INERROR:
         raise StoreError("nothing was stored: the server has refused a statement of this block; begin again")
 
