@@ -138,6 +138,10 @@ def failed(draft: Draft, of: EnrollmentStep, report: EmailFailed | TaskFailed) -
     if not _is_latest(draft, of, report) or of.status not in (REQUESTED, FAILED):
         draft.note(report.kind, of.position, status=of.status.value, attempt=report.attempt)
         return
+    policy = draft.enrollment.version.sequence.policy
+    bounced = isinstance(report, EmailFailed) and report.permanent and report.recipient_fault
+    does = policy.on["bounced"].does if bounced else None
+    blocked_reason = "bounced" if does == "block" else None
     if of.status is FAILED:
         if of.failure_reason != "outcome_unknown" or not report.known:
             draft.note(report.kind, of.position, status=of.status.value)
@@ -147,31 +151,25 @@ def failed(draft: Draft, of: EnrollmentStep, report: EmailFailed | TaskFailed) -
             "step_refused",
             of.position,
             facts={"reason": reason},
-            own={"blocked_reason": reason},
+            own={"blocked_reason": blocked_reason or reason},
             steps={of.position: {"failure_reason": reason, "refused": True}},
         )
-        return
-    if draft.enrollment.is_finished:
+    elif draft.enrollment.is_finished:
         draft.cancel(of, known=report.known)
         return
-    detail = without_addresses(report.detail)
-    policy = draft.enrollment.version.sequence.policy
-    if not report.permanent and of.failures + 1 < policy.retry.attempts:
-        facts = {"reason": reason, "attempt": of.attempt, "detail": detail, **({} if report.known else UNKNOWN)}
-        pause = draft.pause_before_retry(of, of.failures + 1)
-        draft.try_again("attempt_failed", of, facts, pause=pause, detail=detail)
-        return
-    if not report.known and (report.permanent or isinstance(report, EmailFailed)):
-        # A board recognises a repeated key, so a task that was asked for often enough has simply failed.
-        reason = "outcome_unknown"
-    if isinstance(report, EmailFailed) and report.permanent and report.recipient_fault:
-        does = policy.on["bounced"].does
-        blocked_reason = "bounced" if does == "block" else None
+    else:
+        detail = without_addresses(report.detail)
+        if not report.permanent and of.failures + 1 < policy.retry.attempts:
+            facts = {"reason": reason, "attempt": of.attempt, "detail": detail, **({} if report.known else UNKNOWN)}
+            pause = draft.pause_before_retry(of, of.failures + 1)
+            draft.try_again("attempt_failed", of, facts, pause=pause, detail=detail)
+            return
+        if not report.known and (report.permanent or isinstance(report, EmailFailed)):
+            # A board recognises a repeated key, so a task that was asked for often enough has simply failed.
+            reason = "outcome_unknown"
         draft.fail(of, reason, refused=report.known, detail=detail, blocked_reason=blocked_reason)
-        if does == "finish":
-            draft.finish("bounced", None)
-        return
-    draft.fail(of, reason, refused=report.known, detail=detail)
+    if does == "finish":
+        draft.finish("bounced", None)
 
 
 def _task_created(draft: Draft, of: EnrollmentStep, report: TaskCreated) -> None:

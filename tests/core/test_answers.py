@@ -10,6 +10,7 @@ from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours
 from sequencer.core.effects import CancelTask
 from sequencer.core.errors import IllegalTransition, InvalidInput
+from sequencer.core.policy import Policy
 from sequencer.core.signals import (
     Block,
     CompleteTask,
@@ -257,3 +258,22 @@ def test_what_comes_due_on_a_closed_day_waits_without_being_requested():
     run = Run(mail()).at(MONDAY.add(days=6)).due()
     assert (run.told, run.statuses) == (["deferred"], ["pending"])
     assert run.enrollment.wake_at == MONDAY.add(days=7)
+
+
+@pytest.mark.parametrize(
+    ("does", "ends"),
+    [
+        ("block", ("blocked", "bounced", None)),
+        ("finish", ("finished", None, "bounced")),
+        ("note", ("blocked", "delivery_failed", None)),
+    ],
+)
+@pytest.mark.parametrize("parked", [False, True])
+def test_a_refused_recipient_is_a_hard_bounce_whenever_it_is_told(does, ends, parked):
+    """The policy decides what a hard bounce does, also of one that comes when the step is parked already (L5, L8)."""
+    run = Run(mail(), mail(), policy=Policy(on={"bounced": does})).hand_over()
+    if parked:
+        run.do(EmailFailed(effect_key=run.key(0), attempt=1, known=False))
+    run.do(EmailFailed(effect_key=run.key(0), attempt=1, recipient_fault=True))
+    enrollment = run.enrollment
+    assert (enrollment.state.value, enrollment.blocked_reason, enrollment.finished_reason) == ends
