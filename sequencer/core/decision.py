@@ -320,7 +320,14 @@ class Draft:
             "awaits_report": False,
             "started_at": None,
         }
-        if pause is not None:
+        if pause is None:
+            # It waits again, and if it was moved meanwhile, for the calendar of another version (T5).
+            at = of.estimated_execute_at
+            assert at is not None, "what is requested has an estimate"
+            opens = self.enrollment.calendar.next_open(at, email=of.step.is_email)
+            if opens != at:
+                fields["estimated_execute_at"] = opens
+        else:
             not_before = later_by(self.now, pause)
             fields |= {
                 "failures": of.failures + counts,

@@ -158,6 +158,9 @@ def _move(draft: Draft, version: SequenceVersion, match: _Match) -> None:
     draft.record("migrated", facts=numbers | {name: each for name, each in facts.items() if each}, own=own, steps=steps)
     if position == len(new):
         draft.finish("completed", None)
+    elif draft.enrollment.steps[position].is_withdrawable:
+        # It has no start mark, so it has not been handed over: it will be, when it is due in the new version.
+        draft.try_again("hand_over_withdrawn", draft.enrollment.steps[position], {}, pause=None)
 
 
 def _is_behind(place: int | None, position: int) -> bool:
@@ -192,7 +195,7 @@ def _timed(
     fields: dict[str, Any] = {}
     at = None if same is None else same.estimated_execute_at
     kept = same is not None and same.step.after == steps[position].after and enrollment.calendar == calendar
-    if not kept and (same is None or same.status is StepStatus.PENDING):
+    if not kept and (same is None or same.status is StepStatus.PENDING or same.is_withdrawable):
         not_before = None if same is None else same.not_before
         at = estimate(calendar, steps[position], base, not_before)
         if at < now and enrollment.state is EnrollmentState.ACTIVE:

@@ -30,6 +30,7 @@ from sequencer.core.signals import (
     Resume,
     Skip,
     TaskCreated,
+    Withdraw,
 )
 from sequencer.core.statuses import StepStatus
 from sequencer.core.timeline import base_of
@@ -594,3 +595,30 @@ def test_the_plan_prints_a_line_for_each_step():
         "  drops        step 2 c (mail 99): Mon 2026-03-02 13:00 CET",
         "  passes over  step 0 n (mail 110)",
     ]
+
+
+@pytest.mark.parametrize("handling", [FORGETS_KEYS, KNOWS_KEYS])
+def test_what_was_asked_for_but_not_handed_over_waits_for_the_new_calendar(handling):
+    """A mail that is requested and has no start mark, or is withdrawn after the move, leaves on no closed day (T5)."""
+    tuesdays = version_of(2, Step(AutomatedEmail(1)), calendar=Calendar("Europe/Warsaw", send_days=["tue"]))
+    enrollment = advance(begun(version_of(1, Step(AutomatedEmail(1))))[0], handling, MONDAY).enrollment
+    key = enrollment.key_of(enrollment.steps[0])
+    assert enrollment.steps[0].status is StepStatus.REQUESTED
+    moved = advance(enrollment, Migrate(tuesdays), MONDAY).enrollment
+    moved = advance(moved, Withdraw(key, 1), MONDAY).enrollment
+
+    assert (moved.steps[0].status, moved.wake_at) == (StepStatus.PENDING, MONDAY.add(days=1))
+    assert moved.steps[0].estimated_execute_at == MONDAY.add(days=1)
+    assert advance(moved, handling, MONDAY).effects == ()
+
+
+def test_what_was_asked_for_but_not_handed_over_is_timed_anew():
+    """Without a start mark it has not been handed over, so the delay of the new version counts, as planned (E3, T7)."""
+    enrollment = advance(begun(keyed(1, "ab"))[0], FORGETS_KEYS, MONDAY.add(hours=1)).enrollment
+    later, now = keyed(2, "ab", hours=3), MONDAY.add(hours=1)
+    planned = plan_migration(enrollment, later, now)
+    moved = advance(enrollment, Migrate(later), now)
+
+    assert enrollment.steps[0].status is StepStatus.REQUESTED
+    assert [event.type for event in moved.events] == ["migrated", "hand_over_withdrawn"]
+    assert planned.retimed[0].after == moved.enrollment.steps[0].estimated_execute_at == MONDAY.add(hours=3)
