@@ -33,6 +33,7 @@ __all__ = [
     "alone_in",
     "enroll_one",
     "enroll_rows",
+    "made_before",
     "refuse_out_of_range",
     "update_person",
     "who_is",
@@ -115,6 +116,33 @@ def enroll_rows(
     return outcomes
 
 
+def made_before(
+    transaction: Transaction, account: Identifier | None, named: str | int, rows: Several[Row]
+) -> list[Enrollment] | None:
+    """What the rows' idempotency keys have made in the sequence of that key or id; None unless that is so of all (L9).
+
+    It is looked up before the sequence is, so that who only asks again changes nothing there, whatever it is by now.
+    """
+    found: list[Enrollment] = []
+    # Of those who come for the first time it is the first that says so.
+    for several in (rows[:1], rows[1:]):
+        keys = {row.idempotency_key for row in several if row.idempotency_key is not None}
+        made = transaction.made_with(account, keys) if keys else {}
+        for row in several:
+            before = None if row.idempotency_key is None else made.get(row.idempotency_key)
+            if before is None or named not in (before.version.key, before.version.sequence_id):
+                return None
+            if not _is_of(before, row.resource):
+                return None
+            found.append(before)
+    return found or None
+
+
+def _is_of(enrollment: Enrollment, resource: Resource) -> bool:
+    known = enrollment.resource
+    return (known.type, known.id) == (resource.type, resource.id) and type(known.id) is type(resource.id)
+
+
 class _Beside:
     """What rows of a version have to stand beside: what is stored of their people and keys, and what rows have made."""
 
@@ -145,9 +173,7 @@ class _Beside:
         before = None if row.idempotency_key is None else self._made.get(row.idempotency_key)
         if before is None:
             return None
-        resource = row.resource
-        same = (before.version.key, before.resource.type, before.resource.id)
-        if same != (self._version.key, resource.type, resource.id) or type(before.resource.id) is not type(resource.id):
+        if before.version.key != self._version.key or not _is_of(before, row.resource):
             raise KeyReused(
                 f"the idempotency key {row.idempotency_key!r} made enrollment {before.id}, of another resource or in "
                 "another sequence; use a new key"

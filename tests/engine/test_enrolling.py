@@ -89,6 +89,24 @@ def test_l9_the_idempotency_key_is_looked_up_first(engine, clock):
             engine.enroll(sequence, resource, idempotency_key="k")
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_l9_asking_again_with_a_key_changes_no_sequence(engine, at_once):
+    """Enrolling again with the same key neither undoes a newer version nor brings a deleted sequence back (L9)."""
+
+    def enrolled(sequence):
+        if at_once:
+            return engine.enroll_many(sequence, [Row(lead(), idempotency_key="k")]).enrolled[0].id
+        return engine.enroll(sequence, lead(), idempotency_key="k").id
+
+    first = enrolled(mails())
+    newer = engine.save(mails(count=3))
+    assert enrolled(mails()) == enrolled(newer.sequence_id) == first
+    assert engine.sequences() == (newer,)
+    engine.delete_sequence(newer.sequence_id)
+    assert {enrolled(mails()), enrolled(newer.key), enrolled(newer.sequence_id)} == {first}
+    assert engine.sequences() == ()
+
+
 def test_l8_a_suppressed_address_cannot_be_enrolled(engine):
     """Suppression is checked at enrolling, whatever the case of the address, until it is lifted (L8)."""
     assert engine.suppress(" Ada@EXAMPLE.com")

@@ -18,7 +18,7 @@ from sequencer.core.signals import Block, CompleteTask, Finish, Reassign, Resume
 from sequencer.core.statuses import StepStatus
 from sequencer.core.timeline import seen_at
 from sequencer.core.values import Identifier, to_identifier, to_line, to_whole
-from sequencer.engine.enrolling import enroll_one, enroll_rows, refuse_out_of_range, update_person
+from sequencer.engine.enrolling import enroll_one, enroll_rows, made_before, refuse_out_of_range, update_person
 from sequencer.engine.once import once
 from sequencer.engine.ports import TaskId
 from sequencer.engine.results import BulkResult, Outcome, Refused, Row
@@ -52,6 +52,9 @@ class EnrollmentVerbs(Bound):
         row = self._row(Row(resource, actor_id, timezone, start_at, idempotency_key), "")
         now = self._now()
         with self._transaction(connection) as transaction:
+            before = made_before(transaction, self._account, name_of(sequence), [row])
+            if before is not None:
+                return seen_at(before[0], now)
             version = self._saved(transaction, sequence, now)
             return seen_at(enroll_one(transaction, self.store.origin, self._account, version, row, now), now)
 
@@ -79,6 +82,9 @@ class EnrollmentVerbs(Bound):
         enrolled: list[Enrollment] = []
         refused: list[Refused] = []
         with self._transaction(connection) as transaction:
+            before = made_before(transaction, self._account, name_of(sequence), given)
+            if before is not None:
+                return BulkResult(tuple(seen_at(each, now) for each in before), ())
             version = self._saved(transaction, sequence, now)
             refuse_out_of_range(version.sequence, given, now)
         for start in range(0, len(given), _BULK):
