@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from sequencer.core.effects import CreateTask, SendEmail
-from sequencer.core.enrollment import Enrollment, EnrollmentStep
+from sequencer.core.enrollment import Enrollment, EnrollmentStep, to_address
 from sequencer.core.errors import DefinitionError, InvalidInput, MissingMergeData
 from sequencer.core.merge import fill
 from sequencer.core.sequence import AutomatedEmail, Task, Template
@@ -74,7 +74,13 @@ class HandOvers:
         person = self.person(enrollment)
         if person is None:
             return missing("nobody is known behind the resource")
-        if not person.email or not person.email.strip():
+        try:
+            # One address and no more: another beside it would be neither looked for among those who have opted out (L8)
+            # nor recognised again (L9).
+            to = to_address(person.email, "email")
+        except InvalidInput:
+            return missing("what the person has for an email address is not one address")
+        if to is None:
             return missing("the person has no email address")
         try:
             template = self.templates(enrollment, action.template_id)
@@ -92,7 +98,7 @@ class HandOvers:
         return Email(
             **_common(enrollment, step, effect.attempt),
             person=person,
-            to=person.email.strip(),
+            to=to,
             template_id=action.template_id,
             subject=subject,
             body=body,

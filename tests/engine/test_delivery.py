@@ -150,6 +150,22 @@ def test_a_note_in_between_costs_no_lease(clock, deduplicates):
     assert len(mailer.sent) == 1
 
 
+@pytest.mark.parametrize(
+    "email", ["ada@example.com, eve@example.com", "ada@example.com\r\nBcc: eve@example.com", "ada"]
+)
+def test_l8_what_is_not_one_address_is_not_handed_over(clock, email):
+    """Whom a host's `people` puts beside somebody who has opted out, gets no mail with them (L8, S8)."""
+    mailer = RecordingMailer()
+    engine = Engine(MemoryStore(), mailer=mailer, people=lambda _: Person(email), clock=clock)
+    engine.suppress("ada@example.com")
+    id = engine.enroll(MAIL, lead(1)).id
+    engine.tick()
+
+    assert not mailer.calls
+    assert engine.get(id).blocked_reason == "missing_merge_data"
+    assert "ada" not in (engine.get(id).steps[0].failure_detail or "")
+
+
 @pytest.mark.parametrize("name", ["\ud800", "A\0", "a" * 200_000])
 @pytest.mark.parametrize("make", [MemoryStore, lambda: SQLiteStore(":memory:")])
 def test_a_merge_field_that_no_store_can_hold_fails_its_own_task_only(clock, make, name):
