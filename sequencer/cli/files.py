@@ -35,11 +35,10 @@ def read_located(path: str) -> Located | Scenario:
 
 
 def _scenario(path: str, timezone: str) -> Scenario | None:
-    from sequencer.definitions.texts import built, opened
+    from sequencer.definitions.texts import glimpsed, opened
     from sequencer.simulation.scenario_document import is_scenario, load_scenario
 
-    name, content, chosen = opened(path)
-    nothing = "there is nothing in it: a definition has at least a name and steps"
-    if built(content, is_scenario, format=chosen, file=name, nothing=nothing):
+    _, content, chosen = opened(path)
+    if glimpsed(content, is_scenario, format=chosen):
         return load_scenario(path, timezone=timezone)
     return None

@@ -45,6 +45,8 @@ __all__ = [
 
 MOST_STEPS = 200
 _MOST_TASK_TEXT = 10_000
+_MOST_SUBJECT = 998
+_MOST_BODY = 200_000
 
 
 # -- actions and steps ----------------------------------------------------------------------------------------
@@ -82,8 +84,15 @@ def _task_due_after(value: Any) -> Delay:
     return to_optional_delay(value, "due_after") or Weekdays(1)
 
 
+def to_content(value: Any) -> str:
+    """The text of a task; its merge fields are not looked at."""
+    if isinstance(value, str) and not value.strip():
+        raise InvalidInput("must not be blank", path="task_content", code="blank")
+    return to_text(value, "task_content", longest=_MOST_TASK_TEXT)
+
+
 def _task_task_content(value: Any) -> str:
-    return _with_fields(to_text(to_content(value), "task_content", longest=_MOST_TASK_TEXT), "task_content")
+    return _with_fields(to_content(value), "task_content")
 
 
 @attrs.frozen
@@ -98,12 +107,6 @@ class Task:
     due_after: Delay = attrs.field(default=Weekdays(1), converter=_task_due_after, kw_only=True)
     skip_after: Delay | None = attrs.field(default=None, converter=_task_skip_after, kw_only=True)
     action_type = "task"
-
-
-def to_content(value: Any) -> Any:
-    if isinstance(value, str) and not value.strip():
-        raise InvalidInput("must not be blank", path="task_content", code="blank")
-    return value
 
 
 Action = AutomatedEmail | Task
@@ -146,12 +149,22 @@ class Step:
         return type(self.action) is AutomatedEmail
 
 
+def to_body(value: Any) -> str:
+    """The text of a mail; its merge fields are not looked at."""
+    return to_text(value, "body", longest=_MOST_BODY)
+
+
+def to_subject(value: Any) -> str:
+    """The subject of a mail; its merge fields are not looked at."""
+    return to_line(value, "subject", longest=_MOST_SUBJECT)
+
+
 def _template_body(value: Any) -> str:
-    return _with_fields(to_text(value, "body", longest=200_000), "body")
+    return _with_fields(to_body(value), "body")
 
 
 def _template_subject(value: Any) -> str:
-    return _with_fields(to_line(value, "subject", longest=998), "subject")
+    return _with_fields(to_subject(value), "subject")
 
 
 @attrs.frozen

@@ -8,9 +8,19 @@ from typing import Any
 
 from sequencer.core.delays import Delay, Hours, Weekdays
 from sequencer.core.durations import delay_document, read_delay
+from sequencer.core.merge import problems_of
 from sequencer.core.problems import MISSING, Problems, child, item, shown
-from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task, Template
-from sequencer.core.values import to_identifier, to_line, to_metadata, to_text
+from sequencer.core.sequence import (
+    AutomatedEmail,
+    Sequence,
+    Step,
+    Task,
+    Template,
+    to_body,
+    to_content,
+    to_subject,
+)
+from sequencer.core.values import to_identifier, to_line, to_metadata
 
 __all__ = ["STAND_IN", "plain", "read_step", "read_templates", "step_document", "templates_document"]
 
@@ -82,7 +92,7 @@ def _read_action(problems: Problems, kind: Any, value: object, path: str) -> Any
         elif key == "email_template_id":
             valid["template_id"] = problems.attempt(place, to_identifier, each, key)
         elif key == "task_content":
-            valid[key] = problems.attempt(place, lambda e=each: Task(e).task_content)
+            valid[key] = _read_text(problems, to_content, each, place)
         else:
             valid[key] = problems.attempt(place, lambda e=each: AutomatedEmail(1, is_reply=e).is_reply)
     if (
@@ -141,14 +151,23 @@ def _read_template(problems: Problems, given: Any, path: str) -> Template:
     template: Template = MISSING
     if given is MISSING:
         return template
-    parts = {}
-    if "subject" in given:
-        parts["subject"] = problems.attempt(child(path, "subject"), to_line, given["subject"], "subject", longest=998)
-    if "body" in given:
-        parts["body"] = problems.attempt(child(path, "body"), to_text, given["body"], "body", longest=200_000)
+    parts = {
+        part: _read_text(problems, convert, given[part], child(path, part))
+        for part, convert in (("subject", to_subject), ("body", to_body))
+        if part in given
+    }
     if len(parts) < 2 or any(each is MISSING for each in parts.values()):
         return template
     return Template(**parts)
+
+
+def _read_text(problems: Problems, convert: Callable[[Any], str], value: object, path: str) -> str:
+    """A text that people will get, with every merge field in it that is none noted; `MISSING` if there is one."""
+    text = problems.attempt(path, convert, value)
+    malformed = () if text is MISSING else problems_of(text)
+    for each in malformed:
+        problems.add("invalid_merge_field", each.message, path)
+    return MISSING if malformed else text
 
 
 def step_document(step: Step) -> dict[str, Any]:

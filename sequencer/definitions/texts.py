@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -13,7 +14,7 @@ from sequencer.definitions.json_text import read_json
 from sequencer.definitions.tree import Builder, Lines
 from sequencer.definitions.yaml_text import read_yaml
 
-__all__ = ["MOST_BYTES", "Format", "built", "decoded", "file_bytes", "opened", "placed"]
+__all__ = ["MOST_BYTES", "Format", "built", "decoded", "file_bytes", "glimpsed", "opened", "placed"]
 
 MOST_BYTES = 256 * 1024
 """The longest definition that is read."""
@@ -43,9 +44,8 @@ def placed(
     builder = Builder(text, file, nothing=nothing)
     if not text.strip():
         raise DefinitionError([builder.problem(0, "empty", nothing)])
-    read = read_json if (format or _sniffed(text)) == "json" else read_yaml
     try:
-        read(text, builder)
+        _reader(text, format)(text, builder)
     except EnoughProblems:
         raise DefinitionError(builder.problems) from None
     problems = list(builder.problems)
@@ -58,12 +58,26 @@ def placed(
     return result, builder
 
 
+def glimpsed(text: str | bytes, look: Callable[[Any], _T], *, format: Format | None) -> _T:
+    """What `look` says of the plain data in a text, as far as there is any: what is wrong with the text is not said.
+
+    For telling kinds of files apart, so that each is then read, with all its problems, as what it is.
+    """
+    builder = Builder("", None)
+    with suppress(DefinitionError, EnoughProblems):
+        text = decoded(text, None, most=MOST_BYTES)
+        builder = Builder(text, None)
+        _reader(text, format)(text, builder)
+    return look(builder.data)
+
+
 def _in_order(problem: Problem) -> tuple[bool, int, int]:
     return problem.code == "too_many_problems", problem.line or 0, problem.column or 0
 
 
-def _sniffed(text: str) -> Format:
-    return "json" if text.lstrip()[:1] in {"{", "["} else "yaml"
+def _reader(text: str, format: Format | None) -> Callable[[str, Builder], None]:
+    sniffed = "json" if text.lstrip()[:1] in {"{", "["} else "yaml"
+    return read_json if (format or sniffed) == "json" else read_yaml
 
 
 def opened(path: str | os.PathLike[str]) -> tuple[str, bytes, Format | None]:

@@ -56,6 +56,29 @@ def test_bundled_scenarios_are_valid(run, name):
     assert "a scenario for simulations" in done.out
 
 
+def test_a_text_is_as_wrong_as_anything_else(run):
+    """What is wrong with the text of a mail, or with the file as YAML, hides nothing else, in this file or the next."""
+    bad = UNWISE.replace("weekdays\n    action", "weekday\n    action")
+    write(bad.replace("Dear {{ first_name }},", "Dear {{ first_name | title }},", 1), "v.yaml")
+    write(f"{bad}name: Again\n", "w.yaml")
+
+    done = run("check", "v.yaml", "w.yaml")
+    both = json.loads(run("check", "v.yaml", "w.yaml", "--json").out)
+
+    unit = "13:36: invalid_value: steps[1].delay_from_previous_step_unit: "
+    assert done.status == 2
+    assert [re.sub('"weekday".*|is no field.*|first in.*', "", line) for line in done.err.splitlines()] == [
+        f"v.yaml:{unit}",
+        "v.yaml:16:35: invalid_merge_field: templates[0].body: '{{ first_name | title }}' ",
+        f"w.yaml:{unit}",
+        "w.yaml:18:1: duplicate_key: name: is given twice, ",
+    ]
+    assert [[each["code"] for each in file["problems"]] for file in both["files"]] == [
+        ["invalid_value", "invalid_merge_field"],
+        ["invalid_value", "duplicate_key"],
+    ]
+
+
 def test_problems_of_a_scenario(run, tmp_path):
     """What is wrong with a scenario comes as of a definition: with its place, and status 2."""
     (tmp_path / "bad.yaml").write_text("name: Bad\nmails: {refusd: 1}\n", encoding="utf-8")

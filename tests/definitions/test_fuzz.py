@@ -23,7 +23,7 @@ BAD = [text.replace("§", "")[:2_000] for table in (BAD_YAML, BAD_JSON) for text
 FORMATS = st.sampled_from(["yaml", "json", None])
 # Pieces that mean something to one of the readers.
 MARKS = r"""{ } [ ] , : " ' \ - ? # & * ! | > % @ ` ~ << --- ... 0 1 -1 1e999 9:30 010 .nan NaN true null no on
-name steps \u0000 \ud800 &a *a !!str !!binary |2- >+ %YAML"""
+name steps \u0000 \ud800 &a *a !!str !!binary |2- >+ %YAML {{ }}"""
 PIECES = st.sampled_from(
     [*MARKS.split(), " ", "  ", "- ", ": ", "key: ", "\n", "\t", "\r\n", "\ufeff", "\x00", "\x85", "\u2028", "\ud800"]
 )

@@ -163,6 +163,12 @@ YAML = {
     "a template that is text": (also("templates: {1: §hello}\n"), "invalid_type"),
     "a template without a body": (also("templates: {1: §{subject: a}}\n"), "missing"),
     "a subject of two lines": (also('templates: {1: {subject: §"a\\nb", body: b}}\n'), "invalid_text"),
+    "an expression in a body": (
+        also('templates: {1: {subject: a, body: §"{{ b | upper }}"}}\n'),
+        "invalid_merge_field",
+    ),
+    "an open field in a subject": (also('templates: {1: {subject: §"{{ a", body: b}}\n'), "invalid_merge_field"),
+    "an expression in a task": (task('{task_content: §"Call {{ b | upper }}"}'), "invalid_merge_field"),
     "two templates of an id": (
         also("templates:\n  - {id: 1, subject: a, body: b}\n  - {id: §1, subject: a, body: b}\n"),
         "duplicate_key",

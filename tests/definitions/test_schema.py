@@ -34,6 +34,7 @@ BEYOND_A_SCHEMA = {
     "an escaped pair of surrogates", "an escaped NUL", "an escaped NUL in a key", "a bell in a body",
     "a name of two lines", "a subject of two lines",
     "a number of 65 bits", "metadata under a number", "a silence for no step",
+    "an expression in a body", "an open field in a subject", "an expression in a task",
 }  # fmt: skip
 # What is refused for the way in which it is written, before there is anything to hold against a schema.
 OF_THE_TEXT = {
