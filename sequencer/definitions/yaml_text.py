@@ -4,6 +4,10 @@ PyYAML only cuts the text into events; nothing of what it constructs is used, si
 false, `9:30` is 570, `010` is 8, a merge key makes seconds of work out of a line). Here, as in YAML 1.2 and JSON,
 `true`, `false`, `null`, `~` and decimal numbers are what they say, and everything else is text, dates among it. There
 are no anchors, aliases, tags, directives and merge keys, and there is one document to a file.
+
+A merge field, `{{ name }}`, is no text to YAML where braces have a meaning: at the beginning of a text, and within
+other braces. That is the commonest mistake of all, so it is recognized, and the reading goes on behind it: PyYAML is
+given the text with other characters, as many of them, in the place of a field's braces.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import re
 from typing import Any
 
 from sequencer.core.errors import DefinitionError, Problem
+from sequencer.core.problems import shown
 from sequencer.definitions.tree import Builder
 
 __all__ = ["read_yaml", "scalar"]
@@ -23,6 +28,7 @@ _WORDS = {
 _NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)|[-+]?Infinity|NaN")
 _MOST_DIGITS = 20
+_BRACES = re.compile(r"\{\{|\{%")
 _UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -43,6 +49,28 @@ def scalar(text: str) -> Any:
     if len(text) > _MOST_DIGITS:
         raise ValueError("must be a number of at most 64 bits; if it is meant as text, put it into quotes")
     return int(text)
+
+
+# With a mark of YAML's own in it, two braces may just as well be the ends of two mappings.
+_FIELD = re.compile(r"\{\{([^{}\r\n\"',:#]*)\}\}")
+_PRIVATE = range(0xE000, 0xF8FF)  # characters that mean nothing by themselves, to YAML either
+
+
+class _Fields:
+    """A text with the braces of its merge fields in disguise: nothing else of it changes, and no place in it."""
+
+    def __init__(self, text: str) -> None:
+        unused = (chr(code) for code in _PRIVATE if chr(code) not in text)
+        self._opens, self._closes = next(unused, "{"), next(unused, "}")
+        self.disguised = _FIELD.sub(rf"{self._opens * 2}\1{self._closes * 2}", text)
+
+    def shown(self, value: str) -> str:
+        """A value from the disguised text as it is written in the file."""
+        return value.replace(self._opens, "{").replace(self._closes, "}")
+
+    def mislead(self, value: str, *, within_braces: bool) -> bool:
+        """Whether a value without quotes, from the disguised text, is none in the text as it is."""
+        return self._opens != "{" and (self._opens in value if within_braces else value.startswith(self._opens))
 
 
 def _library(file: str | None) -> Any:
@@ -70,7 +98,7 @@ def read_yaml(text: str, builder: Builder) -> None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         offset = mark.index if mark else 0
-        remedy = ": indent with spaces" if text[offset : offset + 1] == "\t" else ""
+        remedy = _remedy(text, offset, error.context_mark)
         reason = " ".join(part for part in (error.context, error.problem) if part)
         raise builder.fatal(offset, "syntax", f"this is no YAML: {reason}{remedy}") from None
     except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -78,22 +106,36 @@ def read_yaml(text: str, builder: Builder) -> None:
         raise builder.fatal(builder.last, "syntax", f"this is no YAML from here on: {error}") from None
 
 
+def _remedy(text: str, offset: int, context: Any) -> str:
+    """What to do where a text is no YAML, if that can be told from what stands there."""
+    if text[offset : offset + 1] == "\t":
+        return ": indent with spaces"
+    quotes = "; a text with braces in it needs quotes"
+    if text[offset : offset + 1] == "{":
+        return quotes
+    # Braces that open where they were not meant to may be noticed in the next line only.
+    begun = min(offset, context.index if context else offset)
+    lines = text[text.rfind("\n", 0, begun) + 1 :][: offset - begun + 200].splitlines()[:2]
+    return quotes if any(_BRACES.search(each) for each in lines) else ""
+
+
 def _read_events(yaml: Any, text: str, builder: Builder) -> None:
     documents = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    fields = _Fields(text)
+    open_braces = 0
+    for event in yaml.parse(fields.disguised, Loader=yaml.SafeLoader):
         at = builder.last = event.start_mark.index
         match event:
             case yaml.ScalarEvent():
                 _note_properties(event, at, builder)
-                _scalar(event, at, builder)
-            case yaml.MappingStartEvent():
+                _scalar(event, at, builder, fields, within_braces=open_braces > 0)
+            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
                 _note_properties(event, at, builder)
-                builder.begin({}, at)
-            case yaml.SequenceStartEvent():
-                _note_properties(event, at, builder)
-                builder.begin([], at)
+                builder.begin({} if isinstance(event, yaml.MappingStartEvent) else [], at)
+                open_braces += bool(open_braces or event.flow_style)
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 builder.end()
+                open_braces -= open_braces > 0
             case yaml.AliasEvent():
                 builder.refuse(at, "yaml_alias", "aliases are not read: write out what *alias stands for")
             case yaml.DocumentStartEvent():
@@ -113,9 +155,15 @@ def _note_properties(event: Any, at: int, builder: Builder) -> None:
         builder.note(at, "yaml_tag", "tags are not read: remove the !tag; quotes make text", builder.path)
 
 
-def _scalar(event: Any, at: int, builder: Builder) -> None:
-    value: Any = event.value
+def _scalar(event: Any, at: int, builder: Builder, fields: _Fields, *, within_braces: bool) -> None:
+    value: Any = fields.shown(event.value)
     if event.style is None:
+        if fields.mislead(event.value, within_braces=within_braces):
+            message = f"needs quotes, since it has {{{{ }}}} in it: {shown(value)}"
+            if builder.expects_key:
+                builder.refuse(at, "missing_quotes", message)
+                return
+            builder.note(at, "missing_quotes", message, builder.path)
         if builder.expects_key and value == "<<":
             builder.refuse(at, "yaml_merge_key", "merge keys are not read: write out what << would bring in")
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sequencer.core.errors import DefinitionError
+from sequencer.core.sequence import Task
 from sequencer.definitions import loads
 from tests.definitions.test_places import values
 
@@ -79,10 +79,10 @@ def mistaken(chosen: list[int]) -> dict[str, Any]:
     return document
 
 
-def problems_of(document: dict[str, Any], read: Callable[[Any], str]) -> set[tuple[str, str, int | None, int | None]]:
+def problems_of(text: str) -> set[tuple[str, str, int, int]]:
     with pytest.raises(DefinitionError) as caught:
-        loads(read(document), file="bad.json")
-    return {(each.code, each.path, each.line, each.column) for each in caught.value.problems}
+        loads(text, file="bad")
+    return {(each.code, each.path, each.line or 0, each.column or 0) for each in caught.value.problems}
 
 
 def lined(document: dict[str, Any]) -> str:
@@ -90,7 +90,7 @@ def lined(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=1)
 
 
-ALONE = [problems_of(mistaken([i]), lined) for i in range(len(MISTAKES))]
+ALONE = [problems_of(lined(mistaken([i]))) for i in range(len(MISTAKES))]
 TOUCHED = [".".join(str(key) for key in where) for where, _, _ in MISTAKES]
 
 
@@ -99,7 +99,7 @@ def test_mistakes_do_not_hide_each_other(chosen):
     """Whatever independent mistakes are in a definition: all are reported at once, each at its own value."""
     document = mistaken(chosen)
     text = lined(document)
-    found = problems_of(document, lined)
+    found = problems_of(text)
 
     said = {(code, path) for code, path, _, _ in found}
     assert said == {(code, path) for i in chosen for code, path, _, _ in ALONE[i]}
@@ -117,3 +117,97 @@ def test_each_is_reported_as_what_it_is(i):
     for found, path, _, _ in ALONE[i]:
         assert path.replace("[", ".").replace("]", "").startswith(TOUCHED[i])
         assert code is None or found == code
+
+
+PLAIN = """\
+name: Inbound
+steps:
+  - action_type: automated_email
+    delay_from_previous_step: 0
+    delay_from_previous_step_unit: days
+    action_properties: {email_template_id: 1}
+  - action_type: task
+    delay_from_previous_step: 1
+    delay_from_previous_step_unit: hours
+    action_properties: {task_content: Call §, due_after: {weekdays: 1}}
+templates:
+  1: {subject: Hi §, body: x}
+  2:
+    subject: §
+    body: §, hello
+  3: {subject: §, body: [§]}
+  4:
+    subject: Hi §
+    body: |
+      § {§} [§]
+"""
+
+
+@pytest.mark.parametrize("field", ["{{ name }}", "{{name}}", "{{ first-name }}", "{{ order.id }}"])
+def test_texts_with_fields_want_quotes(field):
+    """Where a field without quotes is no text to YAML, that is said, at each such text, beside all that is wrong."""
+    with pytest.raises(DefinitionError) as caught:
+        loads(PLAIN.replace("§", field), file="bad")
+
+    assert [(each.code, each.line, each.path) for each in caught.value.problems] == [
+        ("invalid_value", 5, "steps[0].delay_from_previous_step_unit"),
+        ("missing_quotes", 10, "steps[1].action_properties.task_content"),
+        ("missing_quotes", 12, "templates.1.subject"),
+        ("missing_quotes", 14, "templates.2.subject"),
+        ("missing_quotes", 15, "templates.2.body"),
+        ("missing_quotes", 16, "templates.3.subject"),
+        ("invalid_type", 16, "templates.3.body"),
+        ("missing_quotes", 16, "templates.3.body[0]"),
+    ]
+    assert caught.value.problems[1].message == f'needs quotes, since it has {{{{ }}}} in it: "Call {field}"'
+
+
+def test_a_key_with_a_field():
+    """A field without quotes is no key either, and what is under it is not looked at."""
+    with pytest.raises(DefinitionError) as caught:
+        loads("name: x\nsteps: []\nmetadata:\n  {{ name }}: {a: b}\n")
+
+    assert [(each.code, each.line, each.path) for each in caught.value.problems] == [
+        ("too_few_steps", 2, "steps"),
+        ("missing_quotes", 4, "metadata"),
+    ]
+
+
+def test_fields_where_they_need_no_quotes():
+    """In quotes, in a block of text, in a comment and within a line outside of braces, a field is text as it stands."""
+    text = """\
+name: "{{ name }}"  # {{ name }}
+key: Hi {{ name }}, {{ name }}
+metadata: {a: '{{ name }}', b: "{{ name }}: \\"{{ name }}\\""}
+steps:
+  - action_type: task
+    delay_from_previous_step: 1
+    delay_from_previous_step_unit: hours
+    action_properties:
+      task_content: >
+        {{ name }}
+        {{name}}
+"""
+    sequence = loads(text)
+
+    assert sequence.name == "{{ name }}"
+    assert sequence.key == "Hi {{ name }}, {{ name }}"
+    assert dict(sequence.metadata) == {"a": "{{ name }}", "b": '{{ name }}: "{{ name }}"'}
+    assert sequence.steps[0].action == Task("{{ name }} {{name}}\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "subject: {{ name",
+        "{subject: Hi {{ name, body: x}",
+        "{subject: {% if a %}, body: x}",
+        "{subject: Hi {name}, body: x}",
+    ],
+)
+def test_a_remedy_for_braces_that_are_no_yaml(line):
+    """Where braces of a text have led YAML astray altogether, what is said of it names the quotes."""
+    with pytest.raises(DefinitionError) as caught:
+        loads(f"name: x\nsteps: []\ntemplates:\n  1:\n    {line}\n")
+
+    assert "a text with braces in it needs quotes" in str(caught.value)
