@@ -25,6 +25,7 @@ SILENCEABLE = (
     "templates_elsewhere",
     "template_unused",
     "template_repeated",
+    "foreign_placeholder",
     "merge_field_unknown",
     "holidays_past",
     "reply_only_noted",

@@ -120,6 +120,11 @@ DESIGNS: dict[str, Pair] = {
         sequence(mail(1), mail(2, Weekdays(1))),
         "steps[1].action_properties.email_template_id",
     ),
+    "foreign_placeholder": Pair(
+        sequence(mail(), templates={1: Template("Hello", "Dear {first_name},")}),
+        hello("first_name"),
+        "templates.1.body",
+    ),
     "merge_field_unknown": Pair(
         hello("frist_name"),
         hello("first_name"),

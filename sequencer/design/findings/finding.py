@@ -109,6 +109,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "Two mails of the sequence use the same template, so everybody gets the same text twice.",
             "give the later mail a text of its own",
         ),
+        "foreign_placeholder": Kind(
+            "warning",
+            "A text has something that other products fill in, like {first_name}, [[name]], %NAME%, *|FNAME|* or "
+            "{% if ... %}: here it reaches people as it stands.",
+            "write merge fields as {{ first_name }}, the only thing that is filled in; nothing in a text decides, so "
+            "give each case a text of its own",
+        ),
         "merge_field_unknown": Kind(
             "error",
             "A text asks for a merge field that no column of the leads provides: the step fails for everybody, and "

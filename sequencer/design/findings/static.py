@@ -14,6 +14,7 @@ from sequencer.core.problems import child, item, nearest, shown
 from sequencer.core.sequence import AutomatedEmail, Sequence, Task
 from sequencer.core.values import Identifier
 from sequencer.design.findings.finding import Finding, found
+from sequencer.design.findings.placeholders import placeholders_of
 
 __all__ = ["ALWAYS_PROVIDED", "mails_of", "static_findings"]
 
@@ -21,6 +22,7 @@ ALWAYS_PROVIDED = ("email",)
 """The merge fields that need no column of their own: what is known of everybody who gets a mail."""
 
 _MOST_LISTED = 5
+_LONGEST_SHOWN = 60
 _PREFIX = re.compile(r"(\s*re\s*:)+", re.IGNORECASE)
 
 
@@ -39,6 +41,7 @@ def static_findings(sequence: Sequence, since: date, fields: Collection[str] | N
     yield from _threads(sequence)
     yield from _tasks(sequence)
     yield from _templates(sequence)
+    yield from _placeholders(sequence)
     if fields is not None:
         yield from _fields(sequence, {*fields, *ALWAYS_PROVIDED})
     yield from _holidays(sequence, since)
@@ -133,27 +136,44 @@ def _counted(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
 
 
-def _fields(sequence: Sequence, provided: Collection[str]) -> Iterator[Finding]:
-    used = {mail.template_id: i for i, mail in reversed(mails_of(sequence).items())}
+def _texts(sequence: Sequence) -> Iterator[tuple[str, str, str]]:
+    """The place, the name and the text of all that people get to read."""
+    used = {mail.template_id for mail in mails_of(sequence).values()}
     for id, template in sequence.templates.items():
         if id in used:
             for part in ("subject", "body"):
-                place = child(child("templates", id), part)
-                what = f"the {part} of mail {id}"
-                yield from _unknown_fields(place, what, getattr(template, part), provided)
+                yield child(child("templates", id), part), f"the {part} of mail {id}", getattr(template, part)
     for i, step in enumerate(sequence.steps):
         if isinstance(step.action, Task):
-            place = _property(i, "task_content")
-            yield from _unknown_fields(place, f"the text of step {i}", step.action.task_content, provided)
+            yield _property(i, "task_content"), f"the text of step {i}", step.action.task_content
 
 
-def _unknown_fields(place: str, what: str, text: str, provided: Collection[str]) -> Iterator[Finding]:
-    missing = [name for name in fields_of(text) if name not in provided]
-    if missing:
-        names = " and ".join(f"{{{{ {name} }}}}" for name in missing)
-        hints = [near for name in missing if (near := nearest(name, sorted(provided))).startswith("did")]
-        message = f"{what} asks for {names}, which no lead has{''.join(f'; {hint}' for hint in hints[:1])}"
-        yield found("merge_field_unknown", place, message)
+def _placeholders(sequence: Sequence) -> Iterator[Finding]:
+    for place, what, text in _texts(sequence):
+        alien = placeholders_of(text)
+        if not alien:
+            continue
+        names = " and ".join(_cut(each.text) for each in alien[:_MOST_LISTED])
+        more = f" and {len(alien) - _MOST_LISTED} more" if len(alien) > _MOST_LISTED else ""
+        stay = "stays as it stands" if len(alien) == 1 else "stay as they stand"
+        here = next((each for each in alien if each.here is not None), None)
+        hint = "" if here is None else f"; did you mean {here.here}?"
+        yield found("foreign_placeholder", place, f"{what} has {names}{more}, which {stay}{hint}")
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_SHOWN else f"{line[: _LONGEST_SHOWN - 3]}..."
+
+
+def _fields(sequence: Sequence, provided: Collection[str]) -> Iterator[Finding]:
+    for place, what, text in _texts(sequence):
+        missing = [name for name in fields_of(text) if name not in provided]
+        if missing:
+            names = " and ".join(f"{{{{ {name} }}}}" for name in missing)
+            hints = [near for name in missing if (near := nearest(name, sorted(provided))).startswith("did")]
+            message = f"{what} asks for {names}, which no lead has{''.join(f'; {hint}' for hint in hints[:1])}"
+            yield found("merge_field_unknown", place, message)
 
 
 def _holidays(sequence: Sequence, since: date) -> Iterator[Finding]:
