@@ -96,10 +96,10 @@ class MissingMergeData(SequencerError):
 class NotFound(SequencerError, LookupError):
     """Nothing of this account has that id."""
 
-    def __init__(self, what: str, identifier: object) -> None:
+    def __init__(self, what: str, identifier: object, hint: str = "") -> None:
         self.what = what
         self.identifier = identifier
-        super().__init__(f"no {what} {identifier!r}")
+        super().__init__(f"no {what} {identifier!r}" + (f"; {hint}" if hint else ""))
 
 
 class AlreadyEnrolled(SequencerError):

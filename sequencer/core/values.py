@@ -19,6 +19,7 @@ __all__ = [
     "FrozenMapping",
     "Identifier",
     "frozen",
+    "respelled",
     "thawed",
     "to_bool",
     "to_identifier",
@@ -34,6 +35,7 @@ Identifier = int | str
 _Kind = TypeVar("_Kind")
 _LONGEST_IDENTIFIER = 64
 _MOST_DEPTH = 20
+_WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _CONTROL_BUT_NEWLINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -51,6 +53,13 @@ def to_identifier(value: Any, path: str) -> Identifier:
             f"needs 1 to {_LONGEST_IDENTIFIER} characters, got {len(value)}", path=path, code="invalid_length"
         )
     return to_line(value, path)
+
+
+def respelled(value: Identifier) -> Identifier | None:
+    """The other id that looks the same: `"7"`, the text, for the number 7, and vice versa; None if there is none."""
+    if isinstance(value, int):
+        return str(value)
+    return int(value) if _WHOLE_NUMBER.fullmatch(value) and -(2**63) <= int(value) < 2**63 else None
 
 
 def to_line(value: Any, path: str, *, longest: int = 255) -> str:

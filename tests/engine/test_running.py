@@ -12,6 +12,7 @@ from sequencer import (
     AutomatedEmail,
     Engine,
     Hours,
+    NotFound,
     Person,
     RecordingMailer,
     RecordingTaskBoard,
@@ -380,6 +381,39 @@ def test_the_embedded_board_goes_with_the_enrollment(engine):
     engine.tick()
     engine.finish(id)
     assert [each.status for each in engine.tasks(status=None)] == ["done", "cancelled"]
+
+
+def test_a_task_is_named_as_its_board_named_it(engine):
+    """A text that looks like the number of a task names none, and neither does another account learn of it (S7)."""
+    engine.enroll(tasks(), lead())
+    engine.tick()
+    (task,) = engine.tasks()
+
+    for other, named in ((engine, f"; there is a task {task.id}, and the id of that one is a number"),
+                         (engine.account("b"), "")):  # fmt: skip
+        with pytest.raises(NotFound) as caught:
+            other.complete_task(str(task.id))
+        assert str(caught.value) == f"no task '{task.id}'{named}"
+    assert [each.status for each in engine.tasks()] == ["open"]
+
+
+class SevenBoard(RecordingTaskBoard):
+    """A board that calls each task "7"."""
+
+    def create(self, task, *, key):
+        super().create(task, key=key)
+        return "7"
+
+
+def test_a_task_of_the_hosts_board_is_named_as_it_was_named(store, clock, mailer):
+    """A number that looks like the text which a board of the host's own has as an id names no task, and says so."""
+    hosted = Engine(store=store, mailer=mailer, tasks=SevenBoard(), clock=clock)
+    hosted.enroll(tasks(), lead())
+    hosted.tick()
+
+    with pytest.raises(NotFound, match=r"^no task 7; there is a task '7', and the id of that one is text$"):
+        hosted.complete_task(7)
+    assert hosted.complete_task("7").changed
 
 
 def test_a_task_says_until_when(engine, clock):

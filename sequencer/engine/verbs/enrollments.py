@@ -17,11 +17,12 @@ from sequencer.core.sequence import Sequence, SequenceVersion
 from sequencer.core.signals import Block, CompleteTask, Finish, Reassign, Resume, Skip
 from sequencer.core.statuses import StepStatus
 from sequencer.core.timeline import seen_at
-from sequencer.core.values import Identifier, to_identifier, to_line, to_whole
+from sequencer.core.values import Identifier, respelled, to_identifier, to_line, to_whole
 from sequencer.engine.enrolling import enroll_one, enroll_rows, made_before, refuse_out_of_range, update_person
 from sequencer.engine.once import once
 from sequencer.engine.ports import TaskId
 from sequencer.engine.results import BulkResult, Outcome, Refused, Row
+from sequencer.engine.storage import Transaction
 from sequencer.engine.verbs.bound import Bound
 from sequencer.engine.verbs.given import must_be_resource, name_of
 
@@ -105,17 +106,25 @@ class EnrollmentVerbs(Bound):
     def complete_task(self, task_id: TaskId, *, revision: int | None = None, connection: Any = None) -> Outcome:
         """A task is done: its sequence goes on. Raises `NotFound`, or `IllegalTransition` for a task that is over.
 
+        `task_id` is what the board has called it: a number on the embedded board, and 7 is another task than `"7"`.
         `revision` is that of its enrollment, as in `skip`.
         """
         with self._transaction(connection) as transaction:
             found = transaction.find(self._account, "task", to_identifier(task_id, "task_id"))
             if found is None:
-                raise NotFound("task", task_id)
+                raise NotFound("task", task_id, self._task_called_alike(transaction, task_id))
             held = self._held(transaction, found, revision)
             for step in reversed(held.enrollment.steps):
                 if type(step.task_id) is type(task_id) and step.task_id == task_id:
                     return self._request(transaction, held, CompleteTask(step.position), self._now())
             raise NotFound("task", task_id)
+
+    def _task_called_alike(self, transaction: Transaction, task_id: TaskId) -> str:
+        """What to say to who names a task of this account by its id as text instead of as a number, or vice versa."""
+        other = respelled(task_id)
+        if other is None or transaction.find(self._account, "task", other) is None:
+            return ""
+        return f"there is a task {other!r}, and the id of that one is {'a number' if type(other) is int else 'text'}"
 
     def skip(
         self, id: int, *, position: int | None = None, revision: int | None = None, connection: Any = None
