@@ -24,6 +24,7 @@ from sequencer.core.values import (
     EMPTY,
     FrozenMapping,
     Identifier,
+    respelled,
     to_bool,
     to_identifier,
     to_instance,
@@ -243,7 +244,8 @@ class Sequence:
         settle("silence", lambda value: tuple(to_metadata(each, "silence") for each in to_silence(value)))
         self._settle_steps(problems)
         if not problems:
-            problems = [*self._endless(), *unknown_steps(self.silence, [step.key for step in self.steps])]
+            silences = unknown_steps(self.silence, [step.key for step in self.steps])
+            problems = [*self._endless(), *silences, *self._respelled()]
         if problems:
             raise DefinitionError(problems)
 
@@ -257,6 +259,21 @@ class Sequence:
                         "then"
                     )
                     yield Problem("missing_assumption", message, f"expect[{i}].ends_by")
+
+    def _respelled(self) -> Iterable[Problem]:
+        """The mails without a text whose id is that of a text that no mail has, but as a number or not as one (S7)."""
+        used = {step.action.template_id for step in self.steps if isinstance(step.action, AutomatedEmail)}
+        for i, step in enumerate(self.steps):
+            if not isinstance(step.action, AutomatedEmail) or step.action.template_id in self.templates:
+                continue
+            id = step.action.template_id
+            other = respelled(id)
+            if other in self.templates and other not in used:
+                message = (
+                    f"there is no template {id!r}, but there is {other!r}: a number and a text are two ids, so write "
+                    "both alike"
+                )
+                yield Problem("unknown_template", message, f"steps[{i}].action_properties.email_template_id")
 
     def _settle_steps(self, problems: list[Problem]) -> None:
         if isinstance(self.steps, (str, Mapping)) or not isinstance(self.steps, Iterable):

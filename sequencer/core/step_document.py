@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -20,7 +19,7 @@ from sequencer.core.sequence import (
     to_content,
     to_subject,
 )
-from sequencer.core.values import to_identifier, to_line, to_metadata
+from sequencer.core.values import respelled, to_identifier, to_line, to_metadata
 
 __all__ = ["STAND_IN", "plain", "read_step", "read_templates", "step_document", "templates_document"]
 
@@ -33,7 +32,6 @@ _PROPERTIES = {
 }
 _NEEDED = {"automated_email": ("email_template_id",), "task": ("task_content",)}
 _UNITS: dict[str, Callable[[Any], Delay]] = {"hours": Hours, "weekdays": Weekdays}
-_WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 STAND_IN = Step(Task("stands in for a step that is not valid"))
 
@@ -142,9 +140,8 @@ def _texts_used(steps: Iterable[Step]) -> set[str]:
 
 
 def _template_id(key: int | str, used: set[str]) -> int | str:
-    if isinstance(key, str) and key not in used and _WHOLE_NUMBER.fullmatch(key) and -(2**63) <= int(key) < 2**63:
-        return int(key)
-    return key
+    number = respelled(key) if isinstance(key, str) and key not in used else None
+    return key if number is None else number
 
 
 def _read_template(problems: Problems, given: Any, path: str) -> Template:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import assume, given
 
 from sequencer.core.document import from_document, to_document
 from sequencer.core.errors import DefinitionError
-from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
+from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task, Template
+from sequencer.core.values import respelled
 from sequencer.definitions import from_sell
+from sequencer.testing.strategies.texts import identifiers
 
 
 def document(**changes):
     return to_document(Sequence("x", [Step(Task("Call"))])) | changes
 
 
-def codes_of(given) -> list[tuple[str, str]]:
+def codes_of(data) -> list[tuple[str, str]]:
     with pytest.raises(DefinitionError) as caught:
-        from_document(given)
+        from_document(data)
     return [(problem.code, problem.path) for problem in caught.value.problems]
 
 
@@ -93,6 +98,28 @@ def test_what_python_accepts_a_document_accepts():
     for wrong in wrongs:
         with pytest.raises(DefinitionError):
             Sequence("x", steps, **wrong)
+
+
+@given(identifiers().filter(lambda id: respelled(id) is not None), identifiers())
+def test_a_number_and_a_text_are_two_templates(id, another):
+    """A mail whose text is there under the other spelling of its id alone is refused; with its own it is not (S7)."""
+    other, text = respelled(id), Template("Hello", "Hi")
+    mails = [Step(AutomatedEmail(id)), Step(AutomatedEmail(another))]
+    assert other is not None
+    assume(another not in (id, other))
+
+    with pytest.raises(DefinitionError) as caught:
+        Sequence("x", mails, templates={other: text, another: text})
+    assert [(each.code, each.path) for each in caught.value.problems] == [
+        ("unknown_template", "steps[0].action_properties.email_template_id")
+    ]
+    assert f"there is no template {id!r}, but there is {other!r}" in str(caught.value)
+
+    Sequence("x", mails, templates={another: text})
+    Sequence("x", [*mails, Step(AutomatedEmail(other))], templates={other: text})
+    for templates in ({id: text}, {id: text, other: text}):
+        kept = Sequence("x", mails, templates=templates)
+        assert from_document(json.loads(json.dumps(to_document(kept)))) == kept
 
 
 def sell(steps=None, **changes):

@@ -14,6 +14,7 @@ from sequencer.core.delays import Delay
 from sequencer.core.policy import REPORT_KINDS, Policy, Reaction, Retry, Unsubscribe
 from sequencer.core.sequence import MOST_STEPS, AutomatedEmail, Sequence, Step, Task, Template
 from sequencer.core.silence import SILENCEABLE
+from sequencer.core.values import Identifier, respelled
 from sequencer.testing.strategies.asked import to_bounds, to_strategy
 from sequencer.testing.strategies.texts import bodies, identifiers, is_well_formed, lines, metadata
 from sequencer.testing.strategies.timing import calendars as any_calendars
@@ -147,7 +148,7 @@ def sequences(
         unique_by=lambda step: step.key if step.key is not None else object(),
     )
     spoken = st.builds(
-        Sequence,
+        _with_texts,
         lines(max_size=255),
         listed,
         calendar=to_strategy(calendars, any_calendars(), "calendars"),
@@ -159,6 +160,13 @@ def sequences(
         expect=st.lists(_expectations(), max_size=3),
     )
     return _silent_about_some(spoken)
+
+
+def _with_texts(name: str, steps: list[Step], *, templates: dict[Identifier, Template], **more: Any) -> Sequence:
+    """A sequence with those of the texts that it may have: none whose id only looks like that of a mail."""
+    used = {step.action.template_id for step in steps if isinstance(step.action, AutomatedEmail)}
+    texts = {id: text for id, text in templates.items() if id in used or respelled(id) not in used - templates.keys()}
+    return Sequence(name, steps, templates=texts, **more)
 
 
 @st.composite
