@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import attrs
 
+from sequencer.cli.addressees import Lacking, lacking, misspelt
 from sequencer.cli.files import read_definition
 from sequencer.cli.options import Commands, add_command, identifier
 from sequencer.cli.output import Output, Table, bad
@@ -35,6 +35,7 @@ from sequencer.engine.results import Row
 __all__ = ["register"]
 
 _BATCH = 1000
+_MOST_SHOWN = 5
 _CODES: dict[type, str] = {AlreadyEnrolled: "already_enrolled", Suppressed: "suppressed", KeyReused: "key_reused"}
 
 
@@ -51,13 +52,25 @@ def register(commands: Commands) -> None:
             "enrolled_at, idempotency_key; every other column is a merge field. A file with a mistake in it is\n"
             "refused whole (exit status 2). Who is enrolled already, or has opted out, is refused row by row (1).\n"
             "\n"
+            "Where leads lack an address, or a field that the texts ask for, nobody is enrolled (1), nor where a\n"
+            "column looks like another spelling of one that is missing. --anyway enrolls them all the same: where\n"
+            "the worker looks people up elsewhere, or `sequencer update` will mend them before their step is due.\n"
+            "\n"
             "Everybody starts now, or at start_at if that lies ahead. enrolled_at in the past is history and moves\n"
-            "nothing; where it lies ahead and there is no start_at, it is when the lead starts."
+            "nothing; where it lies ahead and there is no start_at, it is when the lead starts. A date in them is\n"
+            "its beginning."
         ),
     )
     parser.add_argument("file", metavar="FILE", help="a definition, YAML or JSON")
     parser.add_argument("--leads", metavar="CSV", required=True, help="whom to enroll")
+    parser.add_argument(
+        "--anyway", action="store_true", help="enroll also if leads lack an address or a field that texts ask for"
+    )
     parser.add_argument("--actor", metavar="ID", help="in whose name, where a row has no actor_id")
+
+
+_Refusals = list[tuple[Lead, str, str, int | None]]
+"""Leads that were not enrolled, each with a code, a message, and the enrollment that is in its way."""
 
 
 @attrs.frozen
@@ -80,9 +93,14 @@ class _Enrolled:
 def _enroll(arguments: argparse.Namespace, out: Output) -> int:
     sequence = read_definition(arguments.file)
     leads = read_leads(arguments.leads, timezone=sequence.calendar.timezone)
-    _warn_without_addresses(arguments.leads, leads, out)
     actor_id = None if arguments.actor is None else identifier(arguments.actor, "--actor")
     given = _given(arguments.leads, sequence, leads, actor_id, SystemClock().now())
+    unfit = lacking(sequence, leads)
+    odd = misspelt(sequence, leads, but=() if actor_id is None else ("actor_id",))
+    if unfit or odd:
+        _tell(arguments.leads, leads, unfit, odd, out)
+        if not arguments.anyway:
+            return _refuse(arguments.leads, sequence, leads, unfit, out)
     enrolled = _Enrolled()
     with opened(arguments, create=True) as engine, out.progress("enrolling", len(given)) as progress:
         now = engine.clock.now()
@@ -94,17 +112,23 @@ def _enroll(arguments: argparse.Namespace, out: Output) -> int:
     return 1 if enrolled.refused else 0
 
 
-def _warn_without_addresses(file: str, leads: list[Lead], out: Output) -> None:
-    """A column that looks as if it held the addresses is a merge field like any other; say so where none is `email`."""
-    if any(lead.email for lead in leads):
-        return
-    columns = dict.fromkeys(name for lead in leads for name in lead.fields)
-    for name in columns:
-        if re.sub(r"[\W_]", "", name.casefold()) in _LIKE_EMAIL:
-            out.aside(f"{file}: {name} is a merge field, and nobody has an address; did you mean email?")
+def _tell(file: str, leads: list[Lead], unfit: list[Lacking], odd: dict[str, str], out: Output) -> None:
+    """Who could not be mailed, and which columns are probably called otherwise."""
+    for column, name in odd.items():
+        out.aside(f"{file}:1: {column} is a merge field that no text asks for, and nobody has {name}; did you mean it?")
+    for each in unfit[:_MOST_SHOWN]:
+        out.aside(f"{file}:{each.lead.line}: {each}")
+    if unfit:
+        more = f" ({len(unfit) - _MOST_SHOWN} more are not shown)" if len(unfit) > _MOST_SHOWN else ""
+        out.aside(f"{len(unfit)} of {len(leads)} leads lack what their mails and tasks need{more}")
 
 
-_LIKE_EMAIL = {"email", "mail", "emailaddress", "mailaddress"}
+def _refuse(file: str, sequence: Sequence, leads: list[Lead], unfit: list[Lacking], out: Output) -> int:
+    """Nobody is enrolled; the answer as data names everybody for whom."""
+    missing: _Refusals = [(each.lead, "missing_merge_data", str(each), None) for each in unfit]
+    out.document(_document(sequence, leads, [], [], missing))
+    out.aside(f"sequencer enroll: nobody was enrolled: mend {file}, or see --anyway in sequencer enroll --help")
+    return 1
 
 
 def _given(
@@ -155,33 +179,45 @@ def _enroll_batch(engine: Engine, sequence: Sequence, batch: list[_Given], now: 
         (enrolled.repeated if enrollment.created_at < now else enrolled.made).append((lead, enrollment))
 
 
-def _answer(out: Output, sequence: Sequence, leads: list[Lead], enrolled: _Enrolled, now: datetime) -> None:
-    def document(lead: Lead, **more: Any) -> dict[str, Any]:
+def _document(
+    sequence: Sequence,
+    leads: list[Lead],
+    made: list[tuple[Lead, Enrollment]],
+    repeated: list[tuple[Lead, Enrollment]],
+    refused: _Refusals,
+) -> dict[str, Any]:
+    """The answer as data."""
+
+    def of(lead: Lead, **more: Any) -> dict[str, Any]:
         return {"line": lead.line, "resource_type": lead.resource_type, "resource_id": lead.resource_id, **more}
 
-    out.document(
-        {
-            "sequence": sequence.key,
-            "rows": len(leads),
-            "enrolled": [document(lead, id=each.id) for lead, each in enrolled.made],
-            "repeated": [document(lead, id=each.id) for lead, each in enrolled.repeated],
-            "refused": [
-                document(
-                    lead,
-                    code=_CODES.get(type(error), "refused"),
-                    message=str(error),
-                    existing_id=getattr(error, "existing_id", None),
-                )
-                for lead, error in enrolled.refused
-            ],
-        }
-    )
+    return {
+        "sequence": sequence.key,
+        "rows": len(leads),
+        "enrolled": [of(lead, id=each.id) for lead, each in made],
+        "repeated": [of(lead, id=each.id) for lead, each in repeated],
+        "refused": [
+            of(lead, code=code, message=message, existing_id=existing_id)
+            for lead, code, message, existing_id in refused
+        ],
+    }
+
+
+def _answer(out: Output, sequence: Sequence, leads: list[Lead], enrolled: _Enrolled, now: datetime) -> None:
+    refused = [
+        (lead, _CODES.get(type(error), "refused"), str(error), getattr(error, "existing_id", None))
+        for lead, error in enrolled.refused
+    ]
+    out.document(_document(sequence, leads, enrolled.made, enrolled.repeated, refused))
     out.say(f"enrolled {len(enrolled.made)} of {len(leads)} in {sequence.name}", "green")
     if enrolled.repeated:
         out.say(f"{len(enrolled.repeated)} were enrolled before under the same idempotency key", "yellow")
     history = [lead for lead in leads if lead.enrolled_at is not None and lead.enrolled_at <= now]
     if history:
         out.say(f"enrolled_at lies in the past in {len(history)} rows: history, nobody starts there", "dim")
+    begun = [lead for lead in leads if lead.start_at is not None and lead.start_at <= now]
+    if begun:
+        out.say(f"start_at lies in the past in {len(begun)} rows: they start now", "dim")
     ahead = [lead for lead in leads if lead.enrolled_at is not None and lead.enrolled_at > now and not lead.start_at]
     if ahead:
         out.say(f"enrolled_at lies ahead in {len(ahead)} rows: they start then", "dim")

@@ -36,6 +36,7 @@ _KNOWN = (*_REQUIRED, "email", "timezone", "actor_id", "account", "start_at", "e
 _ALSO_CALLED = {"resource_type": ("type", "kind", "resource"), "resource_id": ("id", "lead_id", "contact_id")}
 _LONGEST_FIELD = 10_000
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?"
 )
@@ -67,8 +68,8 @@ def read_leads(path: str | os.PathLike[str], *, timezone: str = "UTC") -> list[L
     """The leads in a CSV file of UTF-8, in order.
 
     A time without an offset is local time in the lead's zone, or in `timezone` (the definition's) if the row names
-    none. Raises `DefinitionError` with all problems, with file, line and column, and `InvalidInput` if `timezone` is
-    no zone.
+    none; a date is its beginning. Raises `DefinitionError` with all problems, with file, line and column, and
+    `InvalidInput` if `timezone` is no zone.
     """
     return parse_leads(file_bytes(path, most=MOST_BYTES), file=os.fspath(path), timezone=timezone)
 
@@ -197,7 +198,9 @@ def _lead(row: Mapping[str, Cell], line: int, builder: Builder, timezone: str) -
     for name in ("start_at", "enrolled_at"):
         if name in values:
             try:
-                values[name] = to_moment(values[name], values.get("timezone", timezone), name)
+                text = values[name]
+                text = f"{text}T00:00" if _DATE.fullmatch(text) else text
+                values[name] = to_moment(text, values.get("timezone", timezone), name)
             except InvalidInput as error:
                 builder.note(row[name].offset, error.code, error.message, name)
     if len(builder.problems) > before:

@@ -693,7 +693,7 @@ def test_a_forecast_uses_the_fields_that_the_store_has(run):
     """Who was enrolled without a field that a text asks for is blocked in the forecast, too."""
     definition = path("inbound-follow-up.yaml")
     Path("leads.csv").write_text("resource_type,resource_id,email\nlead,1,ada@example.com\n", encoding="utf-8")
-    assert run("enroll", str(definition), "--leads", "leads.csv", "--db", "crm.db").status == 0
+    assert run("enroll", str(definition), "--leads", "leads.csv", "--db", "crm.db", "--anyway").status == 0
     answer = json.loads(run("simulate", "--db", "crm.db", "--json").out)
     assert answer["outcomes"] == {"blocked": 1}
     assert answer["per_sequence"][0]["blocked"] == {"missing_merge_data": 1}

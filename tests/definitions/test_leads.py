@@ -116,6 +116,7 @@ def test_the_zone_of_a_time_is_the_leads_then_the_definitions():
     assert only(with_zone, timezone="Europe/Warsaw").start_at == pendulum.datetime(2026, 1, 1, 1)
     assert only(without, timezone="Europe/Warsaw").start_at == pendulum.datetime(2026, 1, 1, 9)
     assert only(without).start_at == pendulum.datetime(2026, 1, 1, 10)
+    assert only(row(timezone="Asia/Tokyo", start_at="2026-01-02")).start_at == pendulum.datetime(2026, 1, 1, 15)
     with pytest.raises(InvalidInput):
         parse_leads(without, timezone="Nowhere")
 
@@ -170,7 +171,7 @@ MALFORMED = {
     "blanks around an id": (row(resource_id="§ 1"), "surrounding_blanks"),
     "an unknown zone": (row(timezone="§Mars/Olympus"), "unknown_timezone"),
     "a zone out of the tree": (row(timezone="§../../etc/passwd"), "unknown_timezone"),
-    "a date alone": (row(start_at="§2026-01-01"), "not_an_instant"),
+    "a date that does not exist": (row(start_at="§2026-02-30"), "not_an_instant"),
     "an impossible date": (row(enrolled_at="§2026-02-30T10:00"), "not_an_instant"),
     "a moment of another age": (row(start_at="§1066-10-14T09:00"), "out_of_range"),
     "a time beside an unknown zone": (row(timezone="Mars", start_at="§soon"), "not_an_instant"),

@@ -1,0 +1,86 @@
+"""Who of the leads in a file could not be mailed: what `enroll` says before it stores anybody.
+
+Whom an enrollment blocks at its first mail is easily mended in the file and hardly afterwards, one by one. So what the
+definition's own texts ask for, and an address where there are mails, is looked for in every row; and of the columns,
+each of which is a merge field if it has no meaning of its own, whether it is only another spelling of one that has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from sequencer.core.merge import fields_of
+from sequencer.core.sequence import AutomatedEmail, Sequence, Task
+from sequencer.definitions import Lead
+
+__all__ = ["Lacking", "lacking", "misspelt"]
+
+# How the columns with a meaning are spelt elsewhere, without case and marks, which are not looked at.
+_ALSO_SPELT: Mapping[str, tuple[str, ...]] = {
+    "email": ("mail", "emailaddress", "mailaddress"),
+    "timezone": ("zone", "tz"),
+    "actor_id": ("actor",),
+    "start_at": ("start",),
+    "enrolled_at": (),
+    "idempotency_key": (),
+}
+
+
+@attrs.frozen
+class Lacking:
+    """A lead who could not be mailed, and what it lacks: `email`, or merge fields."""
+
+    lead: Lead
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.lead.resource_type} {self.lead.resource_id} has no {' and no '.join(self.names)}"
+
+
+def lacking(sequence: Sequence, leads: Iterable[Lead]) -> list[Lacking]:
+    """The leads that lack an address, or a field of a text that the definition has, in the order of the file."""
+    needed = _needed(sequence)
+    found = []
+    for lead in leads:
+        names = tuple(name for name in needed if not (lead.email if name == "email" else lead.fields.get(name)))
+        if names:
+            found.append(Lacking(lead, names))
+    return found
+
+
+def _needed(sequence: Sequence) -> list[str]:
+    needed: dict[str, None] = {}
+    for step in sequence.steps:
+        if isinstance(step.action, Task):
+            needed |= dict.fromkeys(fields_of(step.action.task_content))
+        elif isinstance(step.action, AutomatedEmail):
+            needed["email"] = None
+            text = sequence.templates.get(step.action.template_id)
+            if text is not None:
+                needed |= dict.fromkeys(fields_of(f"{text.subject}\n{text.body}"))
+    return list(needed)
+
+
+def misspelt(sequence: Sequence, leads: Iterable[Lead], *, but: Iterable[str] = ()) -> dict[str, str]:
+    """The columns that are merge fields, of no use to the definition, and look like what no lead has, by that.
+
+    What is asked for in `but` is given elsewhere.
+    """
+    leads = list(leads)
+    needed = _needed(sequence)
+    columns = dict.fromkeys(name for lead in leads for name in lead.fields)
+    meant = {
+        _bare(spelling): name
+        for name, others in _ALSO_SPELT.items()
+        if name not in but and not any(getattr(lead, name) for lead in leads)
+        for spelling in (name, *others)
+    }
+    meant |= {_bare(name): name for name in needed if name != "email" and name not in columns}
+    return {column: meant[_bare(column)] for column in columns if column not in needed and _bare(column) in meant}
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.casefold())
