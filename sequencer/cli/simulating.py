@@ -105,7 +105,7 @@ def _simulate(arguments: argparse.Namespace, out: Output) -> int:
 
     _refuse_odd(arguments)
     refuse_unwritable(arguments)
-    study, compared = _study(arguments)
+    study, compared = _study(arguments, out)
     if arguments.ics is not None:
         _prepare_calendar(arguments, study)
     other = None if compared is None else _other(compared, study)
@@ -152,7 +152,7 @@ def _refuse_odd(arguments: argparse.Namespace) -> None:
         raise Refusal("--workers are processes here, --dask has its own; give one of them")
 
 
-def _study(arguments: argparse.Namespace) -> tuple[Study, Sequence | Scenario | None]:
+def _study(arguments: argparse.Namespace, out: Output) -> tuple[Study, Sequence | Scenario | None]:
     """What is simulated, and what it is to be compared with."""
     from sequencer.definitions import read_leads
     from sequencer.simulation.population import monday_after
@@ -161,6 +161,7 @@ def _study(arguments: argparse.Namespace) -> tuple[Study, Sequence | Scenario | 
     if arguments.db is not None:
         return _forecast(arguments)
     sequences = [read_definition(each) for each in arguments.files]
+    _refuse_same_keys(arguments.files, sequences)
     timezone = sequences[0].calendar.timezone
     compared = None if arguments.compare is None else read_either(arguments.compare, timezone=timezone)
     common: dict[str, Any] = {
@@ -182,8 +183,33 @@ def _study(arguments: argparse.Namespace) -> tuple[Study, Sequence | Scenario | 
     if not leads:
         raise Refusal(f"{arguments.leads}: there are no leads in it")
     known = [each.enrolled_at for each in leads if each.enrolled_at is not None]
+    if start is not None and known:
+        _say_whom_it_starts(arguments.leads, len(known), len(leads), out)
     # Who says nothing comes with the first who does.
     return Study(start=start or min(known, default=default), leads=tuple(leads), **common), compared
+
+
+def _refuse_same_keys(files: list[str], sequences: list[Sequence]) -> None:
+    """Two files of one key are two versions of one sequence, and people are in one of them."""
+    first: dict[str, str] = {}
+    for file, sequence in zip(files, sequences, strict=True):
+        if sequence.key in first:
+            raise Refusal(
+                f"{first[sequence.key]} and {file} are the same sequence, with the key {sequence.key!r}: to see two "
+                "versions of it side by side, name one of them after --compare; to deal people out to both, give each "
+                "a `key:` of its own (without one, the name is the key)"
+            )
+        first[sequence.key] = file
+
+
+def _say_whom_it_starts(file: str, dated: int, leads: int, out: Output) -> None:
+    """`--start` is for leads who say nothing: not without a word if there are others, and not at all if all do."""
+    if dated == leads:
+        raise Refusal(
+            f"--start is for leads without an enrolled_at, and in {file} every row has one: leave out --start, or "
+            "take the column out to have them all enrolled then"
+        )
+    out.aside(f"--start is for {leads - dated} of {leads} leads; the others are enrolled at their own enrolled_at")
 
 
 def _forecast(arguments: argparse.Namespace) -> tuple[Study, Sequence | Scenario | None]:

@@ -165,8 +165,10 @@ def test_leads_of_a_file(run, inbound, quiet):
     assert enrolled == {"2026-03-24": 2, "2026-03-25": 1}  # who says nothing comes with the first who does
     assert [each["actor_id"] for each in answer["per_actor"]] == [1, 7, 8]
     # `--start` is for those who do not say.
-    later = run(*question, "--start", "2026-03-30T08:00").document
-    assert {day["date"] for day in later["per_day"] if day["enrolled"]} == {"2026-03-24", "2026-03-25", "2026-03-30"}
+    done = run(*question, "--start", "2026-03-30T08:00")
+    days = {day["date"] for day in done.document["per_day"] if day["enrolled"]}
+    assert days == {"2026-03-24", "2026-03-25", "2026-03-30"}
+    assert done.err == "--start is for 1 of 3 leads; the others are enrolled at their own enrolled_at\n"
 
 
 def test_leads_who_lack_what_a_text_asks_for(run, inbound, quiet):
@@ -442,7 +444,10 @@ REFUSED = {
     "no runs": (["FILE", "--runs", "0"], "needs a whole number from 1"),
     "no workers": (["FILE", "--workers", "0"], "needs a whole number from 1"),
     "every of one": (["FILE", "--every"], "--every needs several FILEs"),
-    "the same file twice": (["FILE", "FILE"], "needs sequences with different keys"),
+    "the same file twice": (["FILE", "FILE"], "are the same sequence, with the key 'Inbound follow-up'"),
+    "two versions": (["OTHER", "copy.yaml"], "cold-outbound.yaml and copy.yaml are the same sequence"),
+    "two versions, and what to do": (["OTHER", "copy.yaml"], "after --compare; to deal people out to both, give each"),
+    "a start for nobody": (["FILE", "--leads", "dated.csv", "--start", "2026-11-30"], "in dated.csv every row has one"),
     "no start": (["FILE", "--start", "soon"], "--start: needs a moment like"),
     "no end": (["FILE", "--until", "later"], "--until: needs a moment like"),
     "an end before the start": ([*["FILE", "--start", "2026-03-23"], "--until", "2026-03-22"], "ends before its start"),
@@ -476,6 +481,8 @@ def test_what_is_refused(run, inbound, outbound, words, said):
     Path("folder").mkdir()
     Path("empty.csv").touch()
     Path("header.csv").write_text("resource_type,resource_id\n", encoding="utf-8")
+    Path("dated.csv").write_text("resource_type,resource_id,enrolled_at\nlead,1,2026-01-07T09:00\n", encoding="utf-8")
+    Path("copy.yaml").write_text(Path(outbound).read_text(encoding="utf-8"), encoding="utf-8")
     names = {"FILE": inbound, "OTHER": outbound}
 
     done = run("simulate", *(names.get(word, word) for word in words), "--json")
