@@ -25,26 +25,26 @@ def _shown(n: Any) -> str:
 
 def _to_hours(n: Any) -> int | float:
     if isinstance(n, bool) or not isinstance(n, (int, float, Decimal)):
-        raise InvalidInput(f"hours must be a number, got {n!r}", path="hours", code="invalid_delay")
+        raise InvalidInput(f"needs a number of hours, got {n!r}", path="hours", code="invalid_delay")
     exact = Decimal(repr(float(n))) if isinstance(n, float) else Decimal(n)
     if not exact.is_finite() or not 0 <= exact <= MOST_HOURS:
-        raise InvalidInput(
-            f"hours must be from 0 to {MOST_HOURS}, got {_shown(n)}", path="hours", code="delay_out_of_range"
-        )
+        raise InvalidInput(f"needs 0 to {MOST_HOURS} hours, got {_shown(n)}", path="hours", code="delay_out_of_range")
     # Looked at digit by digit: a product would be rounded to the context's precision, and say yes to a thirtieth one.
     _, digits, exponent = exact.as_tuple()
     beyond = -int(exponent) - 4
     if beyond > 0 and any(digits[-beyond:]):
-        raise InvalidInput(f"hours have at most four decimals, got {n}; round it", path="hours", code="invalid_delay")
+        raise InvalidInput(
+            f"needs a number of hours with at most four decimals, got {n}; round it", path="hours", code="invalid_delay"
+        )
     return int(exact) if exact == int(exact) else float(exact)
 
 
 def _to_weekdays(n: Any) -> int:
     if isinstance(n, bool) or not isinstance(n, int):
-        raise InvalidInput(f"weekdays must be a whole number, got {n!r}", path="weekdays", code="invalid_delay")
+        raise InvalidInput(f"needs a whole number of weekdays, got {n!r}", path="weekdays", code="invalid_delay")
     if not 0 <= n <= MOST_WEEKDAYS:
         raise InvalidInput(
-            f"weekdays must be from 0 to {MOST_WEEKDAYS}, got {_shown(n)}", path="weekdays", code="delay_out_of_range"
+            f"needs 0 to {MOST_WEEKDAYS} weekdays, got {_shown(n)}", path="weekdays", code="delay_out_of_range"
         )
     return n
 

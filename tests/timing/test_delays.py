@@ -89,6 +89,24 @@ def test_t1_t11_weekdays_accept(n):
     assert Weekdays(n).n == n
 
 
+@pytest.mark.parametrize(
+    ("make", "n", "said"),
+    [
+        (Weekdays, 1.5, "weekdays: needs a whole number of weekdays, got 1.5"),
+        (Weekdays, 2611, "weekdays: needs 0 to 2610 weekdays, got 2611"),
+        (Hours, "3", "hours: needs a number of hours, got '3'"),
+        (Hours, 87_601, "hours: needs 0 to 87600 hours, got 87601"),
+        (Hours, 0.00001, "hours: needs a number of hours with at most four decimals, got 1e-05; round it"),
+    ],
+)
+def test_what_is_said_of_what_is_refused(make, n, said):
+    """What is refused is said in one sentence, in which the unit is named and nothing is said twice in a row."""
+    with pytest.raises(InvalidInput) as caught:
+        make(n)
+
+    assert str(caught.value) == said
+
+
 def test_t1_the_two_kinds_are_not_each_other():
     """T1: hours and weekdays of the same number are different delays, and say so."""
     assert Hours(2) != Weekdays(2)
