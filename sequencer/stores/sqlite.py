@@ -13,6 +13,7 @@ any other statement of the caller's, and the caller's `commit()` or `rollback()`
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -79,6 +80,10 @@ class SQLiteStore(TabledStore):
     ) -> None:
         if (path, connect, inside).count(None) != 2 or path in ("", b""):
             raise InvalidInput("give a path, or connect=, a callable that makes a connection", path="path")
+        if isinstance(path, str) and re.match(r"[A-Za-z][A-Za-z0-9+.\-]+://", path):
+            # Not shown: it may hold a password.
+            message = "needs the path of a file, and got a URL; PostgresStore takes one, SQLAlchemyStore an engine"
+            raise InvalidInput(message, path="path")
         super().__init__(inside)
         self._path = None if path is None else os.fspath(path)
         self._connect = connect

@@ -118,6 +118,17 @@ def test_where_it_is_must_be_said_once(arguments):
         SQLiteStore(**arguments)
 
 
+@pytest.mark.parametrize("url", ["sqlite:///crm.db", "postgresql://a:secret@host/crm", "file:///tmp/crm.db"])
+def test_a_url_is_no_path(url, tmp_path, monkeypatch):
+    """Who gives a URL is told that it takes a path, and which stores take what they have; no password is shown."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInput, match="path: needs the path of a file, and got a URL; PostgresStore") as caught:
+        SQLiteStore(url)
+
+    assert "secret" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_no_database_is_refused(tmp_path):
     """A file that is no database, and a folder that is not there, are refused with the path."""
     text = tmp_path / "notes.txt"
