@@ -55,6 +55,13 @@ class Place:
 
         return PostgresStore(self.url, schema=self.schema, check=check)
 
+    @property
+    def is_new(self) -> bool:
+        """Whether there is no store yet."""
+        if self.path is None:
+            return self.schemas()[0] == 0
+        return not self.path.exists() or not self.path.stat().st_size or not _holds_store(self.path)
+
     def schemas(self) -> tuple[int, int, tuple[int, ...]]:
         """The version of the tables that are there (0: there are none), that of this release, and what it runs on."""
         newest, supported = SCHEMA, SUPPORTED

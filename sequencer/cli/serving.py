@@ -13,7 +13,7 @@ import pendulum
 
 from sequencer.cli.options import Commands, add_command, zone_option
 from sequencer.cli.output import Output
-from sequencer.cli.places import opened
+from sequencer.cli.places import opened, place_of
 from sequencer.cli.running import stopped_by_signals
 from sequencer.cli.tokens import needing_extra
 from sequencer.core.calendar import Calendar
@@ -40,8 +40,8 @@ def register(commands: Commands) -> None:
             "The API is under /v2, its description at /openapi.json, and the pages for people under /inspector.\n"
             "Whoever has a token comes in (sequencer token create). On this machine, and only there, a store that has\n"
             "none is open to everybody. SIGTERM and Ctrl-C end it after the requests that are under way. It hands\n"
-            "nothing over: `sequencer run` beside it does. The store is made if it is not there. What goes wrong is\n"
-            "said on standard error, under the id that the answer names."
+            "nothing over: `sequencer run` beside it does. The store is made if it is not there, which it says. What\n"
+            "goes wrong is said on standard error, under the id that the answer names."
         ),
         account=False,
         json=False,
@@ -63,9 +63,14 @@ def _serve(arguments: argparse.Namespace, out: Output) -> int:
         from sequencer.http.serving import serve
     timezone = "UTC" if arguments.timezone is None else Calendar(arguments.timezone).timezone
 
+    place = place_of(arguments, create=True)
+    is_new = place.is_new
+
     def started(serving: Serving) -> None:
         out.say(f"listening on {serving.url}, the API under {serving.url}/v2")
         out.say(f"the inspector is at {serving.url}/inspector")
+        if is_new:
+            out.say(f"there was no store in {place.shown}: it is a new one, with nothing in it")
         if serving.is_open:
             out.say("there is no token, so everybody on this machine comes in; `sequencer token create` closes that")
         out.stdout.flush()

@@ -85,6 +85,8 @@ def test_from_nothing_to_a_store_with_tokens(tmp_path, capsys):
     with served("--db", db, "--timezone", "Europe/Warsaw") as server, httpx.Client(base_url=server.url) as client:
         assert server.url.startswith("http://127.0.0.1:")
         assert server.said[1] == f"the inspector is at {server.url}/inspector\n"
+        assert server.process.stdout is not None
+        assert server.process.stdout.readline() == f"there was no store in {db}: it is a new one, with nothing in it\n"
         made = client.post("/v2/sequences", json=SEQUENCE)
         assert made.status_code == 201, made.text
         assert client.get("/v2/sequences", headers={"Host": "rebound.example"}).status_code == 401
