@@ -19,6 +19,7 @@ from sequencer.core.calendar import Calendar
 from sequencer.core.enrollment import to_address
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import to_date, to_instant
+from sequencer.core.problems import nearest
 from sequencer.core.values import to_identifier, to_line
 from sequencer.http.envelope import WireError
 from sequencer.http.errors import code_of
@@ -315,7 +316,7 @@ def read_members(
     known = {member.name for member in members}
     for key in given:
         if key not in known:
-            message = f"is not a key here; known are {', '.join(sorted(known))}"
+            message = f"is not a key here; {nearest(key, sorted(known))}"
             errors.append(WireError("unknown", message, resource, f"/data{below_of(key)}"))
     for member in members:
         field = f"/data/{member.name}"

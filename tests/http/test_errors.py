@@ -264,6 +264,14 @@ def test_each_enrollment_that_is_refused(engine, client, given, expected):
     assert len(engine.enrollments()) == 1
 
 
+def test_a_key_that_is_meant_otherwise(client):
+    """A key that is nearly one that is known is told which that is."""
+    sent = {"sequence_id": 1, "resource_type": "lead", "resource_id": 1, "mail": "ada@example.com"}
+    response = client.post(ENROLLMENTS, sent)
+    assert errors_of(response) == [("unknown", "/data/mail")]
+    assert "did you mean email?" in response.text
+
+
 def test_very_much_is_wrong(client):
     """A body with more than a hundred values that nothing can store is refused for the first hundred of them."""
     body = json.dumps({"data": {f"key{i}": "\x00" for i in range(150)}}).encode()
