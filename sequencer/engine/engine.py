@@ -150,7 +150,9 @@ class Engine(SequenceVerbs, EnrollmentVerbs, ReadVerbs):
     def handle(self, report: Report, *, connection: Any = None) -> Handled:
         """Take a report from outside, once for each key; what it does is the sequences' policy (L8).
 
-        Raises `KeyReused` when the key was used with other content. A report that concerns nobody is noted.
+        Raises `KeyReused` when the key was used with other content. One by address or resource that finds nobody
+        ongoing is noted in the history of the person's enrollment that ended last; one that concerns nobody at all
+        uses up its key.
         """
         now = self._now()
         with self._transaction(connection) as transaction:

@@ -23,7 +23,7 @@ from sequencer.engine.board import Board
 from sequencer.engine.enrolling import alone
 from sequencer.engine.results import Handled
 from sequencer.engine.storage import Transaction
-from sequencer.engine.stored import Held, StoredReport
+from sequencer.engine.stored import Held, StoredReport, Who
 
 __all__ = ["handle"]
 
@@ -120,7 +120,10 @@ def _addressed(transaction: Transaction, enrollment: Enrollment, report: Report)
 
 
 def _concerned(transaction: Transaction, account: Identifier | None, report: Outside, now: DateTime) -> list[Held]:
-    """Whom an outside report concerns: what it names, and with it every ongoing enrollment of the same person."""
+    """Whom an outside report concerns: what it names, and with it every ongoing enrollment of the same person.
+
+    Where that is nothing, what ended last of the person's: there the report is noted.
+    """
     named = _own(
         transaction,
         account,
@@ -150,7 +153,16 @@ def _concerned(transaction: Transaction, account: Identifier | None, report: Out
     for address in addresses:
         for held in transaction.ongoing(account, address=address):
             found.setdefault(held.enrollment.id, held)
+    if not found:
+        found = _ended(transaction, account, {*addresses, *((each.type, each.id) for each in resources)})
     return [found[id] for id in sorted(found)]
+
+
+def _ended(transaction: Transaction, account: Identifier | None, who: set[Who]) -> dict[int, Held]:
+    """Whom a report concerns that finds nobody ongoing: what ended last of the person's, where it is noted."""
+    last = transaction.last_finished_of(account, None, who).values() if who else ()
+    ids = [max(last, key=lambda each: (each.finished_at, each.id)).id] if last else []
+    return {held.enrollment.id: held for held in _own(transaction, account, ids)}
 
 
 def is_own(whose: Enrollment | Subject | None, account: Identifier | None) -> bool:

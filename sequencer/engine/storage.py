@@ -205,8 +205,10 @@ class Transaction(TokenTransaction, WebhookTransaction, Protocol):
         """
         ...
 
-    def last_finished_of(self, account: Account, sequence_id: int, who: Collection[Who]) -> dict[Who, Enrollment]:
-        """Of each of these the enrollment in this sequence that finished last; who has none is left out."""
+    def last_finished_of(
+        self, account: Account, sequence_id: int | None, who: Collection[Who]
+    ) -> dict[Who, Enrollment]:
+        """Of each of these the enrollment in this sequence, or in any, that finished last; who has none is left out."""
         ...
 
     def made_with(self, account: Account, keys: Collection[str]) -> dict[str, Enrollment]:

@@ -110,15 +110,17 @@ class Ledger:
                 found[each] = ongoing
         return found
 
-    def last_finished_of(self, account: Account, sequence_id: int, who: Collection[Who]) -> dict[Who, Enrollment]:
-        """Of each of these the enrollment in a sequence that finished last."""
+    def last_finished_of(
+        self, account: Account, sequence_id: int | None, who: Collection[Who]
+    ) -> dict[Who, Enrollment]:
+        """Of each of these the enrollment in a sequence, or in any, that finished last."""
         found = {}
         for each in who:
             finished = [
                 enrollment
                 for id in self._of.get((account, each), ())
                 if (enrollment := self.enrollments[id]).finished_at is not None
-                and enrollment.version.sequence_id == sequence_id
+                and sequence_id in (None, enrollment.version.sequence_id)
             ]
             if finished:
                 found[each] = max(finished, key=lambda enrollment: (enrollment.finished_at, enrollment.id))

@@ -210,11 +210,13 @@ class EnrollmentTable(Journal):
     def ongoing_of_addresses(self, several: Iterable[str], account: str) -> Rows:
         return _by_id(row for address in several for row in self.ongoing_of_address(account, address, None))
 
-    def last_finished_of_resources(self, several: Iterable[str], account: str, type: str, sequence_id: int) -> Rows:
+    def last_finished_of_resources(
+        self, several: Iterable[str], account: str, type: str, sequence_id: int | None
+    ) -> Rows:
         found = (self._by_resource.get((account, type, id), _NONE) for id in several)
         return [row for ids in found for row in _last_finished(self._found(ids, sequence_id))]
 
-    def last_finished_of_addresses(self, several: Iterable[str], account: str, sequence_id: int) -> Rows:
+    def last_finished_of_addresses(self, several: Iterable[str], account: str, sequence_id: int | None) -> Rows:
         found = (self._by_address.get((account, address), _NONE) for address in several)
         return [row for ids in found for row in _last_finished(self._found(ids, sequence_id))]
 

@@ -296,19 +296,19 @@ SELECT {row} FROM unnest($1::text[]) AS who CROSS JOIN LATERAL (
 ) AS found ORDER BY id
 
 -- last_finished_of_resources --
--- Which of each of these resources of a type finished last in a sequence.
+-- Which of each of these resources of a type finished last, perhaps in one sequence.
 SELECT {row} FROM unnest($1::text[]) AS who CROSS JOIN LATERAL (
     SELECT * FROM (
         SELECT * FROM {schema}.sequencer_enrollments WHERE account = $2 AND resource_type = $3 AND resource_id = who OFFSET 0
-    ) AS theirs WHERE sequence_id = $4 AND state = 'finished' ORDER BY finished_at DESC, id DESC LIMIT 1
+    ) AS theirs WHERE ($4::bigint IS NULL OR sequence_id = $4) AND state = 'finished' ORDER BY finished_at DESC, id DESC LIMIT 1
 ) AS found
 
 -- last_finished_of_addresses --
--- Which of each of these addresses finished last in a sequence.
+-- Which of each of these addresses finished last, perhaps in one sequence.
 SELECT {row} FROM unnest($1::text[]) AS who CROSS JOIN LATERAL (
     SELECT * FROM (
         SELECT * FROM {schema}.sequencer_enrollments WHERE account = $2 AND address = who OFFSET 0
-    ) AS theirs WHERE sequence_id = $3 AND state = 'finished' ORDER BY finished_at DESC, id DESC LIMIT 1
+    ) AS theirs WHERE ($3::bigint IS NULL OR sequence_id = $3) AND state = 'finished' ORDER BY finished_at DESC, id DESC LIMIT 1
 ) AS found
 
 -- made_with --

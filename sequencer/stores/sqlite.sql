@@ -241,21 +241,22 @@ WHERE account = ?2 AND address = who AND state <> 'finished'
 ORDER BY id
 
 -- last_finished_of_resources --
--- Which of each of these resources of a type finished last in a sequence.
+-- Which of each of these resources of a type finished last, perhaps in one sequence.
 SELECT {row} FROM sequencer_enrollments WHERE id IN (
     SELECT (
         SELECT id FROM sequencer_enrollments INDEXED BY sequencer_enrollments_resource
-        WHERE account = ?2 AND resource_type = ?3 AND resource_id = who AND sequence_id = ?4 AND state = 'finished'
+        WHERE account = ?2 AND resource_type = ?3 AND resource_id = who AND state = 'finished'
+            AND (?4 IS NULL OR sequence_id = ?4)
         ORDER BY finished_at DESC, id DESC LIMIT 1
     ) FROM (SELECT value AS who FROM json_each(?1))
 )
 
 -- last_finished_of_addresses --
--- Which of each of these addresses finished last in a sequence.
+-- Which of each of these addresses finished last, perhaps in one sequence.
 SELECT {row} FROM sequencer_enrollments WHERE id IN (
     SELECT (
         SELECT id FROM sequencer_enrollments INDEXED BY sequencer_enrollments_address
-        WHERE account = ?2 AND address = who AND sequence_id = ?3 AND state = 'finished'
+        WHERE account = ?2 AND address = who AND state = 'finished' AND (?3 IS NULL OR sequence_id = ?3)
         ORDER BY finished_at DESC, id DESC LIMIT 1
     ) FROM (SELECT value AS who FROM json_each(?1))
 )

@@ -242,8 +242,10 @@ class StoreTransaction(SequenceRecords, TokenRecords, WebhookRecords):
             found.setdefault(each, []).append(self._held(row).enrollment)
         return found
 
-    def last_finished_of(self, account: Account, sequence_id: int, who: Collection[Who]) -> dict[Who, Enrollment]:
-        """Of each of these the enrollment in this sequence that finished last."""
+    def last_finished_of(
+        self, account: Account, sequence_id: int | None, who: Collection[Who]
+    ) -> dict[Who, Enrollment]:
+        """Of each of these the enrollment in this sequence, or in any, that finished last."""
         rows = self._of(account, who, "last_finished_of_resources", "last_finished_of_addresses", sequence_id)
         return {each: self._held(row).enrollment for each, row in rows}
 

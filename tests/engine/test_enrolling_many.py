@@ -240,7 +240,9 @@ def test_each_of_many_is_looked_up_by_its_index():
                 ("ongoing_of_resources", (ids, "null", "lead"), of_resources),
                 ("ongoing_of_addresses", (addresses, "null"), of_addresses),
                 ("last_finished_of_resources", (ids, "null", "lead", 1), of_resources),
+                ("last_finished_of_resources", (ids, "null", "lead", None), of_resources),
                 ("last_finished_of_addresses", (addresses, "null", 1), of_addresses),
+                ("last_finished_of_addresses", (addresses, "null", None), of_addresses),
             ):
                 cursor.execute(f"EXPLAIN (COSTS OFF) {store._reading[name]}".encode(), values)
                 plan = [line.strip() for (line,) in cursor]

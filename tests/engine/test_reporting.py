@@ -8,6 +8,7 @@ import pytest
 
 from sequencer import Bounced, Conflict, Engine, InvalidInput, Opened, OutOfOffice, Person, Policy, Rejected, Replied
 from sequencer.core import lifecycle
+from sequencer.core.events import Event
 from sequencer.core.signals import (
     Clicked,
     Converted,
@@ -93,6 +94,80 @@ def test_l8_one_that_concerns_nobody_is_noted_not_an_error(engine):
     report = Replied(key="1", email="nobody@example.com")
     assert engine.handle(report).changed == ()
     assert engine.handle(report).repeated
+
+
+def notes(engine):
+    """Which reports are noted, by the enrollment."""
+    return [
+        (event.enrollment_id, event.facts["kind"], event.facts["key"])
+        for each in engine.enrollments()
+        for event in engine.history(each.id)
+        if event.type == "noted"
+    ]
+
+
+@pytest.mark.parametrize("kind", [Replied, Unsubscribed, Opened])
+@pytest.mark.parametrize("way", [{"email": " ADA@example.com"}, {"resource": lead(1, email=None)}])
+def test_l10_a_report_that_finds_nobody_ongoing_is_noted_in_what_ended_last(engine, some, clock, kind, way):
+    """By address or resource: of what is over, only what ended last holds it, once for each key (L8, L10)."""
+    for each in (some[0], some[2], some[1]):
+        clock.move(hours=1)
+        engine.finish(each.id)
+    clock.move(hours=1)
+    # Of the address a and c, of the resource a and b; the last of them.
+    last = some[2] if "email" in way else some[1]
+    before = {each.id: each for each in engine.enrollments()}
+
+    handled = engine.handle(kind(key="1", **way))
+    assert (handled.changed, engine.handle(kind(key="1", **way)).repeated) == ((), True)
+    assert notes(engine) == [(last.id, kind.kind, "1")]
+    after = {each.id: each for each in engine.enrollments()}
+    assert (after[last.id].state, after[last.id].steps) == (before[last.id].state, before[last.id].steps)
+    assert {id: each for id, each in after.items() if id != last.id} == {
+        id: each for id, each in before.items() if id != last.id
+    }
+    assert [each.address for each in engine.suppressed()] == (["ada@example.com"] if kind is Unsubscribed else [])
+
+
+def test_l10_it_is_an_event_like_others_and_those_of_other_accounts_hear_nothing(store, clock):
+    """What is noted after the end goes to the listener, with its subject, and stays in the account (L10, S7)."""
+    told: list[Event] = []
+    engine = Engine(store=store, clock=clock, listener=told.append)
+    for account in (None, "acme"):
+        engine.account(account).finish(engine.account(account).enroll(mails(), lead()).id)
+    engine.tick()
+    told.clear()
+    engine.account("acme").handle(Replied(key="1", email="ada@example.com"))
+    engine.tick()
+    (event,) = told
+    assert (event.type, event.facts["kind"]) == ("noted", "replied")
+    assert event.subject is not None
+    assert event.subject.account == "acme"
+
+
+def test_l10_where_somebody_is_ongoing_or_a_mail_is_named_what_is_over_holds_nothing(engine, some):
+    """Whoever is ongoing has it; and of several that are over, the one whose mail is named (L8, L10)."""
+    engine.tick()
+    of_a = engine.get(some[0].id).steps[0].message_id
+    assert engine.handle(Replied(key="1", email="bob@example.com")).changed == (some[3].id,)
+    engine.finish(some[0].id)
+    engine.handle(Opened(key="2", email="ada@example.com"))
+    assert notes(engine) == [(some[2].id, "opened", "2")]
+    engine.finish(some[2].id)
+    engine.handle(Replied(key="3", message_id=of_a))
+    engine.handle(Replied(key="4", message_id="<of somebody else>", email="bob@example.com"))
+    assert notes(engine) == [(some[0].id, "replied", "3"), (some[2].id, "opened", "2"), (some[3].id, "replied", "4")]
+
+
+def test_s8_who_was_erased_is_found_by_the_resource_only(engine, some):
+    """An address that was forgotten leads nowhere; the ids that stay still do, and nothing personal comes back (S8)."""
+    engine.erase(lead(3))
+    engine.handle(Replied(key="1", email="bob@example.com"))
+    assert notes(engine) == []
+    engine.handle(Replied(key="2", resource=lead(3, email="bob@example.com")))
+    assert notes(engine) == [(some[3].id, "replied", "2")]
+    assert engine.get(some[3].id).resource == lead(3, email=None)
+    assert "bob" not in repr(engine.history(some[3].id))
 
 
 @pytest.mark.parametrize("bad", ["replied", None, 3, object()])

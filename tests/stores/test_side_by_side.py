@@ -310,7 +310,7 @@ class SideBySide(RuleBasedStateMachine):
         if resource is not None:
             who = [(resource.type, resource.id), *((address,) if address else ())]
             self.both(lambda transaction: transaction.ongoing_of(account, who))
-            self.both(lambda transaction: transaction.last_finished_of(account, sequence_id or 1, who))
+            self.both(lambda transaction: transaction.last_finished_of(account, sequence_id, who))
             self.both(lambda transaction: transaction.addresses_of(account, resource))
 
     @invariant()

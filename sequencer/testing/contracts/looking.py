@@ -110,7 +110,7 @@ class Looking:
         assert ids(resource=Resource("contact", 1)) == ids(address="Ada@example.com") == ids(sequence_id=99) == []
 
     def test_who_finished_last(self, store: Any) -> None:
-        """Of each resource and address, the enrollment that finished last in a sequence is found."""
+        """Of each resource and address, the enrollment that finished last is found: in one sequence, or in any."""
         enrollments = [begun(store, n, email=email) for n, email in ((1, None), (1, None), (2, "Ada@example.com"))]
         sequence_id = enrollments[0].version.sequence_id
         who = [("lead", 1), ("lead", 3), ("lead", "1"), ("contact", 1), "ada@example.com", "bob@example.com"]
@@ -127,6 +127,12 @@ class Looking:
             assert transaction.last_finished_of(None, sequence_id, []) == {}
             assert transaction.last_finished_of(None, sequence_id + 1, who) == {}
             assert transaction.last_finished_of("acme", sequence_id, who) == {}
+        other = begun(store, 1, sequence=sequence_named("other"))
+        with store.transaction() as transaction:
+            other = finish(transaction, other, later(hours=7))
+            assert transaction.last_finished_of(None, None, who) == {("lead", 1): other, "ada@example.com": third}
+            assert transaction.last_finished_of(None, sequence_id, who)["lead", 1] == first
+            assert transaction.last_finished_of("acme", None, who) == {}
 
     def test_many_are_asked_about_at_once(self, store: Any) -> None:
         """Who is ongoing, suppressed, or was made with a key, is found among many, in one account, as it stands."""

@@ -189,7 +189,10 @@ class Book:
     # -- reports: L8
 
     def concerned(self, report: Any) -> tuple[list[int], list[int]]:
-        """The enrollments that a report names, and every ongoing one of the same person."""
+        """The enrollments that a report names, and every ongoing one of the same person.
+
+        Where that is nobody, what ended last of the person's counts as named: there it is noted.
+        """
         named = [report.enrollment_id] if report.enrollment_id in self.seen else []
         if named and report.kind in ("opened", "clicked", "soft_bounced"):
             return named, [id for id in named if id in self.ongoing()]
@@ -207,6 +210,13 @@ class Book:
             for id in self.ongoing()
             if id in named or whose(self.seen[id]) in people or self.address[id] in addresses
         ]
+        if not named and not found:
+            ended = [
+                (each.finished_at, id)
+                for id, each in self.seen.items()
+                if whose(each) in people or self.address[id] in addresses
+            ]
+            named = [max(ended)[1]] if ended else []
         return named, found
 
     def reaction(self, id: int, report: Any, now: Any) -> tuple[str, Any]:

@@ -280,6 +280,8 @@ class Telling(RuleBasedStateMachine):
                 assert (after.blocked_reason, after.blocked_until) == (kind, until)
             elif each in ongoing or each in naming:
                 assert (after.state, after.steps) == (before[each].state, before[each].steps)
+                note = self.world.host.history(each)[-1]
+                assert (note.type, note.facts.get("key")) == ("noted", report.key), "what changes nothing is noted"
             else:
                 assert after == before[each]
 
