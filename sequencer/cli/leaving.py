@@ -19,6 +19,7 @@ __all__ = ["leave", "refuse_unwritable", "say_where"]
 _ACTOR = ("actor_id", "account")
 _COLUMNS = {
     "outcomes": ("sequence", "outcome", "people"),
+    "answers": ("sequence", "answer", "people"),
     "days": ("date", *DAY_COUNTS),
     "steps": ("sequence", "position", "key", "action_type", "what", *STEP_COUNTS, "median_hours"),
     "actors": (*_ACTOR, "enrollments", *ACTOR_COUNTS, "most_emails", "most_tasks", "cap_days"),
@@ -103,6 +104,11 @@ def _write_tables(folder: Path, answer: Mapping[str, Any]) -> None:
             {"sequence": each["key"], "outcome": name, "people": count}
             for each in sequences
             for name, count in each["outcomes"].items()
+        ],
+        "answers": [
+            {"sequence": each["key"], "answer": name, "people": count}
+            for each in sequences
+            for name, count in each["people"].items()
         ],
         "days": answer["per_day"],
         "steps": [{"sequence": each["key"], **step} for each in sequences for step in each["steps"]],

@@ -54,7 +54,10 @@ def register(commands: Commands) -> None:
         _sequences,
         "list the sequences of a store, and how their enrollments stand",
         example="sequencer sequences --db crm.db",
-        more="The reply rate is the share of those that replied among those that replied or ran to the end.",
+        more=(
+            "Ended by a reply: so large a share of those that were, or that ran to the end. Who answers the last mail\n"
+            "has run to the end by then; such a reply is in the history, and not counted here."
+        ),
     )
 
     parser = add_command(
@@ -142,7 +145,7 @@ def _sequences(arguments: argparse.Namespace, out: Output) -> int:
     out.document(
         {"sequences": [{"key": key, "name": name, "version": n, **each.to_dict()} for key, name, n, each in found]}
     )
-    table = Table(["key", "?name", ">version", ">total", ">active", ">blocked", ">finished", ">reply rate"])
+    table = Table(["key", "?name", ">version", ">total", ">active", ">blocked", ">finished", ">ended by a reply"])
     for key, name, version, each in found:
         blocked, rate = sum(each.blocked.values()), each.reply_rate
         table.add(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
 from sequencer.cli.moments import clock_time
 from sequencer.cli.output import Output, Styled, Table, bad, dim, strong, warn
+from sequencer.simulation.answering import PEOPLE
 
 __all__ = ["DAYS", "show"]
 
@@ -18,7 +19,14 @@ _SHADES = " .:-=+*#%@"
 _DAY_COLUMNS = ("enrolled", "emails", "tasks", "tasks_completed", "overdue", "deferred", "replied", "finished")
 _STEP_COLUMNS = ("reached", "done", "skipped", "failed", "overdue", "deferred", "replied", "ended")
 _ACTOR_COLUMNS = ("enrollments", "emails", "most_emails", "tasks", "most_tasks", "overdue", "deferred")
-_COLUMNS = {"most_emails": "most a day", "most_tasks": "most a day", "tasks_completed": "tasks done"}
+_COLUMNS = {
+    "most_emails": "most a day",
+    "most_tasks": "most a day",
+    "tasks_completed": "tasks done",
+    "replied": "replies",
+}
+_ENDS = {"replied": "ended by a reply", "meeting_booked": "ended by a meeting", "converted": "ended by converting"}
+_TOTALS = {"replied": "replies", "meeting_booked": "meetings", "converted": "conversions"}
 # What is worth a column only where there is something in it.
 _RARE = ("skipped", "failed", "overdue", "deferred")
 # What a code means to whoever has to do something about it.
@@ -74,15 +82,35 @@ def _outcomes(out: Output, answer: Mapping[str, Any]) -> None:
     out.heading("How they end")
     spread = answer["intervals"]
     table = Table(["=ends", ">people", ">share", *([">mean of the runs", ">90 % of them"] if spread else [])])
-    names = dict.fromkeys([*answer["outcomes"], *(spread["outcomes"] if spread else ())])
-    for name in names:
-        count = answer["outcomes"].get(name, 0)
-        cells: list[Any] = [Styled(name, "yellow") if name in ("blocked", "refused") else name, count]
-        cells.append(f"{100 * count / answer['enrollments']:.1f} %" if answer["enrollments"] else "")
-        if spread:
-            cells += _interval(spread["outcomes"].get(name))
-        table.add(*cells)
+    for name, count, cells in _counted(answer, "outcomes"):
+        text = _ENDS.get(name, name)
+        table.add(Styled(text, "yellow") if name in ("blocked", "refused") else text, count, *cells)
     out.table(table, empty="Nobody was enrolled.")
+    if not answer["enrollments"]:
+        return
+    out.say()
+    table = Table(["=answers", ">people", ">share", *([">mean of the runs", ">90 % of them"] if spread else [])])
+    for name, count, cells in _counted(answer, "people"):
+        table.add(PEOPLE[name], count, *cells)
+    out.table(table)
+    out.say(
+        "Who answers the last mail has run to the end by then, and stays completed; `replies` are all of them.", "dim"
+    )
+
+
+def _counted(answer: Mapping[str, Any], section: str) -> Iterator[tuple[str, int, list[str]]]:
+    """What is counted in a section, with its share of all and where it lies over the runs."""
+    spread, people = answer["intervals"], answer["enrollments"]
+    for name in _in_order(section, [*answer[section], *(spread[section] if spread else ())]):
+        count = answer[section].get(name, 0)
+        cells = [f"{100 * count / people:.1f} %" if people else ""]
+        yield name, count, cells + (_interval(spread[section].get(name)) if spread else [])
+
+
+def _in_order(section: str, names: Iterable[str]) -> list[str]:
+    """Each name once; of the answers those of a kind beside each other, whatever happened first."""
+    found = dict.fromkeys(names)
+    return [name for name in PEOPLE if name in found] if section == "people" else list(found)
 
 
 def _interval(found: Mapping[str, float] | None) -> list[str]:
@@ -204,14 +232,18 @@ def _differences(out: Output, compared: Mapping[str, Any]) -> None:
     runs = compared["runs"]
     over = "in one run" if runs == 1 else f"in {runs} runs, mean"
     out.heading(f"With {compared['with']} instead: the same people, the same luck, {over}")
-    for section, title in (("outcomes", "=ends"), ("totals", "=in all")):
+    named: tuple[tuple[str, str, Mapping[str, str]], ...] = (
+        ("outcomes", "=ends", _ENDS), ("people", "=answers", PEOPLE), ("totals", "=in all", _TOTALS),
+    )  # fmt: skip
+    for section, title, names in named:
         table = Table([title, ">this", ">the other", ">difference", ">?90 % of the runs"])
-        for name, found in compared[section].items():
+        for name in _in_order(section, compared[section]):
+            found = compared[section][name]
             if found["this"] or found["other"]:
                 certain = found["low"] > 0 or found["high"] < 0
                 difference = f"{found['difference']:+g}" if found["difference"] else "0"
                 table.add(
-                    name,
+                    names.get(name, name),
                     f"{found['this']:g}",
                     f"{found['other']:g}",
                     strong(difference) if certain else difference,

@@ -125,7 +125,11 @@ class TickReport:
 
 @attrs.frozen(kw_only=True)
 class Statistics:
-    """How the enrollments of a sequence stand. `reply_rate` is the share of the finished that replied, or None."""
+    """How the enrollments of a sequence stand: active, and blocked or finished by the reason.
+
+    Each counts by what has ended it. A reply after the last step ends nothing: the enrollment is `completed`, stays so,
+    and the reply is noted in its history. So `replied` is how many a reply has ended, not how many have replied.
+    """
 
     active: int
     blocked: Mapping[str, int]
@@ -138,7 +142,10 @@ class Statistics:
 
     @property
     def reply_rate(self) -> float | None:
-        """Replied, of those that ran to the end or replied."""
+        """The share that a reply has ended, of those and of those that ran to the end; None where there are none.
+
+        In a sequence of one mail it is 0 whoever replies, since each of them has run to the end by then.
+        """
         replied = self.finished.get("replied", 0)
         completed = replied + self.finished.get("completed", 0)
         return replied / completed if completed else None

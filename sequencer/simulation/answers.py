@@ -23,6 +23,7 @@ from sequencer.core.instants import between, to_iso
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step
 from sequencer.core.timeline import due_at
 from sequencer.core.values import Identifier
+from sequencer.simulation.answering import ANSWERS, count_person, people_counted
 
 __all__ = ["ACTOR_COUNTS", "DAY_COUNTS", "STEP_COUNTS", "Answers"]
 
@@ -54,10 +55,14 @@ class _Step:
 
 @attrs.define
 class _Sequence:
-    """The counts of one sequence; `quarters` from the start to the end, of those that ran to the end."""
+    """The counts of one sequence; `quarters` from the start to the end, of those that ran to the end.
+
+    `outcomes` are how they end, `people` what is answered, whenever that is.
+    """
 
     steps: list[_Step]
     outcomes: Counter[str] = attrs.Factory(Counter)
+    people: Counter[str] = attrs.Factory(Counter)
     blocked: Counter[str] = attrs.Factory(Counter)
     refused: Counter[str] = attrs.Factory(Counter)
     quarters: Counter[int] = attrs.Factory(Counter)
@@ -65,7 +70,7 @@ class _Sequence:
     def add(self, other: _Sequence) -> None:
         for mine, theirs in zip(self.steps, other.steps, strict=True):
             mine.add(theirs)
-        for name in ("outcomes", "blocked", "refused", "quarters"):
+        for name in ("outcomes", "people", "blocked", "refused", "quarters"):
             _add(getattr(self, name), getattr(other, name))
 
 
@@ -97,10 +102,12 @@ class Answers:
         self._actors: dict[_Actor, _ActorCounts] = {}
         self._sends = [[0] * 24 for _ in range(7)]
         self._reactions: Counter[str] = Counter()
-        # Within a group: what was put off, what was overdue, and for when the step that somebody stands at is planned.
+        # Within a group: what was put off, what was overdue, for when the step that somebody stands at is planned, and
+        # what was answered, with whether that was after the end.
         self._put_off: set[tuple[int, int]] = set()
         self._late: set[tuple[int, int]] = set()
         self._planned: dict[int, tuple[int, DateTime]] = {}
+        self._answered: dict[int, dict[str, bool]] = {}
         self._since: DateTime | None = None
         self._last: tuple[DateTime | None, int] = (None, 0)
 
@@ -168,6 +175,8 @@ class Answers:
     def reacted(self, enrollment: Enrollment, position: int, kind: str, at: DateTime) -> None:
         """Somebody has done something about a mail, before the end or after having come to it."""
         self._reactions[kind] += 1
+        if kind in ANSWERS:
+            self._answered.setdefault(enrollment.id, {}).setdefault(kind, enrollment.is_finished)
         if kind == "replied":
             self._per_sequence[enrollment.version.sequence_id - 1].steps[position].counts["replied"] += 1
             self._counts(self._day(at))["replied"] += 1
@@ -181,12 +190,14 @@ class Answers:
             counts.blocked[str(enrollment.blocked_reason)] += 1
         if not enrollment.is_finished:
             self._overdue(counts, enrollment, now)
+        count_person(counts.people, outcome, self._answered.get(enrollment.id))
 
     def forget_group(self) -> None:
         """What is only needed within a group."""
         self._put_off.clear()
         self._late.clear()
         self._planned.clear()
+        self._answered.clear()
 
     def _overdue(self, counts: _Sequence, enrollment: Enrollment, now: DateTime) -> None:
         """Whether the step that somebody stands at has been overdue until now, as it was planned until now (T9).
@@ -341,6 +352,7 @@ class Answers:
                 {"key": each.key, "name": each.name, "steps_total": len(each.steps)} for each in self.sequences
             ],
             "outcomes": outcomes,
+            "people": people_counted(each.people for each in self._per_sequence),
             "totals": totals,
             "per_day": _per_day(by_day),
             "per_sequence": [
@@ -364,6 +376,7 @@ class Answers:
             "name": sequence.name,
             "enrollments": sum(counts.outcomes.values()),
             "outcomes": _sorted(counts.outcomes),
+            "people": people_counted([counts.people]),
             "blocked": _sorted(counts.blocked),
             "refused": _sorted(counts.refused),
             "time_to_finish": {

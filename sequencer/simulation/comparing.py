@@ -17,8 +17,8 @@ __all__ = ["HIGH", "LOW", "differences", "intervals"]
 LOW, HIGH = 0.05, 0.95
 """An interval is from the one to the other share of the runs."""
 
-_BY_NAME = ("outcomes", "totals")
-_SECTIONS = ("outcomes", "totals", "per_day", "per_sequence", "per_actor", "sends")
+_BY_NAME = ("outcomes", "people", "totals")
+_SECTIONS = ("outcomes", "people", "totals", "per_day", "per_sequence", "per_actor", "sends")
 # By what a row is known, and which of its columns only say what it is about.
 _TEXTS = ("date", "key", "name", "what", "action_type", "position", "actor_id", "account")
 _Path = tuple[Any, ...]

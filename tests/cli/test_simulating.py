@@ -37,7 +37,7 @@ ANSWERED = QUIET.replace("name: quiet", "name: answered").replace("replied: {cha
 COLUMNS = {
     "per_day": {"date", "enrolled", "emails", "tasks", "tasks_completed", "overdue", "deferred", "replied", "finished"},
     "per_sequence": {
-        "key", "name", "enrollments", "outcomes", "blocked", "refused", "time_to_finish", "steps",
+        "key", "name", "enrollments", "outcomes", "people", "blocked", "refused", "time_to_finish", "steps",
     },
     "per_actor": {
         "actor_id", "enrollments", "emails", "tasks", "tasks_completed", "overdue", "deferred", "most_emails",
@@ -280,7 +280,7 @@ def test_several_runs(run, inbound):
 
     assert {**four, "runs": 1, "intervals": None} == one
     spread = four["intervals"]
-    assert spread.keys() == {"outcomes", "totals", "per_day", "per_sequence", "per_actor", "sends"}
+    assert spread.keys() == {"outcomes", "people", "totals", "per_day", "per_sequence", "per_actor", "sends"}
     for found in (*spread["outcomes"].values(), *spread["totals"].values()):
         assert found["low"] <= found["mean"] <= found["high"] or found["low"] <= found["high"]
     assert spread["totals"]["enrolled"] == {"mean": 40, "low": 40, "high": 40}
@@ -320,7 +320,39 @@ def test_another_world(run, outbound, quiet):
     assert replied == {"this": 0, "other": 40, "difference": 40, "low": 40, "high": 40}
     shown = run(*question).out
     assert "With answered.yaml instead: the same people, the same luck, in 2 runs, mean" in shown
-    assert ["replied", "0", "40", "+40", "+40", "to", "+40"] in [line.split() for line in shown.splitlines()]
+    for name in ("ended by a reply", "replied in all"):
+        row = [*name.split(), "0", "40", "+40", "+40", "to", "+40"]
+        assert row in [line.split() for line in shown.splitlines()], name
+
+
+def test_an_answer_after_the_end_is_one(run, outbound):
+    """Who answers the last mail has completed, and is nobody without an answer: in tables, in the report, beside it."""
+    Path("keen.yaml").write_text(QUIET.replace("replied: {chance: 0}", "replied: {chance: 0.5}"), encoding="utf-8")
+    Path("one.yaml").write_text(
+        "name: One\ntimezone: UTC\nsteps:\n  - {action_type: automated_email, delay_from_previous_step: 0,\n"
+        "     delay_from_previous_step_unit: hours, action_properties: {email_template_id: 1}}\n",
+        encoding="utf-8",
+    )
+    question = ("simulate", "one.yaml", "--enrollments", "200", *START, "--scenario", "keen.yaml", "--html", "one.html")
+
+    answer = run(*question, "--json").document
+    replied = answer["per_sequence"][0]["steps"][0]["replied"]
+    assert answer["outcomes"] == {"completed": 200}
+    assert 80 < replied < 120
+    assert answer["people"] == {
+        "replied": replied, "replied_after_end": replied, "completed_unanswered": 200 - replied
+    }  # fmt: skip
+    shown = [line.split() for line in run(*question).out.splitlines()]
+    assert ["replied", "after", "the", "end", str(replied), f"{replied / 2:.1f}", "%"] in shown
+    page = Path("one.html").read_text(encoding="utf-8").replace("\u202f", "")
+    share = f"{replied / 2:g}%"
+    assert f"{share} reply ({share} after the end) and {100 - replied / 2:g}% run to the end without an answer" in page
+    assert f"{replied} replied in all, {replied} of them after the end" in page
+
+    longer = ("--compare", outbound, "--runs", "2", "--json")
+    compared = run(*question, *longer).document["compare"]
+    assert compared["people"]["replied"]["this"] <= compared["people"]["replied"]["other"]
+    assert compared["outcomes"]["replied"]["this"] == 0
 
 
 # -- a store --------------------------------------------------------------------------------------------------
@@ -396,8 +428,9 @@ def test_tables(run, inbound):
     answer = run("simulate", inbound, *MADE_UP, "--csv", "deep/tables", "--json").document
     tables = {each.stem: list(csv.DictReader(text_of(each))) for each in Path("deep/tables").iterdir()}
 
-    assert tables.keys() == {"outcomes", "days", "steps", "actors", "actor-days", "sends"}
+    assert tables.keys() == {"outcomes", "answers", "days", "steps", "actors", "actor-days", "sends"}
     assert {row["outcome"]: int(row["people"]) for row in tables["outcomes"]} == answer["outcomes"]
+    assert {row["answer"]: int(row["people"]) for row in tables["answers"]} == answer["people"]
     assert [int(row["emails"]) for row in tables["days"]] == [day["emails"] for day in answer["per_day"]]
     assert [row["what"] for row in tables["steps"]] == [step["what"] for step in answer["per_sequence"][0]["steps"]]
     assert [row["most_emails"] for row in tables["actors"]] == [str(a["most_emails"]) for a in answer["per_actor"]]

@@ -97,6 +97,11 @@ def test_statistics_add_up(engine, mailer, clock):
     )
     assert counts.total == 6
     assert counts.reply_rate == 1.0
+    engine.enroll(mails("one", count=1), lead(9, "9@example.com"))
+    engine.tick()
+    engine.handle(Replied(key="2", email="9@example.com"))
+    # Who answers the last mail has run to the end: the rate is of those that a reply has ended.
+    assert (engine.statistics("one").finished, engine.statistics("one").reply_rate) == ({"completed": 1}, 0)
     with pytest.raises(NotFound):
         engine.statistics("others")
 

@@ -54,6 +54,44 @@ def overdue(person: Enrollment, events: list[Event]) -> list[tuple[int, DateTime
     return sorted(found.items())
 
 
+def answered(id: int, events: list[Event]) -> dict[str, bool]:
+    """What somebody answers, and whether that was after the end at first: what came of their reports (L8)."""
+    found: dict[str, bool] = {}
+    ended = None
+    for event in events:
+        kind, key = event.facts.get("report", event.facts.get("kind")), str(event.facts.get("key"))
+        if kind in ("replied", "meeting_booked", "converted") and ended in (None, "completed"):
+            # By the mails of this enrollment; those of another may only end it.
+            if key.startswith(f"{id}/"):
+                found.setdefault(kind, ended == "completed")
+            elif event.type == "finished":
+                found.setdefault(kind, False)
+        if event.type == "finished":
+            ended = event.facts["reason"]
+    return found
+
+
+@given(stories())
+def test_who_answers_is_counted_once_also_after_the_end(story: Story) -> None:
+    """Counted again from the events alone, those who answer, and who run to the end without one, are the same."""
+    simulator, histories = simulated(story)
+    answers = simulate(story.study()).answers.to_dict()
+    places = {each.id: each.version.sequence_id for each in simulator.enrollments}
+    people: dict[int, Counter[str]] = {}
+    for id, events in histories.items():
+        counts, found = people.setdefault(places[id], Counter()), answered(id, events)
+        counts.update(list(found))
+        counts.update(f"{kind}_after_end" for kind, after in found.items() if after)
+        ended = {event.facts["reason"] for event in events if event.type == "finished"}
+        counts["completed_unanswered"] += ended == {"completed"} and not found
+    for place, sequence in enumerate(answers["per_sequence"], 1):
+        counts = people.get(place, Counter())
+        assert sequence["people"] == {name: counts[name] for name in sequence["people"]}
+        assert set(counts) - {name for name in counts if not counts[name]} <= set(sequence["people"])
+        assert counts["replied"] >= sequence["outcomes"].get("replied", 0) + counts["replied_after_end"]
+    assert answers["people"].items() >= sum(people.values(), Counter()).items()
+
+
 @given(stories())
 def test_a_naive_recount_of_the_events_comes_to_the_same(story: Story) -> None:
     """Counted again from the events alone, on the clocks of the standard library, what happened is the same."""

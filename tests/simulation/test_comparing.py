@@ -118,7 +118,14 @@ def test_rows_of_days_and_actors_stand_beside_their_own() -> None:
 
 def test_intervals_are_of_the_middle_nine_tenths() -> None:
     """Of 21 runs with 0 to 20, 90 % lie from 1 to 19, whatever their order; nothing is divided by nothing."""
-    empty: dict[str, Any] = {"totals": {}, "per_day": [], "per_sequence": [], "per_actor": [], "sends": []}
+    empty: dict[str, Any] = {
+        "people": {},
+        "totals": {},
+        "per_day": [],
+        "per_sequence": [],
+        "per_actor": [],
+        "sends": [],
+    }
     runs = [{**empty, "outcomes": {"completed": n}} for n in (*range(1, 21, 2), *range(0, 21, 2))]
     assert intervals(runs)["outcomes"]["completed"] == {"mean": 10.0, "low": 1, "high": 19}
     nothing = {**empty, "outcomes": {"completed": None}}

@@ -26,7 +26,7 @@ _TITLES = {
     "tasks_completed": "Tasks done",
     "overdue": "Overdue",
     "deferred": "Put off",
-    "replied": "Replied",
+    "replied": "Replies",
     "finished": "Finished",
 }
 _SAYS = {

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from sequencer.simulation.answering import PEOPLE
 from sequencer.simulation.report.drawing import Ids, ornament, plain
 from sequencer.simulation.report.endings import ordered
 from sequencer.simulation.report.figures import data, day, duration, name, number, outcome, plural, signed, words
@@ -88,9 +89,18 @@ def _overall(compare: Mapping[str, Any]) -> Iterator[_Row]:
     for key, _ in ordered(dict.fromkeys(compare["outcomes"], 0)):
         if any(compare["outcomes"][key].values()):
             yield _Row(outcome(key), compare["outcomes"][key])
+    yield from _people(compare)
     for key, found in compare["totals"].items():
-        if key not in compare["outcomes"] and any(found.values()):
+        if key not in compare["outcomes"] and key not in compare["people"] and any(found.values()):
             yield _Row(_TITLES.get(key, words(key)), found)
+
+
+def _people(found: Mapping[str, Any]) -> Iterator[_Row]:
+    """What is answered, also after the end: a shorter design has more of that, and no fewer answers for it."""
+    people = found.get("people") or {}
+    for key, what in PEOPLE.items():
+        if key in people and any(people[key].values()):
+            yield _Row(what.capitalize(), people[key])
 
 
 def _relative(found: _Found, key: str) -> float:
@@ -171,6 +181,7 @@ def _date(text: str) -> Content:
 def _sequence(found: Mapping[str, Any]) -> Iterator[_Row]:
     for key, each in (found.get("outcomes") or {}).items():
         yield _Row(outcome(key), each)
+    yield from _people(found)
     for key, each in (found.get("time_to_finish") or {}).items():
         if each is not None and key in _TITLES:
             yield _Row(_TITLES[key], each, hours=True)

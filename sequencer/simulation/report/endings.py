@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sequencer.simulation.answering import PEOPLE
 from sequencer.simulation.report.drawing import Ids, ornament, percent
 from sequencer.simulation.report.figures import data, duration, name, number, outcome, plural, share, words
 from sequencer.simulation.report.markup import Content, Element, element
@@ -24,6 +25,7 @@ ORDER = (
     "refused",
 )
 _BAR = 30
+_LOW, _HIGH = "5\u202f%", "95\u202f%"
 
 
 def kind_of(key: str) -> str:
@@ -52,6 +54,7 @@ def endings(ids: Ids, answer: Mapping[str, Any]) -> list[Element]:
         folded(
             "How they end in numbers", _table(ids, answer, spread), rows=sum(len(each["outcomes"]) for each in several)
         ),
+        *_answers(ids, answer, spread),
         *_reasons(ids, several),
     ]
 
@@ -99,20 +102,52 @@ def _pieces(pieces: Sequence[tuple[str, int]], whole: int) -> Iterator[Element]:
 def _table(ids: Ids, answer: Mapping[str, Any], spread: Mapping[str, Any]) -> Element:
     columns = ["Sequence", "How they end", "Enrollments", "Share"]
     if spread:
-        columns += ["Mean", "5\u202f%", "95\u202f%"]
+        columns += ["Mean", _LOW, _HIGH]
     return table(ids, "How they end", columns, _rows(answer, spread), texts=2)
 
 
 def _rows(answer: Mapping[str, Any], spread: Mapping[str, Any]) -> Iterator[list[Content]]:
-    groups: list[tuple[Content, Mapping[str, int], Mapping[str, Any]]] = []
-    if len(answer["per_sequence"]) != 1:
-        groups.append(("Everybody", answer["outcomes"], spread.get("outcomes") or {}))
-    for at, each in enumerate(answer["per_sequence"]):
-        groups.append((name(each["name"]), each["outcomes"], part(spread, at).get("outcomes") or {}))
-    for title, outcomes, found in groups:
-        whole = sum(outcomes.values())
+    for title, whole, outcomes, found in _groups(answer, spread, "outcomes"):
         for key, count in ordered(outcomes):
             yield [title, outcome(key), data(count), share(count, whole), *(three(found.get(key)) if spread else ())]
+
+
+def _groups(
+    answer: Mapping[str, Any], spread: Mapping[str, Any], section: str
+) -> Iterator[tuple[Content, int, Mapping[str, int], Mapping[str, Any]]]:
+    """Everybody, where there are several sequences, and each: its title, how many, what is counted, over the runs."""
+    if len(answer["per_sequence"]) != 1:
+        yield "Everybody", answer["enrollments"], answer[section], spread.get(section) or {}
+    for at, each in enumerate(answer["per_sequence"]):
+        yield name(each["name"]), each["enrollments"], each[section], part(spread, at).get(section) or {}
+
+
+def _answers(ids: Ids, answer: Mapping[str, Any], spread: Mapping[str, Any]) -> Iterator[Element]:
+    """What is answered, before the end or after it, which is no way to end."""
+    if not answer["enrollments"]:
+        return
+    counts = answer["people"]
+    replied, after = counts.get("replied", 0), counts.get("replied_after_end", 0)
+    silent = counts.get("completed_unanswered", 0)
+    yield element(
+        "p",
+        f"{number(replied)} replied in all, {number(after)} of them after the end: who answers the last mail has run "
+        f"to the end by then, and that stays so. {number(silent)} ran to the end without an answer.",
+        class_="reading",
+    )
+    rows: list[list[Content]] = [
+        [
+            title,
+            PEOPLE[key].capitalize(),
+            data(count),
+            share(count, whole),
+            *(three(found.get(key)) if spread else ()),
+        ]
+        for title, whole, people, found in _groups(answer, spread, "people")
+        for key, count in people.items()
+    ]
+    columns = ["Sequence", "What they answer", "Enrollments", "Share", *(["Mean", _LOW, _HIGH] if spread else ())]
+    yield folded("Who answers in numbers", table(ids, "Who answers", columns, rows, texts=2), rows=len(rows))
 
 
 def part(spread: Mapping[str, Any], place: int) -> Mapping[str, Any]:

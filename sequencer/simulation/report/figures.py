@@ -37,9 +37,9 @@ _WEEK = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _OUTCOMES = {
     "completed": "Ran to the end",
-    "replied": "Replied",
-    "meeting_booked": "Meeting booked",
-    "converted": "Converted",
+    "replied": "Ended by a reply",
+    "meeting_booked": "Ended by a meeting",
+    "converted": "Ended by converting",
     "unsubscribed": "Unsubscribed",
     "bounced": "Bounced",
     "blocked": "Blocked",

@@ -7,7 +7,7 @@ from typing import Any
 
 from sequencer.simulation.report.drawing import Ids, ornament, percent
 from sequencer.simulation.report.endings import part
-from sequencer.simulation.report.figures import data, duration, name, number, share
+from sequencer.simulation.report.figures import data, duration, name, number, plural, share
 from sequencer.simulation.report.markup import Content, Element, element
 from sequencer.simulation.report.tables import folded, table
 
@@ -21,10 +21,10 @@ _TITLES = {
     "failed": "Failed",
     "overdue": "Overdue",
     "deferred": "Put off",
-    "replied": "Replied",
+    "replied": "Replies",
     "ended": "Ended here",
 }
-_NOTED = {"replied": "replied", "overdue": "overdue", "deferred": "put off", "failed": "failed", "skipped": "skipped"}
+_NOTED = {"replied": "replies", "overdue": "overdue", "deferred": "put off", "failed": "failed", "skipped": "skipped"}
 _BAR = 12
 
 
@@ -92,7 +92,8 @@ def _notes(step: Mapping[str, Any]) -> Element | None:
     for key, text in _NOTED.items():
         if step[key]:
             late = "late" if key in {"overdue", "failed"} else None
-            said.append(element("span", f"{number(step[key])} {text}", class_=late))
+            shown = plural(step[key], "reply", text) if key == "replied" else f"{number(step[key])} {text}"
+            said.append(element("span", shown, class_=late))
     if step["ended"]:
         said.append(element("span", f"{number(step['ended'])} ended here"))
     if step["median_hours"] is not None:

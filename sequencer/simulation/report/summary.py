@@ -47,18 +47,18 @@ def what(answer: Mapping[str, Any]) -> Element:
 
 def sentence(answer: Mapping[str, Any]) -> Element:
     """The answer in a sentence or two."""
-    people, outcomes, totals = answer["enrollments"], answer["outcomes"], answer["totals"]
+    people, answered, totals = answer["enrollments"], answer["people"], answer["totals"]
     said = [
-        f"{share(outcomes[key], people)} {text}"
-        for key, text in (
-            ("meeting_booked", "book a meeting"),
-            ("converted", "convert"),
-            ("replied", "reply"),
-            ("completed", "run to the end without an answer"),
-            ("ongoing", "are still going on"),
-            ("blocked", "are blocked"),
+        f"{share(counts[key], people)} {text}{_after_end(answered, key, people)}"
+        for counts, key, text in (
+            (answered, "meeting_booked", "book a meeting"),
+            (answered, "converted", "convert"),
+            (answered, "replied", "reply"),
+            (answered, "completed_unanswered", "run to the end without an answer"),
+            (answer["outcomes"], "ongoing", "are still going on"),
+            (answer["outcomes"], "blocked", "are blocked"),
         )
-        if outcomes.get(key)
+        if counts.get(key)
     ]
     ends = " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said) if said else "nobody gets anywhere"
     mails, tasks = totals.get("emails", 0), totals.get("tasks", 0)
@@ -73,6 +73,12 @@ def sentence(answer: Mapping[str, Any]) -> Element:
     return element("p", f"{text}.", class_="answer")
 
 
+def _after_end(answered: Mapping[str, int], key: str, people: int) -> str:
+    """How many of those answer after the end, which such an answer does not change."""
+    after = answered.get(f"{key}_after_end", 0)
+    return f" ({share(after, people)} after the end)" if after else ""
+
+
 def beside(answer: Mapping[str, Any]) -> Element | None:
     """What another design changes about what matters most, in a sentence; None without another design."""
     compare = answer.get("compare")
@@ -80,8 +86,8 @@ def beside(answer: Mapping[str, Any]) -> Element | None:
         return None
     said: list[Content] = []
     for text, found in (
-        ("meetings", compare["outcomes"].get("meeting_booked")),
-        ("replies", compare["outcomes"].get("replied")),
+        ("people who book a meeting", compare["people"].get("meeting_booked")),
+        ("who reply", compare["people"].get("replied")),
         ("mails", compare["totals"].get("emails")),
         ("overdue steps", compare["totals"].get("overdue")),
     ):
@@ -99,12 +105,15 @@ def key_figures(answer: Mapping[str, Any]) -> Element:
 
 
 def _figures(answer: Mapping[str, Any]) -> Iterator[Element]:
-    people, outcomes, totals = answer["enrollments"], answer["outcomes"], answer["totals"]
+    people, answered, totals = answer["enrollments"], answer["people"], answer["totals"]
     spread = answer.get("intervals") or {}
     ends, sums = spread.get("outcomes") or {}, spread.get("totals") or {}
-    for key, title in (("replied", "replied"), ("completed", "ran to the end")):
-        count = outcomes.get(key, 0)
-        yield _figure(count, title, f"{share(count, people)} of all", ends.get(key))
+    replied, after = answered.get("replied", 0), answered.get("replied_after_end", 0)
+    more = f"{share(replied, people)} of all" + (f", {number(after)} of them after the end" if after else "")
+    yield _figure(replied, "replied", more, (spread.get("people") or {}).get("replied"))
+    ran, silent = answer["outcomes"].get("completed", 0), answered.get("completed_unanswered", 0)
+    more = f"{share(ran, people)} of all" + (f", {number(silent)} without an answer" if silent != ran else "")
+    yield _figure(ran, "ran to the end", more, ends.get("completed"))
     yield _figure(totals.get("emails", 0), "mails", _most_mails(answer), sums.get("emails"))
     done, tasks = totals.get("tasks_completed", 0), totals.get("tasks", 0)
     yield _figure(tasks, "tasks", f"{share(done, tasks)} done" if tasks else "nobody has any", sums.get("tasks"))

@@ -69,10 +69,19 @@ def _sequence(
     last = plan[-1][2] * 24.0
     return {
         "key": key, "name": name, "enrollments": people, "outcomes": {each: n for each, n in outcomes.items() if n},
+        "people": _people(outcomes, steps[-1]["replied"]),
         "blocked": {"delivery_failed": outcomes["blocked"]} if outcomes["blocked"] else {},
         "refused": {"already_enrolled": refused} if refused else {},
         "time_to_finish": {"count": outcomes["completed"], "median_hours": last + 9.25, "p90_hours": last * 1.3 + 60},
         "steps": steps,
+    }  # fmt: skip
+
+
+def _people(outcomes: Mapping[str, int], after: int) -> dict[str, int]:
+    """Who answers, so many of them after the end."""
+    return {
+        "replied": outcomes["replied"] + after, "replied_after_end": after,
+        "meeting_booked": outcomes["meeting_booked"], "completed_unanswered": outcomes["completed"] - after,
     }  # fmt: skip
 
 
@@ -130,8 +139,10 @@ def _answer(
         for step in steps:
             step[key] = step[key] * wanted // known
     outcomes: Counter[str] = Counter()
+    answered: Counter[str] = Counter()
     for each in sequences:
         outcomes.update(each["outcomes"])
+        answered.update(each["people"])
     emails = sum(row["emails"] for row in per_day)
     shape = [0, 0, 0, 0, 0, 0, 0, 0, 6, 22, 17, 11, 6, 9, 12, 8, 5, 3, 1, 0, 0, 0, 0, 0]
     week = [1.25, 1.1, 1, 0.95, 0.7, 0, 0.02]
@@ -144,8 +155,9 @@ def _answer(
         "ended_at": (datetime(start.year, start.month, start.day, 15) + timedelta(days=length - 1)).isoformat() + "Z",
         "until": None, "timezone": "Europe/Warsaw",
         "sequences": [{"key": key, "name": name, "steps_total": len(plan)} for key, name, plan in plans],
-        "outcomes": dict(outcomes.most_common()), "totals": totals, "per_day": per_day, "per_sequence": sequences,
-        "per_actor": per_actor, "sends": sends, "assumptions": _ASSUMPTIONS, "intervals": None, "compare": None,
+        "outcomes": dict(outcomes.most_common()), "people": dict(answered), "totals": totals, "per_day": per_day,
+        "per_sequence": sequences, "per_actor": per_actor, "sends": sends, "assumptions": _ASSUMPTIONS,
+        "intervals": None, "compare": None,
     }  # fmt: skip
 
 
@@ -177,7 +189,7 @@ def mapped(value: Any, change: Callable[[float, random.Random], Any], chance: ra
     return None if value is None else change(value, chance)
 
 
-_SECTIONS = ("outcomes", "totals", "per_day", "per_sequence", "per_actor", "sends")
+_SECTIONS = ("outcomes", "people", "totals", "per_day", "per_sequence", "per_actor", "sends")
 
 
 def spread(value: float, chance: random.Random) -> dict[str, float]:

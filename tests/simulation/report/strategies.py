@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from sequencer.simulation.answering import PEOPLE
 from tests.simulation.report.samples import beside, mapped, spread
 
 __all__ = ["HOSTILE", "answers"]
@@ -27,7 +28,7 @@ HOSTILE = (
 _DAY_COUNTS = ("enrolled", "emails", "tasks", "tasks_completed", "overdue", "deferred", "replied", "finished")
 _STEP_COUNTS = ("reached", "done", "skipped", "failed", "overdue", "deferred", "replied", "ended")
 _ENDS = ("completed", "replied", "meeting_booked", "unsubscribed", "bounced", "blocked", "ongoing", "refused")
-_SECTIONS = ("outcomes", "totals", "per_day", "per_sequence", "per_actor", "sends")
+_SECTIONS = ("outcomes", "people", "totals", "per_day", "per_sequence", "per_actor", "sends")
 
 texts = st.sampled_from(HOSTILE) | st.text(max_size=20)
 counts = st.integers(0, 12) | st.integers(0, 10**9)
@@ -46,11 +47,15 @@ def _step(position: int) -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(lambda first, second: {**first, **second}, about, _named(_STEP_COUNTS))
 
 
+_people = st.dictionaries(st.sampled_from(list(PEOPLE)), counts)
+
+
 @st.composite
 def _sequence(draw: st.DrawFn) -> dict[str, Any]:
     outcomes = draw(st.dictionaries(st.sampled_from(_ENDS) | texts, st.integers(1, 10**6), max_size=6))
     return {
         "key": draw(texts), "name": draw(texts), "enrollments": sum(outcomes.values()), "outcomes": outcomes,
+        "people": draw(_people),
         "blocked": draw(st.dictionaries(texts, counts, max_size=2)),
         "refused": draw(st.dictionaries(texts, counts, max_size=2)),
         "time_to_finish": {"count": draw(counts), "median_hours": draw(hours), "p90_hours": draw(hours)},
@@ -91,7 +96,8 @@ def answers(draw: st.DrawFn) -> dict[str, Any]:
         "until": draw(st.none() | st.just(f"{first}T23:00:00Z")),
         "timezone": draw(st.sampled_from(["Europe/Warsaw", "America/St_Johns", "UTC", "Asia/Kolkata"])),
         "sequences": [{"key": e["key"], "name": e["name"], "steps_total": len(e["steps"])} for e in sequences],
-        "outcomes": outcomes, "totals": draw(_named(("emails", "tasks", "tasks_completed", "overdue", "failed"))),
+        "outcomes": outcomes, "people": draw(_people),
+        "totals": draw(_named(("emails", "tasks", "tasks_completed", "overdue", "failed"))),
         "per_day": per_day, "per_sequence": sequences,
         "per_actor": draw(st.lists(_actor(dates), max_size=3)),
         "sends": [row if weekday % 2 else [0] * 24 for weekday in range(7)],

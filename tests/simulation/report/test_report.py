@@ -86,6 +86,9 @@ def test_every_number_in_the_tables_is_the_answer_s(answer):
     groups = answer["per_sequence"] if len(answer["per_sequence"]) == 1 else [answer, *answer["per_sequence"]]
     shown = Counter(row[0] for row in numbers(root, "How they end"))
     assert shown == Counter(count for each in groups for count in each["outcomes"].values())
+    if answer["enrollments"]:
+        answered = [row[0] for row in numbers(root, "Who answers")]
+        assert answered == [count for each in groups for count in each["people"].values()]
     assert _steps_shown(root) == [
         [step[key] for key in ("position", "reached", "done", "skipped", "failed", "overdue", "deferred", "replied")]
         + [step["ended"], *([] if step["median_hours"] is None else [step["median_hours"]])]
@@ -106,11 +109,13 @@ def test_intervals_and_differences_are_in_the_tables():
 
     expected = [
         [found[key] for key in ("this", "other", "difference", "low", "high")]
-        for found in (*answer["compare"]["outcomes"].values(), *answer["compare"]["totals"].values())
+        for section in ("outcomes", "people", "totals")
+        for found in answer["compare"][section].values()
         if any(found.values())
     ]
     shown = numbers(root, "Differences of all")
-    names = answer["compare"]["totals"].keys() & answer["compare"]["outcomes"].keys()
+    others = answer["compare"]["outcomes"].keys() | answer["compare"]["people"].keys()
+    names = answer["compare"]["totals"].keys() & others
     own = [list(answer["compare"]["totals"][key].values()) for key in names]
     assert sorted(shown + own) == sorted(expected)
     for row, day, found in zip(
