@@ -148,7 +148,9 @@ def _say_verdict(where: str, verdict: Verdict, file: str, out: Output) -> None:
     found = verdict.counterexample
     note = f" ({verdict.note})" if verdict.note else ""
     cases = f" in {verdict.cases:,} cases{note}" if verdict.verdict == "not refuted" else note
-    out.line(where, Styled(verdict.verdict, _VERDICTS[verdict.verdict]), f"{cases}: {shown(verdict.expect)}")
+    out.line(
+        where, Styled(verdict.verdict, _VERDICTS[verdict.verdict]), f"{cases}: {shown(verdict.expect)}{verdict.premise}"
+    )
     if found is not None:
         sentence, *timeline = str(found).splitlines()
         out.line("    ", strong(sentence))

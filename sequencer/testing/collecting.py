@@ -168,6 +168,8 @@ class ExpectationItem(_SequenceItem):
         assert isinstance(self.parent, SequenceFile)
         verdict = self.parent.verdict(self)
         self.user_properties += [("verdict", verdict.verdict), ("cases", verdict.cases)]
+        if verdict.assuming:
+            self.user_properties.append(("assuming", " and ".join(verdict.assuming)))
         case = verdict.counterexample
         if case is None:
             self.add_report_section("call", "verdict", str(verdict))

@@ -211,6 +211,23 @@ def test_findings_as_json(run):
     }
 
 
+def test_a_verdict_carries_its_premise(run):
+    """A design that may never end is proved to end with tasks done when due, and the line says so, as does JSON."""
+    step = (
+        "  - action_type: task\n    delay_from_previous_step: 1\n    delay_from_previous_step_unit: weekdays\n"
+        "    action_properties: {{task_content: {}}}\n"
+    )
+    text = "name: Calls\ntimezone: UTC\nsteps:\n" + step.format("One") + step.format("Two")
+    write(f"{text}expect:\n  - max_duration: {{weekdays: 3}}\n  - stops_on: [replied]\n", "calls.yaml")
+    asked = ("check", "calls.yaml", "--since", "2026-11-26")
+
+    said = run(*asked).out.splitlines()
+    assert "calls.yaml:13:5: proved: max_duration: {weekdays: 3}, with tasks done when due" in said
+    assert "calls.yaml:14:5: proved: stops_on: [replied]" in said
+    expectations = run(*asked, "--json").document["expectations"]
+    assert [each["assuming"] for each in expectations] == [["tasks done when due"], []]
+
+
 def test_what_is_silenced_is_no_failure(run):
     """With a reason, a warning is a line with that reason, and the status is 0."""
     done = run("check", write(UNWISE + SILENT), *AS_OF)

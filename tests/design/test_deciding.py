@@ -229,6 +229,48 @@ def test_tasks_that_come_later_change_nothing():
     assert decide(sequence, {"max_duration": {"weekdays": 20}}, since=SINCE).verdict == "not refuted"
 
 
+def test_a_verdict_says_what_it_takes_for_granted():
+    """Whatever waits for a task is proved with tasks done in time, and says so; a case that refutes needs nothing."""
+    steps = [Step(AutomatedEmail(1)), Step(AutomatedEmail(2), Hours(30)), Step(Task("Call"), Weekdays(1))]
+    early, whole, reports = {"min_between_emails": {"hours": 30}}, {"max_duration": {"weekdays": 9}}, ["replied"]
+    enrolled = {"days": ["mon", "fri"], "from": "09:00", "to": "17:00"}
+    among = "people enrolled on mon, fri from 09:00 to 17:00"
+    for assumed, done, people in (
+        ({}, "tasks done when due", ()),
+        ({"tasks_done_within": {"hours": 0}}, "tasks done when due", ()),
+        ({"tasks_done_within": {"weekdays": 2}, "enrolled": enrolled}, "tasks done within 2 working days", (among,)),
+    ):
+        verdicts = check(
+            Sequence("s", steps, assume=assumed, expect=[early, whole, {"stops_on": reports}]), since=SINCE
+        ).verdicts
+        assert not any(verdict.refuted for verdict in verdicts)
+        assert [verdict.assuming for verdict in verdicts] == [people, (*people, done), ()]
+        assert str(verdicts[1]).endswith(f", with {' and '.join((*people, done))}")
+        assert verdicts[1].to_dict()["assuming"] == [*people, done]
+    refuted = decide(Sequence("s", steps), {"max_duration": {"hours": 1}}, since=SINCE)
+    assert (refuted.refuted, refuted.assuming, refuted.to_dict()["assuming"]) == (True, (), [])
+
+
+@settings(max_examples=25)
+@given(st.data())
+def test_what_takes_no_task_for_granted_holds_however_late_they_are(data):
+    """Where a verdict of proved says nothing of tasks, none that is done much later than it is due breaks it."""
+    sequence, moment = data.draw(designs(zone="Europe/Warsaw"))
+    (expect,) = to_expectations([data.draw(expectations([str(moment.date())]))])
+    scope = attrs.evolve(to_scope(sequence, since=moment.date(), timezones=["Europe/Warsaw"]), weeks=1)
+    (verdict,) = decide_all(sequence, [expect], scope)
+
+    if verdict.verdict == "proved" and not verdict.assuming:
+        for start in starts_of(moment.date(), 7, "Europe/Warsaw", timedelta(hours=19, minutes=40)):
+            done: dict = {}
+            for position, step in enumerate(sequence.steps):
+                if not step.is_email:
+                    planned = plan(sequence, start, reasons=False, done=done)[position].estimated_execute_at
+                    done[position] = planned + timedelta(hours=61 * (position + 1))
+            assert keeps(sequence, plan(sequence, start, reasons=False, done=done), expect), (start, done)
+    assert not (verdict.refuted and verdict.assuming)
+
+
 def test_nobody_waits_longer_than_until_a_task_is_skipped():
     """L4: where a task is skipped sooner than it may be done, what follows comes no later than that."""
     steps = [Step(Task("Call", skip_after=Weekdays(2))), Step(AutomatedEmail(1), Weekdays(1))]

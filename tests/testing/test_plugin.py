@@ -147,6 +147,18 @@ def test_what_holds_passes(pytester):
 
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(["*Captured verdict call*", "*proved*"])
+    result.stdout.no_fnmatch_line("*proved*, with*")
+
+
+def test_what_waits_for_tasks_says_so(pytester):
+    """What is proved with tasks done when due says that, as `sequencer check` does."""
+    calls = GOOD.replace("- action_type: automated_email\n    delay_from_previous_step: 2",
+                         "- action_type: task\n    delay_from_previous_step: 2")  # fmt: skip
+    calls = calls.replace("{email_template_id: 2, is_reply: true}", "{task_content: Call}")
+    result = run(pytester, "-rA", "-k", "duration", inbound=calls + "  - max_duration: {weekdays: 9}\n")
+
+    result.assert_outcomes(passed=1, deselected=3)
+    result.stdout.fnmatch_lines(["max_duration: {weekdays: 9} is proved: * zones, with tasks done when due"])
 
 
 def test_what_is_refuted_fails_with_its_counterexample(pytester):

@@ -49,14 +49,15 @@ class VerdictChange:
         """It in words, without the counterexample."""
         before, after = self.before, self.after
         if before is None and after is not None:
-            return f"{shown(after.expect)} is new, and {after.verdict}"
+            return f"{shown(after.expect)} is new, and {after.verdict}{after.premise}"
         if after is None and before is not None:
             return f"{shown(before.expect)} is gone; it was {before.verdict}"
         assert before is not None, "a change has an expectation"
         assert after is not None, "as above"
         if before.expect == after.expect:
-            return f"{shown(after.expect)} is {after.verdict} now; it was {before.verdict}"
-        return f"{shown(after.expect)} is {after.verdict}; it was {shown(before.expect)}, which was {before.verdict}"
+            return f"{shown(after.expect)} is {after.verdict} now{after.premise}; it was {before.verdict}"
+        was = f"{shown(before.expect)}, which was {before.verdict}"
+        return f"{shown(after.expect)} is {after.verdict}{after.premise}; it was {was}"
 
     def to_dict(self, old_file: str = "OLD", new_file: str = "NEW") -> dict[str, Any]:
         """Plain JSON values; commands and tests in it name the files."""

@@ -12,6 +12,7 @@ from sequencer.core.instants import between, to_iso, to_zone
 from sequencer.core.matching import name_of
 from sequencer.core.sequence import Step
 from sequencer.design.comparing.wording import listed, span
+from sequencer.design.deciding.premises import DONE_WHEN_DUE
 
 __all__ = ["Example", "Moves", "Shifts", "StepShift"]
 
@@ -200,7 +201,7 @@ class Moves:
             return f"No step moves, for any start from {self.since} to {self.until} on the clock of {self._zone}."
         starts = f"{self.starts:,} starts"
         where = f"{starts} of the week from {self.week} on" if self.week else f"{starts} from {self.since} on"
-        lines = [f"Timelines, over the {where}, on the clock of {self._zone}, with tasks done when due:"]
+        lines = [f"Timelines, over the {where}, on the clock of {self._zone}, with {DONE_WHEN_DUE}:"]
         last = self.steps[-1] if self.steps and self.steps[-1].moves_like(self.end) else None
         for each in self.steps if last is not None else (*self.steps, self.end):
             if not each.stays:

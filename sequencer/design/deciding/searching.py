@@ -32,6 +32,7 @@ from sequencer.design.deciding.counterexample import Counterexample
 from sequencer.design.deciding.courses import Courses
 from sequencer.design.deciding.ground import DAY, Ground, day_number
 from sequencer.design.deciding.pieces import pieces
+from sequencer.design.deciding.premises import assuming
 from sequencer.design.deciding.requirements import Requirement, duration, over, requirements
 from sequencer.design.deciding.scope import Scope, alike, to_scope, weeks
 from sequencer.design.deciding.stopping import decide_stops
@@ -131,6 +132,7 @@ def decide_all(sequence: Sequence, expects: Several[Mapping[str, Any]], scope: S
             scope,
             search.found,
             search.note,
+            () if search.found else assuming(sequence, search.expect),
         )
         for search in searches
     )

@@ -40,6 +40,9 @@ class Verdict:
 
     `cases` is how many have been decided: each minute at which somebody in a zone may be enrolled is one, and so is
     each case that was drawn. `note` says what could not be looked at, or that nobody is enrolled, if so.
+
+    `assuming` is what was taken for granted and no design forces, such as "tasks done when due": what is proved is
+    proved with that. A counterexample needs none, it is a case.
     """
 
     expect: Mapping[str, Any]
@@ -48,6 +51,7 @@ class Verdict:
     scope: Scope
     counterexample: Counterexample | None = None
     note: str | None = None
+    assuming: tuple[str, ...] = ()
 
     @property
     def refuted(self) -> bool:
@@ -61,14 +65,20 @@ class Verdict:
             "expect": thawed(self.expect),
             "verdict": self.verdict,
             "cases": self.cases,
+            "assuming": list(self.assuming),
             "counterexample": None if found is None else found.to_dict(file),
             **({"note": self.note} if self.note else {}),
         }
 
+    @property
+    def premise(self) -> str:
+        """What was taken for granted, to follow what it is said of: `, with tasks done when due`, or nothing."""
+        return f", with {' and '.join(self.assuming)}" if self.assuming else ""
+
     def __str__(self) -> str:
         if self.counterexample is not None:
             return f"{shown(self.expect)} is refuted: {self.counterexample}"
-        text = f"{shown(self.expect)} is not refuted in {self.cases:,} cases"
+        text = f"{shown(self.expect)} is not refuted in {self.cases:,} cases{self.premise}"
         if self.verdict == "proved":
-            text = f"{shown(self.expect)} is proved: it holds for {self.scope}"
+            text = f"{shown(self.expect)} is proved: it holds for {self.scope}{self.premise}"
         return text + (f" ({self.note})" if self.note else "")
