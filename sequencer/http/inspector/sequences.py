@@ -155,8 +155,8 @@ def _statistics(visit: Visit, ids: Ids, stored: StoredSequence, counts: Statisti
             element(
                 "li",
                 element("strong", _rate(counts)),
-                "reply rate",
-                element("span", "of those that replied or ran to the end", class_="small"),
+                "ended by a reply",
+                element("span", "of those that a reply has ended or that ran to the end", class_="small"),
             ),
             class_="figures",
         ),

@@ -402,7 +402,7 @@ def test_a_sequence_tells_what_it_does(writer):
     said = squeezed(text_of(writer.page("sequences/1")))
 
     for each in [
-        "4active", "3blocked", "2finished", "100\u202f%reply rate", "Step 3: Template 3Tue 14 Apr, 13:20 CEST",
+        "4active", "3blocked", "2finished", "100\u202f%ended by a reply", "Step 3: Template 3Tue 14 Apr, 13:20 CEST",
         "passes over the weekend", "Mon, Tue, Wed, Thu, Fri: 09:00\u201317:00", "Mon 6 Apr 2026, Fri 1 May 2026",
         "Out of office" + "blocks it for 5 working days", "Who is in it",
     ]:  # fmt: skip
