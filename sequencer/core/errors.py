@@ -5,6 +5,7 @@
 - Somebody was faster: `Conflict`, and three kinds of it: the enrollment is not what the caller has seen (`Outdated`),
   the key was used before for something else (`KeyReused`), the store was held by somebody for too long (`Busy`).
 - The outside world: `StoreError` and, below it, `SchemaMismatch`.
+- The program's: `Misuse`, for a call at a place where none is possible; no trying again helps.
 
 An error carries facts as attributes, and its message names the remedy.
 """
@@ -31,6 +32,7 @@ __all__ = [
     "InvalidInput",
     "KeyReused",
     "MissingMergeData",
+    "Misuse",
     "NotFound",
     "Outdated",
     "Problem",
@@ -165,6 +167,14 @@ class Outdated(Conflict):
 
 class KeyReused(Conflict):
     """A key that makes things count once came again with other content; trying again will not help (laws L8, L9)."""
+
+
+class Misuse(SequencerError, RuntimeError):
+    """The engine or its store was called at a place where that cannot work: a mistake in the program; mend it there.
+
+    So a tick within a block of `together`, a block that is used after its end, or a second one in the same thread.
+    Nothing was stored, and calling again will not help.
+    """
 
 
 class StoreError(SequencerError):

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from sequencer.core.enrollment import Enrollment, Resource
-from sequencer.core.errors import InvalidInput, StoreError
+from sequencer.core.errors import InvalidInput, Misuse
 from sequencer.core.instants import later_by, to_instant
 from sequencer.core.pacing import LONGEST_WINDOW, Cap, CatchUp
 from sequencer.core.sequence import Template
@@ -210,7 +210,7 @@ class Engine(SequenceVerbs, EnrollmentVerbs, ReadVerbs):
         """
         to_whole(limit, "limit", least=1, most=100_000)
         if self._together is not None:
-            raise StoreError("nothing is handed over while a block of `together` is open: go on after it")
+            raise Misuse("nothing is handed over while a block of `together` is open: go on after it")
         if self._feed is not None and self._ambient is not None:
             with self._ambient.committing.transaction() as transaction:
                 self._feed.begin(transaction)

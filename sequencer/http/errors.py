@@ -20,6 +20,7 @@ from sequencer.core.errors import (
     InvalidInput,
     KeyReused,
     MissingMergeData,
+    Misuse,
     NotFound,
     Outdated,
     Problem,
@@ -113,6 +114,7 @@ ROWS: dict[type[Exception], Callable[[Any, str], Refusal]] = {
     Conflict: _FASTER,
     SchemaMismatch: _STORE,
     StoreError: _STORE,
+    Misuse: _UNFORESEEN,
     SequencerError: _UNFORESEEN,
     Exception: _UNFORESEEN,
 }

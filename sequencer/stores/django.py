@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import Any
 
-from sequencer.core.errors import StoreError
+from sequencer.core.errors import Misuse, StoreError
 from sequencer.engine.storage import Store
 from sequencer.stores.framework import FrameworkStore
 
@@ -84,7 +84,7 @@ class DjangoStore(FrameworkStore):
                 try:
                     stack.enter_context(transaction.atomic(using=self.using, durable=self._durable))
                 except RuntimeError as error:
-                    raise StoreError(
+                    raise Misuse(
                         "what is handed over must be committed first, and a transaction of yours is open: call `tick` "
                         "outside of transaction.atomic(), with ATOMIC_REQUESTS in a view that is non_atomic_requests"
                     ) from error

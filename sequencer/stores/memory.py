@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from sequencer.core.enrollment import Enrollment
-from sequencer.core.errors import InvalidInput, StoreError
+from sequencer.core.errors import InvalidInput, Misuse
 from sequencer.engine.storage import Looks, Transaction
 from sequencer.stores.codec import Row
 from sequencer.stores.database import Known, OneWriter
@@ -88,7 +88,7 @@ class MemoryStore:
     def _own(self) -> Iterator[StoreTransaction]:
         with self._lock:
             if self._open is not None:
-                raise StoreError("a transaction of this store is open in this thread already; go on in that one")
+                raise Misuse("a transaction of this store is open in this thread already; go on in that one")
             self._open = transaction = StoreTransaction(self._database, self._known)
             try:
                 yield transaction

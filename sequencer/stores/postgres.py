@@ -20,7 +20,7 @@ from importlib.metadata import version as release_of
 from typing import Any
 
 from sequencer.core.enrollment import Enrollment
-from sequencer.core.errors import Conflict, InvalidInput, SchemaMismatch, SequencerError, StoreError
+from sequencer.core.errors import Conflict, InvalidInput, Misuse, SchemaMismatch, SequencerError, StoreError
 from sequencer.core.instants import from_microseconds, to_iso
 from sequencer.engine.storage import Looks, Transaction
 from sequencer.stores.codec import COLUMNS, Row
@@ -310,7 +310,7 @@ class PostgresStore(TabledStore):
         """The connection of this thread, with a transaction on it; a new one, if the server has gone away meanwhile."""
         held = self._own_connection()
         if held.open:
-            raise StoreError("a transaction of this store is open in this thread already; go on in that one")
+            raise Misuse("a transaction of this store is open in this thread already; go on in that one")
         database = self._database(held.connection, write=write)
         if not write:
             # Each statement sees what is committed by then: a block that only reads needs no transaction for that.
@@ -452,7 +452,7 @@ class PostgresStore(TabledStore):
         with tools of their own runs exactly that. Raises `SchemaMismatch` for a schema that is newer than this release.
         """
         if self._inside is None and self._own_connection().open:
-            raise StoreError("a transaction of this store is open in this thread; end it before migrating")
+            raise Misuse("a transaction of this store is open in this thread; end it before migrating")
         with self._using() as database:
             return self._migrate(database, dry_run=dry_run)
 

@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Any
 
 from sequencer.core.enrollment import Enrollment
-from sequencer.core.errors import InvalidInput, SchemaMismatch, StoreError
+from sequencer.core.errors import InvalidInput, Misuse, SchemaMismatch, StoreError
 from sequencer.engine.storage import Looks, Transaction
 from sequencer.stores.codec import Row
 from sequencer.stores.connections import Connections, Held
@@ -117,6 +117,8 @@ class SQLiteStore(TabledStore):
         if connection is None:
             held, known = self._connections.own(), self._knows()
             if write and self._writers is not None:
+                if held.open:
+                    raise Misuse("a transaction of this store is open in this thread already; go on in that one")
                 return SharedTransaction(self._writer(self._writers), held, known)
             return _OwnTransaction(held, known, self._log, write=write)
         return self._joined(connection, self._knows(), write=write)
@@ -247,7 +249,7 @@ class _OwnTransaction:
         held.lock.acquire()
         try:
             if held.open:
-                raise StoreError("a transaction of this store is open in this thread already; go on in that one")
+                raise Misuse("a transaction of this store is open in this thread already; go on in that one")
             self._database = SQLiteDatabase(held.connection)
             if held.connection.in_transaction:
                 # What a disk that failed has not let anybody end.

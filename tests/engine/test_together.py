@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sequencer import Engine, InvalidInput, NotFound, Resource, StoreError
+from sequencer import Engine, InvalidInput, Misuse, NotFound, Resource
 from tests.engine.sequences import mails
 
 ADA, BOB = (Resource("lead", n, email=f"{n}@example.com") for n in (1, 2))
@@ -43,8 +43,9 @@ def test_what_is_refused_undoes_all(engine):
 
     with pytest.raises(NotFound):
         refused()
-    with pytest.raises(StoreError, match="refused"):
+    with pytest.raises(Misuse, match=r"let the refusal out of the block: NotFound: no enrollment 404") as raised:
         refused(NotFound)
+    assert isinstance(raised.value.__cause__, NotFound)
     assert engine.enrollments() == ()
 
 
@@ -65,7 +66,7 @@ def test_for_as_long_as_the_block(engine):
         with pytest.raises(InvalidInput, match="together"):
             one.enrollments(connection=object())
     for verb in (one.enrollments, lambda: one.block(1)):
-        with pytest.raises(StoreError, match="ended"):
+        with pytest.raises(Misuse, match="ended"):
             verb()
 
 
@@ -78,7 +79,7 @@ def test_the_store_can_be_asked_in_the_block(engine, write):
             one.enroll(id, ADA)
         assert len(one.transaction.ongoing(None, resource=ADA)) == write
     for each in (engine, one):
-        with pytest.raises(StoreError, match="together"):
+        with pytest.raises(Misuse, match="together"):
             _ = each.transaction
 
 
@@ -86,7 +87,7 @@ def test_a_block_for_reads_refuses_verbs(engine):
     """With `write=False` a verb in the block is refused before it has asked anything of the store (S2)."""
     id = engine.create_sequence(mails()).id
     with engine.together(write=False) as one:
-        with pytest.raises(StoreError, match="write=False"):
+        with pytest.raises(Misuse, match="write=False"):
             one.enroll(id, ADA)
         assert one.enrollments() == ()
 
@@ -94,7 +95,7 @@ def test_a_block_for_reads_refuses_verbs(engine):
 def test_nothing_is_handed_over_in_it(engine):
     """A tick in the block is refused, also where only reads are in it: only what is committed is handed over (E1)."""
     for write in (True, False):
-        with engine.together(write=write) as one, pytest.raises(StoreError, match="handed over"):
+        with engine.together(write=write) as one, pytest.raises(Misuse, match="handed over"):
             one.account(None).tick()
 
 
@@ -104,7 +105,7 @@ def test_a_block_in_a_block_for_reads_is_for_reads(engine):
     with engine.together(write=False) as one:
         with one.together(write=False) as inner:
             assert inner.stored_sequence(id).id == id
-        with pytest.raises(StoreError, match="reads alone"), one.together():
+        with pytest.raises(Misuse, match="reads alone"), one.together():
             pytest.fail("the block must not begin")
 
 
@@ -116,7 +117,7 @@ def test_it_belongs_to_its_thread(engine):
     def act(do):
         try:
             do()
-        except StoreError as error:
+        except Misuse as error:
             raised.append(str(error))
 
     with engine.together() as one:

@@ -17,6 +17,7 @@ from sequencer import (
     Engine,
     Event,
     ManualClock,
+    Misuse,
     NotFound,
     Person,
     RecordingMailer,
@@ -156,7 +157,7 @@ def test_a_tick_inside_a_block_is_refused(crm):
     """What would be handed over before it is committed is not: a rollback would have it handed over again (E3)."""
     crm.create()
     with crm.atomic():
-        with pytest.raises(StoreError, match="non_atomic_requests"):
+        with pytest.raises(Misuse, match="non_atomic_requests"):
             crm.engine.tick()
         crm.create("Bob", "bob@example.com")
 
@@ -218,7 +219,7 @@ class InATestCase(TestCase):
     def test_a_tick_inside_a_block_of_the_test(self):
         """A tick inside an atomic block is refused as it would be in production."""
         self.crm.create()
-        with transaction.atomic(), pytest.raises(StoreError, match="non_atomic_requests"):
+        with transaction.atomic(), pytest.raises(Misuse, match="non_atomic_requests"):
             self.crm.engine.tick()
 
     def test_a_listener(self):

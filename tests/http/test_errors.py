@@ -19,6 +19,7 @@ from sequencer import (
     InvalidInput,
     KeyReused,
     MissingMergeData,
+    Misuse,
     NotFound,
     Outdated,
     Problem,
@@ -61,6 +62,7 @@ TABLE = {
     Conflict: (Conflict(SECRET), 503, [("temporarily_unavailable", None)]),
     SchemaMismatch: (SchemaMismatch(1, [3]), 503, [("temporarily_unavailable", None)]),
     StoreError: (StoreError(SECRET), 503, [("temporarily_unavailable", None)]),
+    Misuse: (Misuse(SECRET), 500, [("server_error", None)]),
     SequencerError: (SequencerError(SECRET), 500, [("server_error", None)]),
     Exception: (OSError(SECRET), 500, [("server_error", None)]),
 }

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 import sequencer
 from sequencer import Engine, ManualClock, Resource
-from sequencer.core.errors import Conflict, SequencerError, StoreError
+from sequencer.core.errors import Conflict, Misuse, SequencerError, StoreError
 from sequencer.http import application, open_access
 from sequencer.stores import sqlite_writer
 from sequencer.stores.sqlite import SQLiteStore
@@ -469,7 +469,7 @@ def test_a_second_block_in_a_thread_is_refused_also_in_a_group(store, patient):
     def work(name):
         with store.transaction() as transaction:
             for write_too in (True, False):
-                with pytest.raises(StoreError, match="open in this thread"), store.transaction(write=write_too):
+                with pytest.raises(Misuse, match="open in this thread"), store.transaction(write=write_too):
                     pytest.fail("the block must not begin")
             write(transaction, account, name)
 

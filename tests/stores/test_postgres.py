@@ -21,7 +21,7 @@ from psycopg import sql
 from psycopg.rows import dict_row, tuple_row
 
 from sequencer import Engine, ManualClock, RecordingMailer
-from sequencer.core.errors import InvalidInput, SchemaMismatch, StoreError
+from sequencer.core.errors import InvalidInput, Misuse, SchemaMismatch, StoreError
 from sequencer.stores import postgres as module
 from sequencer.stores.postgres import SCHEMA, SUPPORTED, PostgresStore
 from sequencer.stores.statements import Migration, migrations, read
@@ -336,7 +336,7 @@ def test_migrating_inside_a_transaction_is_refused(store):
     """`migrate` inside a transaction of the same store would end it: it is refused."""
     with store.transaction() as transaction:
         begin(store, transaction)
-        with pytest.raises(StoreError, match="before migrating"):
+        with pytest.raises(Misuse, match="before migrating"):
             store.migrate()
     with store.transaction() as transaction:
         assert len(transaction.enrollments(None)) == 1

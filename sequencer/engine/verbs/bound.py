@@ -11,7 +11,7 @@ from pendulum import DateTime
 
 from sequencer.core.calendar import Calendar
 from sequencer.core.enrollment import Enrollment
-from sequencer.core.errors import Conflict, InvalidInput, NotFound, Outdated, StoreError
+from sequencer.core.errors import Conflict, InvalidInput, Misuse, NotFound, Outdated
 from sequencer.core.instants import to_instant
 from sequencer.core.lifecycle import advance
 from sequencer.core.sequence import Sequence, SequenceVersion
@@ -35,7 +35,7 @@ class _Together:
         self._transaction: Transaction | None = transaction
         self._write = write
         self._thread = threading.get_ident()
-        self.refused = False
+        self._refusal: BaseException | None = None
 
     def open(self, connection: Any) -> Transaction:
         """The transaction, for a verb that is not given one of the caller's beside it."""
@@ -44,25 +44,35 @@ class _Together:
             raise InvalidInput(message, path="connection")
         if threading.get_ident() != self._thread:
             # One that is still at work there when the block ends would write in what is somebody else's by then.
-            raise StoreError("the block of `together` belongs to the thread that has begun it")
+            raise Misuse("the block of `together` belongs to the thread that has begun it")
         if self._transaction is None:
-            raise StoreError("the block of `together` has ended: go on with the engine that it was begun with")
+            raise Misuse("the block of `together` has ended: go on with the engine that it was begun with")
         return self._transaction
 
-    def end(self) -> None:
-        """There is nothing more to do in it."""
-        self._transaction = None
+    def end(self) -> BaseException | None:
+        """There is nothing more to do in it. Gives the refusal of a verb, if there was one."""
+        refusal, self._refusal, self._transaction = self._refusal, None, None
+        return refusal
+
+    def end_whole(self) -> None:
+        """Its end, where the block has raised nothing. Raises `Misuse` where a verb's refusal was kept in."""
+        refusal = self.end()
+        if refusal is not None:
+            raise Misuse(
+                "a verb in the block of `together` was refused and the block went on, so nothing of it was done; let "
+                f"the refusal out of the block: {type(refusal).__name__}: {refusal}"
+            ) from refusal
 
     @contextmanager
     def verb(self, connection: Any) -> Iterator[Transaction]:
         """The part of one verb. What it had written when it was refused is undone with all the others'."""
         transaction = self.open(connection)
         if not self._write:
-            raise StoreError("the block of `together` was begun with write=False: it is for reads alone")
+            raise Misuse("the block of `together` was begun with write=False: it is for reads alone")
         try:
             yield transaction
-        except BaseException:
-            self.refused = True
+        except BaseException as refusal:
+            self._refusal = self._refusal or refusal
             raise
 
 
@@ -90,9 +100,9 @@ class Bound:
         What is read in it costs one look into the store, and belongs together; on PostgreSQL a read sees what others
         have committed before it. `write=False` is for reads alone, which then wait for nobody; a verb in it is refused.
         The block belongs to the thread that begins it. Let an error of a verb out of the block: where it is kept in,
-        and the verb had begun, the block raises `StoreError` at its end, and nothing is done. Nothing is handed over in
-        it (E1). With `alone=False` it may share its commit with other threads' blocks, where the store has them do so
-        (SQLite): many that write at once wait less, and nothing in the block may wait for another thread then.
+        and the verb had begun, the block raises `Misuse` from it at its end, and nothing is done. Nothing is handed
+        over in it (E1). With `alone=False` it may share its commit with other threads' blocks, where the store has them
+        do so (SQLite): many that write at once wait less, and nothing in the block may wait for another thread then.
         """
         block = self._transaction(connection, alone=alone) if write else self._reading(connection)
         with block as transaction:
@@ -102,16 +112,16 @@ class Bound:
             other._together = together
             try:
                 yield other
-            finally:
+            except BaseException:
                 together.end()
-            if together.refused:
-                raise StoreError("a verb in the block of `together` was refused, so nothing of it was done")
+                raise
+            together.end_whole()
 
     @property
     def transaction(self) -> Transaction:
-        """The transaction of a block of `together`, for what is asked of the store itself. `StoreError` elsewhere."""
+        """The transaction of a block of `together`, for what is asked of the store itself. `Misuse` elsewhere."""
         if self._together is None:
-            raise StoreError("there is no open transaction here: begin a block of `together`")
+            raise Misuse("there is no open transaction here: begin a block of `together`")
         return self._together.open(None)
 
     def _transaction(self, connection: Any, *, alone: bool = False) -> AbstractContextManager[Transaction]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sequencer.core.enrollment import Resource
-from sequencer.core.errors import InvalidInput, StoreError
+from sequencer.core.errors import InvalidInput, Misuse
 from sequencer.engine.stored import StoredReport
 from sequencer.testing.contracts.workbench import (
     LEASE,
@@ -102,7 +102,7 @@ class Transactions:
     def test_a_second_transaction_of_its_own_is_refused_inside_one(self, store: Any) -> None:
         """Opening another transaction inside a block of the same thread is an error at once, not a deadlock."""
         with store.transaction() as transaction:
-            with pytest.raises(StoreError, match="open in this thread already"), store.transaction():
+            with pytest.raises(Misuse, match="open in this thread already"), store.transaction():
                 pass
             enrollment = begin(store, transaction)
 
