@@ -6,11 +6,13 @@ is told so: every verb takes `connection=session`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from sequencer.core.errors import InvalidInput
+from sequencer.core.errors import InvalidInput, Misuse
+from sequencer.engine.storage import Transaction
 from sequencer.stores.framework import FrameworkStore
 from sequencer.stores.hosted import driver_connection
 
@@ -47,6 +49,7 @@ class SQLAlchemyStore(FrameworkStore):
             )
         self.bind = bind
         self.schema = schema
+        self._threads = threading.local()
         if check:
             # Later is too late: in SQLite nobody makes tables while a transaction of the host's writes.
             with self.transaction(write=False):
@@ -55,6 +58,39 @@ class SQLAlchemyStore(FrameworkStore):
     def __repr__(self) -> str:
         schema = "" if self.schema == "public" else f", schema={self.schema!r}"
         return f"SQLAlchemyStore({self.bind!r}{schema})"
+
+    def transaction(self, connection: Any = None, *, write: bool = True) -> AbstractContextManager[Transaction]:
+        """One transaction on a connection of the pool, or a part of the one on `connection`.
+
+        One that writes is refused within another of this thread that would hold it up for ever; one that reads is not.
+        """
+        block = super().transaction(connection, write=write)
+        return self._writing(block, joined=connection is not None) if write else block
+
+    @contextmanager
+    def _writing(self, block: AbstractContextManager[Transaction], *, joined: bool) -> Iterator[Transaction]:
+        # Of each block of this thread that writes, whether it is a part of the host's transaction.
+        blocks: list[bool] = vars(self._threads).setdefault("blocks", [])
+        if not joined and blocks and self._is_apart_from(blocks):
+            raise Misuse(
+                "a transaction of this store is open in this thread already, and another one would wait for it in "
+                "vain; go on in that one: with what `together` gave, or with `connection=`"
+            )
+        blocks.append(joined)
+        try:
+            with block as transaction:
+                yield transaction
+        finally:
+            blocks.pop()
+
+    def _is_apart_from(self, blocks: list[bool]) -> bool:
+        """Whether a transaction of the store's own would wait for one of these."""
+        if not isinstance(self.bind, Engine):
+            with self.bind() as session:
+                if not isinstance(session.get_bind(), Engine):
+                    return False  # all of them are on one connection, as in a test that rolls everything back
+        # In PostgreSQL another transaction may go its own way beside the host's, though not beside one of the engine's.
+        return not all(blocks) or self._kind() == "sqlite"
 
     def _kind(self) -> str:
         if isinstance(self.bind, Engine):

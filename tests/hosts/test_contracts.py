@@ -38,11 +38,12 @@ class TestDjango(StoreContract):
 @pytest.mark.parametrize("kind", KINDS)
 class TestSQLAlchemy(StoreContract):
     def test_a_second_transaction_of_its_own_is_refused_inside_one(self, store):
-        """Instead, as the pool has more connections: another transaction inside a block is another one."""
+        """Also here, although the pool has more connections; one that only reads inside a block is another one."""
+        super().test_a_second_transaction_of_its_own_is_refused_inside_one(store)
         with store.transaction() as outer:
-            first = begin(store, outer)
+            second = begin(store, outer)
             with store.transaction(write=False) as other:
-                assert other.get(first.id) is None
+                assert other.get(second.id) is None
 
     @pytest.fixture
     def store(self, kind, tmp_path):

@@ -17,6 +17,7 @@ from sequencer import (
     Engine,
     InvalidInput,
     ManualClock,
+    Misuse,
     NotFound,
     Person,
     RecordingMailer,
@@ -204,6 +205,27 @@ def test_a_test_whose_transaction_never_commits(crm):
 
     assert len(crm.mailer.sent) == 2
     assert crm.engine.enrollments() == ()
+
+
+def test_what_would_wait_for_its_own_thread(crm):
+    """A verb without `connection=` in a block that holds it up is refused at once; a read or another thread is not."""
+    crm.engine.save(WELCOME)
+    ada, bob = (Resource("lead", id, email=f"{id}@example.com") for id in (1, 2))
+    with crm.engine.together() as one:
+        one.enroll(WELCOME, ada)
+        with pytest.raises(Misuse, match="open in this thread already"):
+            crm.engine.enroll(WELCOME, bob)
+        assert crm.engine.enrollments() == ()
+    with crm.sessions.begin() as session, crm.engine.together(connection=session) as one:
+        one.enroll(WELCOME, bob)
+        crm.engine.suppress("2@example.com", connection=session)
+        if crm.database.dialect.name == "sqlite":
+            with pytest.raises(Misuse, match="connection="):
+                crm.engine.suppress("3@example.com")
+        else:
+            assert crm.engine.suppress("3@example.com")
+    assert len(crm.engine.enrollments()) == 2
+    assert crm.engine.suppress("4@example.com")
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
