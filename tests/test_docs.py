@@ -1,10 +1,10 @@
 """The documentation is true: its Python blocks run, its commands are typed as shown, and its links lead somewhere.
 
-Each file is a story of its own: its ```python blocks run in order in one namespace, and its ```console blocks in one
-folder, in which the bundled examples lie. For each of the two a page that names DATABASE_URL has an empty database of
-PostgreSQL behind it. A console block shows commands after `$ `; each `sequencer` command is run, must end with 0, and
-every line shown below it must come out, in that order (`...` stands for any lines, and within a line for any text). A
-command that is to end otherwise is followed by `# exit 1` or `# exit 2`.
+Each file is a story of its own: its ```python and ```console blocks run one after the other in one folder, in which the
+bundled examples lie, and the Python in one namespace. A page that names DATABASE_URL has an empty database of PostgreSQL
+behind it. A console block shows commands after `$ `; each `sequencer` command is run, must end with 0, and every line
+shown below it must come out, in that order (`...` stands for any lines, and within a line for any text). A command that
+is to end otherwise is followed by `# exit 1` or `# exit 2`.
 
 A ```text block that follows a ```python block with nothing between them is what that block prints, all of it (`...` as
 above).
@@ -81,12 +81,15 @@ def blocks(markdown: str) -> Iterator[Block]:
         before = token.content if token.type == "html_block" else None
 
 
-def of(page: Path, language: str) -> Iterator[Block]:
-    """The blocks of a page that are to be run, one after the other; what is a file is written on the way."""
+def of(page: Path, language: str | None = None) -> Iterator[Block]:
+    """The blocks of a page that are to be run, one after the other, or those of one language.
+
+    What is a file is written on the way.
+    """
     for block in blocks(page.read_text(encoding="utf-8")):
         if block.file is not None:
             Path(block.file).write_text(block.text, encoding="utf-8")
-        elif block.language == language and block.not_run is None:
+        elif block.language in ({language} if language else RUN) and block.not_run is None:
             yield block
 
 
@@ -161,43 +164,49 @@ def _name(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
-def test_python_blocks(page, folder, capsys):
-    """The Python blocks of a page run one after the other, as a reader would run them."""
+def test_blocks(page, folder, capsys):
+    """The Python blocks and the commands of a page run one after the other, in one folder, and answer as it shows."""
     namespace = {"__name__": "__main__"}
-    for block in of(page, "python"):
-        # Line breaks first, so that a traceback names the line of the page.
-        code = compile("\n" * (block.line - 1) + block.text, str(page), "exec", dont_inherit=True)
-        exec(code, namespace)
-        came = capsys.readouterr().out.splitlines()
-        if block.prints is not None:
-            shown = block.prints.splitlines()
-            absent = missing(shown, came)
-            place = f"{_name(page)}, the block at line {block.line}"
-            assert absent is None, f"{place}: did not come out: {absent!r}\n" + "\n".join(came)
-            assert len(shown) == len(came) or "..." in shown, f"{place}: printed more:\n" + "\n".join(came)
+    for block in of(page):
+        if block.language == "python":
+            run_python(block, page, namespace, capsys)
+        else:
+            for command in commands(block):
+                run_command(command, page)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=_name)
-def test_console_blocks(page, folder):
-    """The commands of a page, typed in order in one folder, end and answer as the page shows."""
-    for block in of(page, "console"):
-        for command in commands(block):
-            place = f"{_name(page)}, line {command.line}: {command.typed}"
-            words = [os.path.expandvars(word) for word in shlex.split(command.typed, comments=True)]
-            assert words[0] in TYPED, f"{place}: only {' and '.join(TYPED)} are run here; say why this is not"
-            done = subprocess.run(
-                [sys.executable, "-W", "error", "-m", *words],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                encoding="utf-8",
-                check=False,
-                timeout=120,
-            )
-            assert done.returncode == command.status, f"{place}\n{done.stdout}"
-            absent = missing(command.output, done.stdout.splitlines())
-            assert absent is None, f"{place}: did not come out: {absent!r}\n{done.stdout}"
+def run_python(block: Block, page: Path, namespace: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
+    """A block of Python, as a reader would run it after those before it."""
+    # Line breaks first, so that a traceback names the line of the page.
+    code = compile("\n" * (block.line - 1) + block.text, str(page), "exec", dont_inherit=True)
+    exec(code, namespace)
+    came = capsys.readouterr().out.splitlines()
+    if block.prints is not None:
+        shown = block.prints.splitlines()
+        absent = missing(shown, came)
+        place = f"{_name(page)}, the block at line {block.line}"
+        assert absent is None, f"{place}: did not come out: {absent!r}\n" + "\n".join(came)
+        assert len(shown) == len(came) or "..." in shown, f"{place}: printed more:\n" + "\n".join(came)
+
+
+def run_command(command: Command, page: Path) -> None:
+    """A command, as it is typed."""
+    place = f"{_name(page)}, line {command.line}: {command.typed}"
+    words = [os.path.expandvars(word) for word in shlex.split(command.typed, comments=True)]
+    assert words[0] in TYPED, f"{place}: only {' and '.join(TYPED)} are run here; say why this is not"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == command.status, f"{place}\n{done.stdout}"
+    absent = missing(command.output, done.stdout.splitlines())
+    assert absent is None, f"{place}: did not come out: {absent!r}\n{done.stdout}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
