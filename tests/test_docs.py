@@ -1,7 +1,7 @@
 """The documentation is true: its Python blocks run, its commands are typed as shown, and its links lead somewhere.
 
 Each file is a story of its own: its ```python and ```console blocks run one after the other in one folder, in which the
-bundled examples lie, and the Python in one namespace. A page that names DATABASE_URL has an empty database of PostgreSQL
+bundled examples lie, and the Python in one namespace. A page that names DATABASE_URL has an empty PostgreSQL database
 behind it. A console block shows commands after `$ `; each `sequencer` command is run, must end with 0, and every line
 shown below it must come out, in that order (`...` stands for any lines, and within a line for any text). A command that
 is to end otherwise is followed by `# exit 1` or `# exit 2`.

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import attrs
 from pendulum import DateTime
@@ -34,8 +34,6 @@ from sequencer.core.sequence import Template
 from sequencer.core.signals import (
     Due,
     EmailFailed,
-    EmailPending,
-    EmailSent,
     Finish,
     Handling,
     Signal,
@@ -52,8 +50,9 @@ from sequencer.engine.board import Board
 from sequencer.engine.calls import PortCalls, TimedOut, Watch
 from sequencer.engine.counters import Done, Tally
 from sequencer.engine.handover import HandOvers, Templates
-from sequencer.engine.logs import WORKER, step_fields
-from sequencer.engine.ports import Accepted, Email, Mailer, Pending, Rejected, TaskId, TaskRequest
+from sequencer.engine.logs import WORKER, code_of, step_fields
+from sequencer.engine.port_answers import WrongAnswer, email_signal, task_signal
+from sequencer.engine.ports import Email, Mailer, TaskRequest
 from sequencer.engine.storage import Transaction
 
 __all__ = ["HandOverPass", "Ports", "patience"]
@@ -248,9 +247,9 @@ class HandOverPass:
         try:
             answer = self._call(
                 lambda: mailer.send(email, key=effect.key, timeout=timeout),
-                lambda answer: self.bringing.late(work, _email_signal(effect, answer)),
+                lambda answer: self.bringing.late(work, email_signal(effect, answer)),
             )
-            signal = _email_signal(effect, answer)
+            signal = email_signal(effect, answer)
         except Exception as error:
             self._refuse(work, effect, error, known=False)
             return
@@ -274,9 +273,9 @@ class HandOverPass:
         try:
             task_id = self._call(
                 lambda: board.create(task, key=effect.key),
-                lambda task_id: self.bringing.late(work, _task_signal(effect, task_id)),
+                lambda task_id: self.bringing.late(work, task_signal(effect, task_id)),
             )
-            signal = _task_signal(effect, task_id)
+            signal = task_signal(effect, task_id)
         except Exception as error:
             self._refuse(work, effect, error, known=False)
             return
@@ -313,9 +312,11 @@ class HandOverPass:
         self._answer(work, signal)
 
     def _log_raised(self, message: str, work: Work, error: Exception) -> None:
-        # Only what kind of error it was: what it says may quote an address or a merge field (S8).
-        fields = {**step_fields(work.enrollment, work.effect), "error": type(error).__name__}
-        WORKER.warning(message, work.effect.position, work.enrollment.id, fields["error"], extra=fields)
+        # What kind of error it was, and where: what it says may quote an address or a merge field (S8).
+        kind = type(error).__name__
+        fields = {**step_fields(work.enrollment, work.effect), "error": kind, "traceback": code_of(error)}
+        said = str(error) if isinstance(error, WrongAnswer) else kind
+        WORKER.warning(message, work.effect.position, work.enrollment.id, said, extra=fields)
 
     def _mark(self, work: Work, effect: SendEmail | CreateTask, handling: Handling, address: str | None = None) -> bool:
         """The start mark; False when the call must not be made (E3)."""
@@ -409,26 +410,3 @@ def _said(error: Exception) -> str:
     """What a port raised, without addresses: histories go to more people than the data (S8)."""
     text = str(error) if isinstance(error, TimedOut) else f"{type(error).__name__}: {error}"
     return without_addresses(text) or type(error).__name__
-
-
-def _email_signal(effect: SendEmail, answer: Any) -> EmailSent | EmailPending | EmailFailed:
-    common: dict[str, Any] = {"effect_key": effect.key, "attempt": effect.attempt}
-    if isinstance(answer, Accepted):
-        return EmailSent(**common, message_id=answer.message_id, provider_id=answer.provider_id)
-    if isinstance(answer, Pending):
-        return EmailPending(**common, provider_id=answer.provider_id)
-    if isinstance(answer, Rejected):
-        return EmailFailed(
-            **common,
-            detail=str(answer.detail),
-            permanent=answer.permanent,
-            recipient_fault=answer.recipient_fault,
-            reason=answer.reason,
-        )
-    raise TypeError(f"a mailer answers Accepted, Pending or Rejected, not {answer!r}")
-
-
-def _task_signal(effect: CreateTask, task_id: TaskId) -> TaskCreated:
-    if task_id is None:
-        raise TypeError("a task board answers the id of the task, not None")
-    return TaskCreated(effect_key=effect.key, attempt=effect.attempt, task_id=task_id)

@@ -24,6 +24,7 @@ from sequencer.engine.calls import PortCalls
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.delivery import patience
 from sequencer.engine.feeding import Feed, Listener
+from sequencer.engine.fitting import must_fit
 from sequencer.engine.handover import HandOvers
 from sequencer.engine.pacing import CapRule, Pacing
 from sequencer.engine.ports import Clock, Mailer, People, TaskBoard
@@ -98,13 +99,9 @@ class Engine(SequenceVerbs, EnrollmentVerbs, ReadVerbs):
                 f"mailer may each take that long; got {lease:g}",
                 path="lease",
             )
-        _must_have(store, "store", "transaction", "origin")
-        if mailer is not None:
-            _must_have(mailer, "mailer", "send")
-        if tasks is not None:
-            _must_have(tasks, "tasks", "create", "cancel")
-        if clock is not None:
-            _must_have(clock, "clock", "now")
+        must_fit(store=store, mailer=mailer, tasks=tasks, people=people, clock=clock)
+        must_fit(listener=listener, templates=templates)
+        must_fit(unsubscribe_url=None if isinstance(unsubscribe_url, str) else unsubscribe_url)
         self.store = store
         self._ambient = cast("AmbientStore", store) if hasattr(store, "after_commit") else None
         own = store if self._ambient is None else self._ambient.committing
@@ -256,12 +253,3 @@ class Engine(SequenceVerbs, EnrollmentVerbs, ReadVerbs):
         if found is None and self._host_templates is not None:
             found = self._host_templates(template_id, enrollment.account)
         return found
-
-
-def _must_have(port: Any, path: str, *names: str) -> None:
-    # Of the class first: a property that has to ask a database is not asked here.
-    missing = [name for name in names if not (hasattr(type(port), name) or hasattr(port, name))]
-    if missing:
-        raise InvalidInput(
-            f"needs {' and '.join(repr(name) for name in missing)}, which {port!r} does not have", path=path
-        )

@@ -21,7 +21,16 @@ from sequencer.core.enrollment import Enrollment
 from sequencer.core.events import Event
 from sequencer.core.instants import to_iso
 
-__all__ = ["LISTENER", "WORKER", "event_fields", "log_failures", "log_raised", "step_fields", "subject_fields"]
+__all__ = [
+    "LISTENER",
+    "WORKER",
+    "code_of",
+    "event_fields",
+    "log_failures",
+    "log_raised",
+    "step_fields",
+    "subject_fields",
+]
 
 # What is logged goes where the host sends it, and nowhere by itself.
 logging.getLogger("sequencer").addHandler(logging.NullHandler())
@@ -51,8 +60,13 @@ def event_fields(event: Event) -> dict[str, Any]:
 
 def log_raised(logger: logging.Logger, message: str, id: int | None, error: BaseException, **fields: Any) -> None:
     """Say that something raised which should not have: which exception, and from which lines of code."""
-    code = "".join(traceback.format_tb(error.__traceback__))
-    logger.error(message, id, type(error).__name__, extra={**fields, "error": type(error).__name__, "traceback": code})
+    kind = type(error).__name__
+    logger.error(message, id, kind, extra={**fields, "error": kind, "traceback": code_of(error)})
+
+
+def code_of(error: BaseException) -> str:
+    """The lines of code that an exception came through, without what it said."""
+    return "".join(traceback.format_tb(error.__traceback__))
 
 
 def log_failures(enrollment: Enrollment, events: Iterable[Event]) -> None:

@@ -23,6 +23,7 @@ from sequencer.core.signals import Defer
 from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.core.timeline import is_due
 from sequencer.core.values import Identifier
+from sequencer.engine.fitting import must_fit
 from sequencer.engine.logs import WORKER, log_raised, subject_fields
 from sequencer.engine.storage import Transaction
 from sequencer.engine.stored import Actor, ActorMail, Held
@@ -61,6 +62,8 @@ class Pacing:
                 path="cap",
                 code="invalid_type",
             )
+        if callable(self.cap):
+            must_fit(cap=self.cap)
         if not (self.catch_up is None or isinstance(self.catch_up, CatchUp)):
             raise InvalidInput(f"needs a CatchUp or None, got {self.catch_up!r}", path="catch_up", code="invalid_type")
 

@@ -356,14 +356,39 @@ def test_records_are_plain_data(everything):
 def test_an_exception_is_found_by_its_lines(everything):
     """Without what it said, an exception's type and the code that it came through say where the fault is."""
     found = [vars(record) for record in everything if "traceback" in vars(record)]
-    assert len({fields["msg"] for fields in found}) == 4
+    assert len({fields["msg"] for fields in found}) == 6
     assert {fields["operation"] for fields in found if "operation" in fields} == {
         "getSequenceEnrollment",
         "a page of the inspector",
     }
     for fields in found:
-        assert fields["error"] in ("ConnectionError", "ValueError")
-        assert re.search(r'test_logging\.py", line \d+, in (quotes|broken)', fields["traceback"])
+        assert fields["error"] in ("ConnectionError", "RuntimeError", "ValueError")
+        assert re.search(
+            r'(test_logging\.py", line \d+, in (quotes|broken)|recording\.py", line \d+, in cancel)\n',
+            fields["traceback"],
+        )
+
+
+def test_what_is_no_answer_is_told_by_its_kind(logged):
+    """A port that answers what is none, or promises to, is told in the log what it should, and nothing that it said."""
+
+    async def later(request):
+        return request
+
+    mailer, board = "a mailer answers Accepted, Pending or Rejected", "a task board answers the id of the task"
+    for sequence, does, said in (
+        (MAIL, lambda email: {"sent": email}, f"{mailer}, not a dict"),
+        (MAIL, later, f"{mailer}, not a coroutine"),
+        (CALL, lambda task: None, f"{board}, not None"),
+        (CALL, later, f"{board}, not a coroutine"),
+    ):
+        clock = ManualClock(pendulum.datetime(2026, 3, 2, 9, tz="UTC"))
+        engine = Engine(MemoryStore(), mailer=Calls(does), tasks=Calls(does), clock=clock)
+        engine.enroll(sequence, Resource("lead", 1, **ADA))
+        engine.tick()
+        assert logged[0].getMessage() == f"the hand-over of step 0 of enrollment 1 failed: {said}"
+        assert said in str(engine.history(1))
+        logged.clear()
 
 
 def test_what_runs_well_is_silent(logged, tmp_path):
