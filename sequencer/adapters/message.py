@@ -220,7 +220,10 @@ def _unsubscribe_links(email: Email, key: str, mailto: str | None) -> list[str]:
             raise _settings(str(error)) from None
         links.append(f"<mailto:{quote(address, safe='@')}?subject=unsubscribe%20{quote(token(key))}>")
     if not links:
-        raise _settings("the sequence asks for a way to opt out: set an unsubscribe link, or `unsubscribe_mailto`")
+        raise _settings(
+            "the sequence asks for a way to opt out: give the engine an `unsubscribe_url`, or the mailer an "
+            "`unsubscribe_mailto` (sequencer run --unsubscribe-url, --unsubscribe-mailto)"
+        )
     return links
 
 

@@ -17,6 +17,7 @@ from sequencer.adapters.console import ConsoleMailer
 from sequencer.adapters.maildir import MaildirMailer
 from sequencer.adapters.smtp import SmtpMailer
 from sequencer.adapters.templates import FolderTemplates
+from sequencer.cli.foreseeing import Letters, say_what_is_foreseen
 from sequencer.cli.moments import clock_time, to_moment
 from sequencer.cli.options import Commands, Refusal, add_command, to_cap, zone_option
 from sequencer.cli.output import Output
@@ -113,6 +114,10 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
         mailer if isinstance(mailer, SmtpMailer) else contextlib.nullcontext(),
         sending(engine, out, stop, once=arguments.once) as webhooks,
     ):
+        printed = isinstance(mailer, ConsoleMailer)
+        sender = None if printed else _sender(arguments) or "sequencer@maildir.invalid"
+        letters = Letters(sender, templates, arguments.unsubscribe_url, arguments.unsubscribe_mailto)
+        say_what_is_foreseen(engine, letters, out)
         if arguments.once:
             _once(engine, stop, each)
         else:
@@ -179,7 +184,7 @@ def stopped_by_signals() -> Iterator[threading.Event]:
 
 
 def _mailer(arguments: argparse.Namespace, out: Output) -> Mailer:
-    sender = arguments.sender or os.environ.get("SEQUENCER_SMTP_SENDER")
+    sender = _sender(arguments)
     if arguments.smtp is not None:
         security = arguments.security or os.environ.get("SEQUENCER_SMTP_SECURITY", "starttls")
         if not sender:
@@ -202,6 +207,11 @@ def _mailer(arguments: argparse.Namespace, out: Output) -> Mailer:
         return MaildirMailer(arguments.maildir, unsubscribe_mailto=arguments.unsubscribe_mailto, **by)
     # With --json, standard output belongs to the one document.
     return ConsoleMailer(sys.stderr if out.json else None)
+
+
+def _sender(arguments: argparse.Namespace) -> str | None:
+    sender: str | None = arguments.sender or os.environ.get("SEQUENCER_SMTP_SENDER")
+    return sender
 
 
 _HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s:\[\]/@]+))(?::(?P<port>[0-9]{1,5}))?")

@@ -16,8 +16,9 @@ __all__ = ["ENDS", "explained", "why_ended", "why_finished"]
 
 _ADVICE = {
     "missing_merge_data": (
-        "Give the person what is missing (sequencer update, where nobody else is asked for it), then resume the "
-        "enrollment, or resume and skip the step."
+        "Give the person what is missing: where Engine(people=...) is asked for it, there, and a worker of that engine "
+        "has to hand over (`sequencer run` asks nobody); else with `sequencer update`. Then resume the enrollment, or "
+        "resume and skip the step."
     ),
     "mail_settings": (
         "Mend the settings of the mailer, then resume the enrollment, or all at once (sequencer resume --blocked "

@@ -248,6 +248,49 @@ def test_templates_from_a_folder(run, inbound):
     assert [mail["Subject"] for mail in mailbox.Maildir("outbox", create=False)] == ["From the folder"]
 
 
+ONE_MAIL = """\
+name: One
+timezone: UTC
+calendar: {working_days: [mon, tue, wed, thu, fri, sat, sun]}
+policy: {unsubscribe: {enabled: true}}
+steps:
+  - action_type: automated_email
+    delay_from_previous_step: 0
+    delay_from_previous_step_unit: hours
+    action_properties: {email_template_id: 1}
+templates:
+  1: {subject: "Hello {{ first_name }}", body: Here}
+"""
+
+
+def test_run_foresees_whom_it_would_block(run):
+    """A worker that cannot know the people, or has no way to opt out where one is asked for, says so as it begins."""
+    Path("one.yaml").write_text(ONE_MAIL, encoding="utf-8")
+    rows = [f"lead,{n},{'' if n == 9 else f'{n}@example.com'},{'Ada' if n > 4 else ''}" for n in range(1, 10)]
+    Path("leads.csv").write_text("\n".join(["resource_type,resource_id,email,first_name", *rows]), encoding="utf-8")
+    ways = {
+        "printed": [],
+        "without": ["--maildir", "outbox"],
+        "with": ["--maildir", "outbox-2", "--unsubscribe-mailto", "out@example.com"],
+    }
+    for db in ways:
+        assert run("enroll", "one.yaml", "--leads", "leads.csv", "--db", db).status == 0
+
+    done = {db: run("run", "--db", db, "--once", *way) for db, way in ways.items()}
+
+    said = {db: [line for line in each.err.splitlines() if " failed: " not in line] for db, each in done.items()}
+    assert "of 9 looked at, 4 will be blocked at the next mail: missing_merge_data: no value for" in said["printed"][0]
+    assert said["printed"][1].startswith(
+        "  enrollments 1, 2, 3 and 1 more; this worker knows of people only what is in"
+    )
+    assert "1 will be blocked at the next mail: missing_merge_data: the person has no email" in said["printed"][2]
+    assert said["printed"][3].startswith("  enrollment 9; ")
+    assert "4 will be blocked at the next mail: mail_settings: the sequence asks for a way to" in said["without"][2]
+    assert said["without"][3].startswith("  enrollments 5, 6, 7 and 1 more; stop this worker")
+    assert [len(each) for each in said.values()] == [4, 6, 4]
+    assert [re.findall(r"failed (\d+);", each.out) for each in done.values()] == [["5"], ["9"], ["5"]]
+
+
 def test_a_stop_ends_after_the_mail_under_way(db):
     """A worker that is told to stop while it sends finishes that mail, and gives the others back untouched."""
     stop = threading.Event()
