@@ -117,8 +117,6 @@ class SQLiteStore(TabledStore):
         if connection is None:
             held, known = self._connections.own(), self._knows()
             if write and self._writers is not None:
-                if held.open:
-                    raise Misuse("a transaction of this store is open in this thread already; go on in that one")
                 return SharedTransaction(self._writer(self._writers), held, known)
             return _OwnTransaction(held, known, self._log, write=write)
         return self._joined(connection, self._knows(), write=write)

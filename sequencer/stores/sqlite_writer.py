@@ -25,7 +25,7 @@ from collections import deque
 from contextlib import suppress
 from types import TracebackType
 
-from sequencer.core.errors import Busy, SequencerError, StoreError
+from sequencer.core.errors import Busy, Misuse, SequencerError, StoreError
 from sequencer.stores.connections import Connections, Held
 from sequencer.stores.database import Known
 from sequencer.stores.sqlite_database import SQLiteDatabase, rolled_back, translated
@@ -322,7 +322,7 @@ class SharedTransaction:
     def __enter__(self) -> StoreTransaction:
         held = self._held
         if held.open:
-            raise StoreError("a transaction of this store is open in this thread already; go on in that one")
+            raise Misuse("a transaction of this store is open in this thread already; go on in that one")
         writer = self._writer
         self._turn = turn = writer.turn(alone=self.alone)
         try:
@@ -341,7 +341,7 @@ class SharedTransaction:
         if self._is_inherited():
             self._turn = None
             if error is None:
-                raise StoreError("this block is of the process that this one was forked from, and can only end there")
+                raise Misuse("this block is of the process that this one was forked from, and can only end there")
             return
         failed = error
         try:

@@ -678,6 +678,6 @@ def test_a_block_ends_in_its_own_process(tmp_path):
     """A process that is forked in a block neither commits nor takes back what is the other's, and is told so (S2)."""
     path = tmp_path / "store.db"
     SQLiteStore(path).close()
-    assert told_by(_WRITING + _FORKED, path) == ["well StoreError", "raises RuntimeError"]
+    assert told_by(_WRITING + _FORKED, path) == ["well Misuse", "raises RuntimeError"]
     with closing(SQLiteStore(path)) as store:
         assert stored(store, "example") == {"well": 2, "raises": 2}
