@@ -169,7 +169,7 @@ class Engine(SequenceVerbs, EnrollmentVerbs, ReadVerbs):
             return transaction.unsuppress(self._account, folded)
 
     def suppressed(self, *, connection: Any = None) -> tuple[Suppression, ...]:
-        """Every suppression; an erased address is None, and still suppressed."""
+        """Every suppression; an address that is None is suppressed, too: only its hash is left."""
         with self._reading(connection) as transaction:
             return tuple(transaction.suppressions(self._account))
 

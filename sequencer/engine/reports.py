@@ -146,6 +146,9 @@ def _concerned(transaction: Transaction, account: Identifier | None, report: Out
         addresses |= others
         for address in sorted(addresses):
             transaction.suppress(account, address, now, "unsubscribed")
+        for resource in resources:
+            # Also those to which its mails went before it was corrected, or by what the `people` port said.
+            transaction.suppress_others(account, resource, now, "unsubscribed")
     found = {held.enrollment.id: held for held in named}
     for resource in resources:
         for held in transaction.ongoing(account, resource=resource):

@@ -152,6 +152,7 @@ class Transaction(TokenTransaction, WebhookTransaction, Protocol):
         """Replace what is stored of the person with an enrollment: address, fields, zone; type and id stay.
 
         `save` never writes these, so that no decision which was under way brings back what was replaced or erased (S8).
+        An address that is replaced is remembered, as by `remember_address`.
         """
         ...
 
@@ -220,7 +221,10 @@ class Transaction(TokenTransaction, WebhookTransaction, Protocol):
         ...
 
     def addresses_of(self, account: Account, resource: Resource) -> list[str]:
-        """Every address, in comparable form, under which the resource was ever enrolled (and not erased)."""
+        """The addresses, in comparable form, that are stored with the resource's enrollments, ongoing and finished.
+
+        What else they have had is not among them: see `remember_address`.
+        """
         ...
 
     def enrollments(
@@ -353,6 +357,21 @@ class Transaction(TokenTransaction, WebhookTransaction, Protocol):
 
     def suppress(self, account: Account, address: str, now: DateTime, reason: str) -> bool:
         """Suppress an address (in comparable form); False if it was already."""
+        ...
+
+    def remember_address(self, account: Account, id: int, address: str) -> None:
+        """Keep a keyed hash of an address (in comparable form) to which a mail of an enrollment may have gone (S8).
+
+        It is kept until the enrollment's resource is erased, or the enrollment is purged.
+        """
+        ...
+
+    def suppress_others(self, account: Account, resource: Resource, now: DateTime, reason: str) -> None:
+        """Suppress the addresses of a resource's enrollments of which only a keyed hash is left.
+
+        Those are what `remember_address` and `update_person` have kept. They are suppressed as erased ones are: nobody
+        reads the address any more, and who is enrolled under it, or gets mail there, is refused.
+        """
         ...
 
     def unsuppress(self, account: Account, address: str) -> bool:

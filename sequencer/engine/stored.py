@@ -87,7 +87,10 @@ class StoredReport:
 
 @attrs.frozen
 class Suppression:
-    """An address that has opted out. `address` is None once it was erased: only its keyed hash is left (S8)."""
+    """An address that has opted out. `address` is None where only its keyed hash is left (S8).
+
+    So once it was erased, and where it was suppressed as one that the person had before, or was mailed at.
+    """
 
     address: str | None
     suppressed_at: DateTime

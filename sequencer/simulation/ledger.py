@@ -185,6 +185,9 @@ class Ledger:
         self.suppressed.add((account, address))
         return len(self.suppressed) > before
 
+    def suppress_others(self, account: Account, resource: Resource, now: DateTime, reason: str) -> None:
+        """Nobody's address is ever another one here."""
+
     # -- what pacing asks --------------------------------------------------------------------------------------
 
     def count_left(self, actor: Actor, since: DateTime) -> int:

@@ -447,6 +447,30 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
 -- An id that names an enrollment no longer.
 DELETE FROM {schema}.sequencer_refs WHERE account = $1 AND kind = $2 AND value = $3 AND enrollment_id = $4
 
+-- remember_address --
+-- An address, by its hash, that an enrollment has had, or to which a mail of it has gone.
+INSERT INTO {schema}.sequencer_refs (account, kind, value, enrollment_id)
+VALUES ($1, 'address of ' || $2::bigint, $3, $2::bigint)
+ON CONFLICT (account, kind, value) DO NOTHING
+
+-- remember_address_many --
+-- As `remember_address`.
+INSERT INTO {schema}.sequencer_refs (account, kind, value, enrollment_id)
+SELECT account, 'address of ' || id, hash, id FROM unnest($1::text[], $2::bigint[], $3::text[]) AS new (account, id, hash)
+ON CONFLICT (account, kind, value) DO NOTHING
+
+-- other_addresses_of --
+-- What has been remembered like that of a resource's enrollments.
+SELECT DISTINCT r.value
+FROM {schema}.sequencer_enrollments AS e
+JOIN {schema}.sequencer_refs AS r ON r.account = e.account AND r.kind = 'address of ' || e.id
+WHERE e.account = $1 AND e.resource_type = $2 AND e.resource_id = $3
+ORDER BY r.value
+
+-- forget_addresses --
+-- Forget what has been remembered like that of an enrollment.
+DELETE FROM {schema}.sequencer_refs WHERE account = $1 AND kind = 'address of ' || $2::bigint
+
 -- -- events ------------------------------------------------------------------------------------------------------
 
 -- add_event --

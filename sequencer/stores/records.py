@@ -248,6 +248,20 @@ class Records:
         owner, hashed = encode_id(account), keyed_hash(self._known.secret, account, address)
         return self._database.run("suppress", owner, hashed, address, to_microseconds(now), reason) > 0
 
+    def remember_address(self, account: Account, id: int, address: str) -> None:
+        """Keep a keyed hash of an address to which a mail of an enrollment may have gone."""
+        self._add("remember_address", (encode_id(account), id, keyed_hash(self._known.secret, account, address)))
+
+    def suppress_others(self, account: Account, resource: Resource, now: DateTime, reason: str) -> None:
+        """Suppress the addresses of a resource of which only a keyed hash is left."""
+        database, owner = self._database, encode_id(account)
+        for hashed in self._other_addresses_of(owner, resource):
+            database.run("suppress", owner, hashed, None, to_microseconds(now), reason)
+
+    def _other_addresses_of(self, owner: str, resource: Resource) -> list[str]:
+        rows = self._database.rows("other_addresses_of", owner, resource.type, encode_id(resource.id))
+        return [hashed for (hashed,) in rows]
+
     def unsuppress(self, account: Account, address: str) -> bool:
         """Lift a suppression; False if there was none."""
         hashed = keyed_hash(self._known.secret, account, address)
@@ -309,16 +323,18 @@ class Records:
     # -- forgetting --------------------------------------------------------------------------------------------
 
     def addresses_of(self, account: Account, resource: Resource) -> list[str]:
-        """Every address, in comparable form, under which the resource was ever enrolled (and not erased)."""
+        """The addresses, in comparable form, that are stored with the resource's enrollments, ongoing and finished."""
         rows = self._database.rows("addresses_of", encode_id(account), resource.type, encode_id(resource.id))
         return [address for (address,) in rows]
 
     def erase(self, account: Account, resource: Resource) -> int:
         """Forget what is personal of a resource; returns the number of enrollments that were touched."""
         database, owner = self._database, encode_id(account)
-        for address in self.addresses_of(account, resource):
-            database.run("erase_suppression", owner, keyed_hash(self._known.secret, account, address))
+        secret, known = self._known.secret, self.addresses_of(account, resource)
+        hashes = {keyed_hash(secret, account, each) for each in known} | set(self._other_addresses_of(owner, resource))
+        database.many("erase_suppression", [(owner, hashed) for hashed in sorted(hashes)])
         found = database.rows("of_resource", owner, resource.type, encode_id(resource.id))
+        database.many("forget_addresses", [(owner, id) for (id,) in found])
         for (id,) in found:
             # By a message id a mail can be found in somebody's mailbox, so it leads nowhere from now on. The ids of
             # tasks and the provider's own say nothing about the person, and answers that name them may still come.
@@ -340,6 +356,7 @@ class Records:
         rows = database.rows("to_purge", owner, to_microseconds(finished_before), min(max(limit, 0), MOST))
         for (id,) in rows:
             self._forget_references(owner, id, "task", "message", "provider", "idempotency")
+        database.many("forget_addresses", [(owner, id) for (id,) in rows])
         kept = MOST if mails_since is None else to_microseconds(mails_since)
         database.many("purge_mails", [(id, kept) for (id,) in rows])
         for name in ("purge_events", "purge_tasks", "purge"):

@@ -386,6 +386,22 @@ INSERT INTO sequencer_refs (account, kind, value, enrollment_id) VALUES (?1, ?2,
 -- An id that names an enrollment no longer.
 DELETE FROM sequencer_refs WHERE account = ?1 AND kind = ?2 AND value = ?3 AND enrollment_id = ?4
 
+-- remember_address --
+-- An address, by its hash, that an enrollment has had, or to which a mail of it has gone.
+INSERT INTO sequencer_refs (account, kind, value, enrollment_id) VALUES (?1, 'address of ' || ?2, ?3, ?2)
+ON CONFLICT (account, kind, value) DO NOTHING
+
+-- other_addresses_of --
+-- What has been remembered like that of a resource's enrollments.
+SELECT DISTINCT r.value
+FROM sequencer_enrollments AS e JOIN sequencer_refs AS r ON r.account = e.account AND r.kind = 'address of ' || e.id
+WHERE e.account = ?1 AND e.resource_type = ?2 AND e.resource_id = ?3
+ORDER BY r.value
+
+-- forget_addresses --
+-- Forget what has been remembered like that of an enrollment.
+DELETE FROM sequencer_refs WHERE account = ?1 AND kind = 'address of ' || ?2
+
 -- -- events ------------------------------------------------------------------------------------------------------
 
 -- add_event --

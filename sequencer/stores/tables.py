@@ -23,6 +23,7 @@ from sequencer.stores.webhook_table import WebhookTable
 __all__ = ["Tables"]
 
 _NONE: tuple[int, ...] = ()
+_NOBODY: frozenset[str] = frozenset()
 
 
 class Tables(EnrollmentTable, MailTable, TokenTable, WebhookTable):
@@ -39,6 +40,7 @@ class Tables(EnrollmentTable, MailTable, TokenTable, WebhookTable):
         self._events: dict[Any, Row] = {}
         self._history: dict[Any, tuple[int, ...]] = {}
         self._refs: dict[Any, int] = {}
+        self._other_addresses: dict[Any, frozenset[str]] = {}
         self._reports: dict[Any, Row] = {}
         self._suppressions: dict[Any, Row] = {}
         self._tasks: dict[Any, Row] = {}
@@ -172,6 +174,20 @@ class Tables(EnrollmentTable, MailTable, TokenTable, WebhookTable):
             self._put(self._refs, (account, kind, value), MISSING)
         return 1
 
+    def remember_address(self, account: str, id: int, hashed: str) -> int:
+        self._put(self._other_addresses, id, self._other_addresses.get(id, _NOBODY) | {hashed})
+        return 1
+
+    def other_addresses_of(self, account: str, type: str, id: str) -> Rows:
+        ids = (each for (each,) in self.of_resource(account, type, id))
+        found = set().union(*(self._other_addresses.get(each, _NOBODY) for each in ids))
+        return [(hashed,) for hashed in sorted(found)]
+
+    def forget_addresses(self, account: str, id: int) -> int:
+        if id in self._other_addresses:
+            self._put(self._other_addresses, id, MISSING)
+        return 1
+
     def add_event(self, *row: Any) -> int:
         serial = self._serial("events")
         self._put(self._events, serial, row)
@@ -205,7 +221,7 @@ class Tables(EnrollmentTable, MailTable, TokenTable, WebhookTable):
         self._put(self._reports, (account, key), (digest, changed))
         return 1
 
-    def suppress(self, account: str, hashed: str, address: str, suppressed_at: int, reason: str) -> int:
+    def suppress(self, account: str, hashed: str, address: str | None, suppressed_at: int, reason: str) -> int:
         if (account, hashed) in self._suppressions:
             return 0
         self._put(self._suppressions, (account, hashed), (suppressed_at, self._serial("suppressions"), address, reason))

@@ -137,8 +137,14 @@ class StoreTransaction(SequenceRecords, TokenRecords, WebhookRecords):
         return [enrollment.id in stored for enrollment, _, _ in decisions]
 
     def update_person(self, id: int, resource: Resource) -> None:
-        """Replace what is stored of the person with an enrollment."""
-        self._database.run("update_person", id, resource.address, encode_personal(resource))
+        """Replace what is stored of the person with an enrollment; of another address it had, a keyed hash is kept."""
+        row = self._database.row("get", id, None)
+        if row is None:
+            return
+        address, before = resource.address, row[_ADDRESS]
+        self._at_once.run("update_person", id, address, encode_personal(resource))
+        if before not in (None, address):
+            self.remember_address(decode_id(row[1]), id, before)
 
     def get(self, id: int, account: Any = ALL_ACCOUNTS) -> Held | None:
         """An enrollment, if it is the account's."""

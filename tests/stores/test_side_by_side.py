@@ -201,6 +201,26 @@ class SideBySide(RuleBasedStateMachine):
             fails=fails,
         )
 
+    @rule(id=ids, email=st.none() | ADDRESSES, remembers=st.booleans(), fails=FAILS)
+    def correct(self, id, email, remembers, fails):
+        def work(transaction):
+            held = transaction.get(id)
+            if held is None:
+                return
+            resource = held.enrollment.resource
+            if remembers and email is not None:
+                transaction.remember_address(held.enrollment.account, id, email)
+            else:
+                transaction.update_person(id, attrs.evolve(resource, email=email))
+
+        self.both(work, fails=fails)
+
+    @rule(account=ACCOUNTS, resource=RESOURCES, fails=FAILS)
+    def opt_out(self, account, resource, fails):
+        self.both(
+            lambda transaction: transaction.suppress_others(account, resource, self.now, "unsubscribed"), fails=fails
+        )
+
     @rule(account=ACCOUNTS, key=KEYS, digest=KEYS, fails=FAILS)
     def report(self, account, key, digest, fails):
         def work(transaction):

@@ -492,6 +492,8 @@ def test_no_statement_reads_a_whole_table(store):
         ("last_finished_of_addresses", "sequencer_enrollments_address (account=? AND address=?)"),
         ("made_with", "PRIMARY KEY (account=? AND kind=? AND value=?)"),
         ("suppressed_among", "(account=? AND hash=?)"),
+        ("other_addresses_of", "PRIMARY KEY (account=? AND kind=?)"),
+        ("forget_addresses", "PRIMARY KEY (account=? AND kind=?)"),
         ("ongoing_of_sequence", "sequencer_enrollments_standing (sequence_id=? AND state=?)"),
         ("in_other_versions", "sequencer_enrollments_standing (sequence_id=? AND state=?)"),
         ("statistics", "COVERING INDEX sequencer_enrollments_standing (sequence_id=?)"),

@@ -273,7 +273,8 @@ class EnrollmentVerbs(Bound):
         not given are gone. It replaces what every ongoing enrollment of this type and id holds; one that is blocked
         stays so until it is resumed. Finished enrollments keep what they had, so nothing erased comes back (S8). The
         enrollment's own zone and timeline stay, and tasks that exist keep their texts. Mail that has not begun to be
-        handed over goes to the new address; a report that names the old one finds nobody.
+        handed over goes to the new address; a report that names the old one finds nobody. Of the old one a keyed hash
+        is kept until the person is erased: who opts out gets no mail there either (L8).
 
         Raises `NotFound` where nothing of the resource is going on, `AlreadyEnrolled` (with `existing_id`) where the
         new address is another resource's in the same or an exclusive sequence, and `Suppressed` where it has opted out.

@@ -24,6 +24,7 @@ from sequencer.testing.contracts.workbench import (
     begun,
     do,
     failing,
+    finish,
     later,
     send,
     sequence_named,
@@ -197,6 +198,59 @@ class Decisions:
             transaction.update_person(enrollment.id, ADA)
             assert transaction.get(enrollment.id).enrollment.resource == ADA
             assert transaction.addresses_of(None, ADA) == []
+
+    def test_l8_what_a_person_was_mailed_at_is_remembered_until_it_is_erased(self, store: Any) -> None:
+        """Addresses that were replaced, or that mail went to, are suppressed with their resource, hashed (L8, S8)."""
+        enrollment, other = begun(store), begun(store, 43, email="bob@example.com")
+        theirs = begun(store, account="acme")
+        old = ["ada@example.com", "b@example.com", "mailed@example.com"]
+        with store.transaction() as transaction:
+            for email in ("B@example.com", "B@example.com", "Ada@example.com", "new@example.com"):
+                transaction.update_person(enrollment.id, Resource("lead", 42, email=email))
+            transaction.update_person(other.id, Resource("lead", 43, email="bobby@example.com"))
+        with failing(store) as transaction:
+            transaction.remember_address(None, enrollment.id, "lost@example.com")
+            transaction.suppress_others(None, ADA, NOW, "lost")
+        with store.transaction() as transaction:
+            for _ in range(2):
+                transaction.remember_address(None, enrollment.id, "mailed@example.com")
+            transaction.remember_address("acme", theirs.id, "theirs@example.com")
+            transaction.suppress(None, "b@example.com", NOW, "manual")
+        with store.transaction() as transaction:
+            assert transaction.suppressed_among(None, old) == {"b@example.com"}
+            for account, resource in (("acme", ADA), (None, Resource("contact", 42)), (None, Resource("lead", "42"))):
+                transaction.suppress_others(account, resource, NOW, "unsubscribed")
+            assert transaction.suppressed_among(None, old) == {"b@example.com"}
+            transaction.suppress_others(None, ADA, later(hours=1), "unsubscribed")
+            transaction.suppress_others(None, ADA, later(hours=2), "again")
+
+        with store.transaction() as transaction:
+            others = ["new@example.com", "bob@example.com", "theirs@example.com", "lost@example.com"]
+            assert transaction.suppressed_among(None, old + others) == set(old)
+            assert transaction.suppressed_among("acme", old + others) == {"theirs@example.com"}
+            found = [(each.address, each.suppressed_at, each.reason) for each in transaction.suppressions(None)]
+            hashed = (None, later(hours=1), "unsubscribed")
+            assert found == [("b@example.com", NOW, "manual"), hashed, hashed]
+            transaction.erase(None, ADA)
+            assert [each.address for each in transaction.suppressions(None)] == [None] * 3
+            for address in old:
+                assert transaction.unsuppress(None, address)
+            transaction.suppress_others(None, ADA, NOW, "unsubscribed")
+            assert transaction.suppressions(None) == []
+            transaction.suppress_others(None, Resource("lead", 43), NOW, "unsubscribed")
+            assert transaction.is_suppressed(None, "bob@example.com")
+
+    def test_s8_what_was_remembered_of_a_purged_enrollment_is_forgotten(self, store: Any) -> None:
+        """With an enrollment that is purged goes what is remembered of its addresses, and nobody else's (S8)."""
+        old, young = begun(store, 42), begun(store, 42, sequence=sequence_named("other"))
+        with store.transaction() as transaction:
+            transaction.remember_address(None, old.id, "old@example.com")
+            transaction.remember_address(None, young.id, "young@example.com")
+            finish(transaction, old)
+            assert transaction.purge(None, later(days=1), 9) == 1
+        with store.transaction() as transaction:
+            transaction.suppress_others(None, ADA, NOW, "unsubscribed")
+            assert transaction.suppressed_among(None, ["old@example.com", "young@example.com"]) == {"young@example.com"}
 
     def test_what_is_reported_and_skipped(self, store: Any) -> None:
         """Reports, skips and what else moves an enrollment round-trip through the store."""

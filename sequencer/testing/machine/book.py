@@ -41,6 +41,7 @@ class Book:
         self.cast = cast
         self.seen: dict[int, Enrollment] = {}
         self.address: dict[int, str | None] = {}
+        self.former: dict[int, set[str]] = {}
         self.suppressed: set[str] = set()
         self.idempotency: dict[str, int] = {}
         self.reports: dict[str, tuple[Any, tuple[int, ...]]] = {}
@@ -204,6 +205,9 @@ class Book:
         if report.kind == "unsubscribed":
             addresses |= {self.address[id] for id, each in self.seen.items() if whose(each) in people}
             self.suppressed |= {each for each in addresses if each is not None}
+            self.suppressed |= {
+                each for id, seen in self.seen.items() if whose(seen) in people for each in self.former.get(id, ())
+            }
         addresses.discard(None)
         found = [
             id

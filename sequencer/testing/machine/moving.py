@@ -160,6 +160,9 @@ class Moving(Telling):
                 assert (after.state, after.steps, after.version) == (
                     before[id].state, before[id].steps, before[id].version
                 )  # fmt: skip
+                former = self.book.address[id]
+                if former is not None and former != person.address:
+                    self.book.former.setdefault(id, set()).add(former)
                 self.book.address[id] = person.address
         self.look_around()
         for id, each in self.book.seen.items():

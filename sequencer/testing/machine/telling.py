@@ -216,6 +216,7 @@ class Telling(RuleBasedStateMachine):
             assert after.resource.email is None
             assert not after.resource.fields
             self.book.address[id] = None
+            self.book.former.pop(id, None)
             if id in ongoing:
                 assert after.finished_reason == "resource_deleted"
 
