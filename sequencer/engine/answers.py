@@ -36,11 +36,15 @@ _MOST_HELD = 3
 
 @attrs.define(slots=True)
 class Work:
-    """One effect of a claimed enrollment, as this worker knows it."""
+    """One effect of a claimed enrollment, as this worker knows it.
+
+    `address` is where its mail goes, in comparable form, if that is not the address which is stored.
+    """
 
     enrollment: Enrollment
     fence: int
     effect: Effect
+    address: str | None = None
 
 
 @attrs.define(slots=True)
@@ -73,12 +77,14 @@ class Answers:
             decision = advance(work.enrollment, answer.signal, answer.at)
             if transaction.save(decision.enrollment, decision.events, fence=work.fence, release=True):
                 log_failures(decision.enrollment, decision.events)
+                _remember_address(transaction, answer)
                 return
         while (held := transaction.get(work.enrollment.id)) is not None:
             # Only the owner of the claim ends it; the answer to a call counts all the same.
             owner = held.fence == work.fence
             if not (owner or answer.called):
                 return
+            _remember_address(transaction, answer)
             decision = self._answered(transaction, held.enrollment, answer)
             if not decision.changed:
                 if owner:
@@ -159,6 +165,7 @@ class Answers:
             if stored:
                 done.add(id(answer))
                 log_failures(decision.enrollment, decision.events)
+                _remember_address(transaction, answer)
         return [answer for answer in answers if id(answer) not in done]
 
     def _bring_back_alone(self, answer: Answer) -> None:
@@ -194,3 +201,11 @@ class Answers:
         except BaseException:
             self.keep(answers)
             raise
+
+
+def _remember_address(transaction: Transaction, answer: Answer) -> None:
+    """Where a mail has gone, or may have: who opts out by it means that address, too (L8)."""
+    work, signal = answer.work, answer.signal
+    if work.address is None or not answer.called or (isinstance(signal, EmailFailed) and signal.known):
+        return
+    transaction.remember_address(work.enrollment.account, work.enrollment.id, work.address)

@@ -240,7 +240,9 @@ class HandOverPass:
         return self._watch.call(function, patience(self.ports.timeout), late)
 
     def _send(self, work: Work, effect: SendEmail, email: Email) -> None:
-        if not self._mark(work, effect, self.due.email, address=email.to):
+        folded, stored = fold_address(email.to), work.enrollment.resource
+        work.address = None if email.to == stored.email or folded == stored.address else folded
+        if not self._mark(work, effect, self.due.email, address=folded):
             return
         self._marked = True
         mailer, timeout = self.ports.mailer, self.ports.timeout
@@ -334,7 +336,7 @@ class HandOverPass:
     def _take_mark(self, work: Work, effect: SendEmail | CreateTask, handling: Handling, address: str | None) -> bool:
         if handling.deduplicates:
             # A look, which waits for no writer.
-            suppressed = self._looks.look(work.enrollment, work.fence, fold_address(address))
+            suppressed = self._looks.look(work.enrollment, work.fence, address)
             if suppressed is False:
                 return True
             if suppressed:
@@ -346,7 +348,7 @@ class HandOverPass:
         with self._kept(answers), self.store.transaction() as transaction:
             for answer in answers:
                 self.bringing.bring_back(transaction, answer)
-            if self._suppressed(transaction, work, address):
+            if address is not None and transaction.is_suppressed(work.enrollment.account, address):
                 self._unsubscribe(transaction, work)
                 return False
             decision = advance(work.enrollment, Start(effect.key, effect.attempt), self.clock.now())
@@ -371,10 +373,6 @@ class HandOverPass:
             return True
         self._answer(work, Withdraw(effect.key, effect.attempt))
         return False
-
-    def _suppressed(self, transaction: Transaction, work: Work, address: str | None) -> bool:
-        folded = fold_address(address)
-        return folded is not None and transaction.is_suppressed(work.enrollment.account, folded)
 
     def _unsubscribe(self, transaction: Transaction, work: Work) -> None:
         """The address has opted out since: the enrollment ends instead (L8)."""

@@ -1,4 +1,4 @@
-"""Opting out is about every address that somebody has had (L8), until it is erased (S8)."""
+"""Opting out is about every address that somebody has had, or has been mailed at (L8), until it is erased (S8)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sequencer import (
+    Accepted,
     Calendar,
     Engine,
     ManualClock,
     MemoryStore,
     NotFound,
+    Pending,
+    Person,
     RecordingMailer,
+    Rejected,
     SQLiteStore,
     Suppressed,
     Unsubscribed,
 )
+from sequencer.core.signals import EmailSent
+from sequencer.stores.records import Records
 from tests.engine.sequences import lead, mails
 
 OLD, NEW = "ada@example.com", "new@example.com"
@@ -55,15 +61,88 @@ def test_s8_a_former_address_is_erased_with_its_resource(engine):
     assert len(engine.suppressed()) == 1
 
 
+class _Answering:
+    """A mailer that answers what it is told to, or raises it."""
+
+    delivery = "at_most_once"
+
+    def __init__(self, answer, *, deduplicates):
+        self.answer, self.deduplicates = answer, deduplicates
+
+    def send(self, email, *, key, timeout):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize("deduplicates", [True, False])
+@pytest.mark.parametrize(
+    ("answer", "remembered"),
+    [
+        (Accepted("<1@x>"), True),
+        (Pending("p-1"), True),
+        (OSError("the line is dead"), True),
+        (Rejected("no such user", permanent=True, recipient_fault=True), False),
+    ],
+)
+def test_l8_where_a_mail_has_gone_is_remembered(store, clock, answer, remembered, deduplicates):
+    """With a `people` port, opting out suppresses where mail went or may have; not where it was refused (L8)."""
+    people = {"lead": "Ada <ADA@example.com>"}
+    mailer = _Answering(answer, deduplicates=deduplicates)
+    engine = Engine(store=store, mailer=mailer, clock=clock, people=lambda resource: Person(people[resource.type]))
+    id = engine.enroll(mails(), lead(email=None)).id
+    engine.tick()
+    people["lead"] = NEW
+    step = engine.get(id).steps[0]
+    named = {"message_id": step.message_id} if step.message_id else {"enrollment_id": id}
+    if step.provider_id:
+        named = {"provider_id": step.provider_id}
+    engine.handle(Unsubscribed(key="1", **named))
+    assert engine.get(id).finished_reason == "unsubscribed"
+    assert [each.address for each in engine.suppressed()] == [None] * remembered
+    with store.transaction() as transaction:
+        assert transaction.is_suppressed(None, OLD) is remembered
+        assert not transaction.is_suppressed(None, NEW)
+
+
+def test_l8_it_is_remembered_also_where_the_answer_was_known_before(store, clock):
+    """Where the mailer's own report comes before the worker's answer, the worker still says where the mail went."""
+
+    class Reporting:
+        deduplicates = True
+
+        def send(self, email, *, key, timeout):
+            engine.handle(EmailSent(key="sent", effect_key=key, message_id="<1@x>"))
+            return Accepted("<1@x>")
+
+    engine = Engine(store=store, mailer=Reporting(), clock=clock, people=lambda _: Person(OLD))
+    engine.enroll(mails(), lead(email=None))
+    engine.tick()
+    engine.handle(Unsubscribed(key="1", message_id="<1@x>"))
+    with store.transaction() as transaction:
+        assert transaction.is_suppressed(None, OLD)
+
+
+def test_nothing_is_remembered_where_the_stored_address_was_used(store, clock, monkeypatch):
+    """Where a mail goes to the address that is stored, handing it over asks no more of the store."""
+    asked = []
+    monkeypatch.setattr(Records, "remember_address", lambda *given: asked.append(given))
+    engine = Engine(store=store, mailer=RecordingMailer(), clock=clock)
+    engine.enroll(mails(), lead(email="Ada <Ada@example.com>"))
+    engine.tick()
+    assert asked == []
+
+
 # -- beside a naive model ---------------------------------------------------------------------------------------
 
-ADDRESSES = ["a@example.com", "b@example.com", "c@example.com", "d@example.com"]
+ADDRESSES = ["a@example.com", "b@example.com", "c@example.com"]
 EVERY_DAY = Calendar("UTC", working_days=["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
-WHO = st.integers(1, 3)
+WHO = st.integers(1, 2)
 ADDRESS = st.sampled_from(ADDRESSES)
 DONE = st.one_of(
     st.tuples(st.just("enroll"), WHO, ADDRESS),
     st.tuples(st.just("correct"), WHO, ADDRESS),
+    st.tuples(st.just("say"), WHO, ADDRESS | st.none()),
     st.tuples(st.just("day"), WHO, ADDRESS),
     st.tuples(st.just("opt out"), WHO, ADDRESS),
     st.tuples(st.just("erase"), WHO, ADDRESS),
@@ -80,6 +159,7 @@ class Naive:
         self.had: dict[int, set[str]] = {}
         self.mails: dict[int, int] = {}
         self.ongoing: set[int] = set()
+        self.said: dict[int, str | None] = {}
         self.suppressed: dict[str, bool] = {}
         self.sent: list[str] = []
 
@@ -92,7 +172,7 @@ class Naive:
 
     def mail(self, *ids: int) -> None:
         for id in sorted(ids):
-            to = self.current[id]
+            to = self.said.get(self.who[id]) or self.current[id]
             if to in self.suppressed:
                 self.ongoing.discard(id)
                 continue
@@ -119,12 +199,14 @@ class Naive:
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 @settings(max_examples=60)
-@given(done=st.lists(DONE, max_size=25))
+@given(done=st.lists(DONE, min_size=5, max_size=25))
 def test_l8_s8_what_is_suppressed_is_what_was_had(kind, done):
     """Whoever is enrolled, corrected, opts out or is erased: the suppressions are the naive model's (L8, S8)."""
     store = MemoryStore() if kind == "memory" else SQLiteStore(":memory:")
     clock, mailer, naive = ManualClock(pendulum.datetime(2026, 3, 2, 9, tz="UTC")), RecordingMailer(), Naive()
-    engine = Engine(store=store, mailer=mailer, clock=clock)
+    engine = Engine(
+        store=store, mailer=mailer, clock=clock, people=lambda each: Person(naive.said.get(each.id) or each.email)
+    )
     for n, (what, who, address) in enumerate(done):
         mine = [id for id in naive.of(who) if id in naive.ongoing]
         if what == "enroll" and not mine:
@@ -150,6 +232,8 @@ def test_l8_s8_what_is_suppressed_is_what_was_had(kind, done):
                     assert address not in naive.suppressed
                     naive.had[id].add(naive.current[id])
                     naive.current[id] = address
+        elif what == "say":
+            naive.said[who] = address
         elif what == "day":
             clock.move(hours=24)
             engine.tick()
