@@ -31,13 +31,19 @@ _OF_ONE_MAIL = (Opened, Clicked, SoftBounced)
 
 
 def _content_of(report: Report) -> str:
-    """What a report says, without when: a redelivery may carry the time of its delivery."""
+    """What a report says, without when: a redelivery may carry the time of its delivery.
+
+    An address is in comparable form, as where it is looked for: a redelivery may write it in another way.
+    """
     content: dict[str, Any] = {"kind": report.kind}
     for field in attrs.fields(type(report)):
         value = getattr(report, field.name)
         if field.name in ("key", "at") or value is None:
             continue
-        content[field.name] = [value.type, value.id] if isinstance(value, Resource) else value
+        if isinstance(value, Resource):
+            content[field.name] = [value.type, value.id]
+        else:
+            content[field.name] = fold_address(value) if field.name == "email" else value
     return json.dumps(content, sort_keys=True, default=str)
 
 

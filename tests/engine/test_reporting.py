@@ -8,6 +8,7 @@ import pytest
 
 from sequencer import Bounced, Conflict, Engine, InvalidInput, Opened, OutOfOffice, Person, Policy, Rejected, Replied
 from sequencer.core import lifecycle
+from sequencer.core.errors import KeyReused
 from sequencer.core.events import Event
 from sequencer.core.signals import (
     Clicked,
@@ -75,6 +76,16 @@ def test_l8_the_same_key_twice_changes_nothing_and_answers_the_same(engine, some
     again = engine.handle(Replied(key="1", resource=lead(3), at=engine.clock.now()))
     assert (again, again.repeated, first.repeated) == (first, True, False)
     assert len(engine.history(some[3].id)) == count
+
+
+@pytest.mark.parametrize("again", ["ADA@example.com", " Ada@Example.com ", "Ada Lovelace <ada@example.com>"])
+def test_l8_an_address_that_is_written_in_another_way_is_the_same(engine, some, again):
+    """A redelivery whose address differs in case, blanks or a name beside it is the same; another is not (L8)."""
+    first = engine.handle(Replied(key="1", email="Ada@example.com"))
+    second = engine.handle(Replied(key="1", email=again))
+    assert (second, second.repeated, first.changed != ()) == (first, True, True)
+    with pytest.raises(KeyReused):
+        engine.handle(Replied(key="1", email="bob@example.com"))
 
 
 @pytest.mark.parametrize(
