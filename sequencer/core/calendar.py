@@ -331,7 +331,8 @@ class Calendar:
         while ordinal <= _LAST_ORDINAL:
             day = timedelta(ordinal - _EPOCH_ORDINAL)
             # A clock change on this date, or over its midnights, shows in the offset at its start (before the change)
-            # and at noon after it: no zone changes twice within a week.
+            # and at noon after it: no zone changes twice within six days (Recife in 2000, and Gaza in 2040, do so
+            # within a week).
             offset = self._zone.utcoffset(self._zone_epoch + day)
             if offset != self._zone.utcoffset(self._zone_noon_after + day):
                 found = self._least_open(ordinal, since)

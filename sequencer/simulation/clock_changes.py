@@ -17,7 +17,7 @@ __all__ = ["DAY", "SECOND", "ClockChanges"]
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
-# No zone changes its clocks twice within a week, on which the core relies, too: so a change shows at its stride's ends.
+# No zone changes its clocks twice within six days, on which the core relies, too: a change shows at its stride's ends.
 _STRIDE = 4 * DAY
 _MICROSECOND = timedelta(microseconds=1)
 
