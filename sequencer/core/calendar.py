@@ -222,6 +222,13 @@ class Calendar:
             reasons += moved.by_weekdays(self.local, moment, result, delay, self._working)
         return result
 
+    def wait_ends(self, moment: DateTime, delay: Delay) -> DateTime:
+        """As `after`, of a wait at whose end no step begins: beyond the year 9000, the last instant there is (T11)."""
+        try:
+            return self.after(moment, delay)
+        except InvalidInput:
+            return LAST
+
     def is_open_after(self, delay: Delay, *, email: bool) -> bool:
         """Whether a step of the kind may run whenever a delay is over: working days end on one, at any time of it."""
         return not isinstance(delay, Hours) and (self._sends_on_working_days or not email)

@@ -46,7 +46,7 @@ def _until(draft: Draft, report: Outside) -> DateTime | None:
             return report.until  # type: ignore[return-value]
         return calendar.start_of(date(report.until.year, report.until.month, report.until.day))
     duration = draft.enrollment.version.sequence.policy.on[report.kind].duration
-    return None if duration is None else calendar.after(draft.now, duration)
+    return None if duration is None else calendar.wait_ends(draft.now, duration)
 
 
 def _step_of_mail(draft: Draft, report: Outside) -> int | None:

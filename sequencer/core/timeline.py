@@ -337,7 +337,9 @@ def skipped_at(enrollment: Enrollment) -> DateTime | None:
 def skipped_after(calendar: Calendar, step: Step, at: DateTime) -> DateTime | None:
     """When a step that comes at an instant is passed over by itself (L4); None where nobody asked for that."""
     action = step.action
-    return calendar.after(at, action.skip_after) if isinstance(action, Task) and action.skip_after is not None else None
+    if not isinstance(action, Task) or action.skip_after is None:
+        return None
+    return calendar.wait_ends(at, action.skip_after)
 
 
 def is_due(enrollment: Enrollment, now: DateTime) -> bool:
@@ -366,7 +368,7 @@ def overdue_at(enrollment: Enrollment, step: EnrollmentStep) -> DateTime | None:
 def due_at(calendar: Calendar, step: Step, estimated_execute_at: DateTime) -> DateTime:
     """A step's estimate plus its tolerance: an hour for mails, `due_after` for tasks (T9)."""
     action = step.action
-    return calendar.after(estimated_execute_at, action.due_after if isinstance(action, Task) else _MAIL_TOLERANCE)
+    return calendar.wait_ends(estimated_execute_at, action.due_after if isinstance(action, Task) else _MAIL_TOLERANCE)
 
 
 def seen_at(enrollment: Enrollment, now: DateTime) -> Enrollment:

@@ -6,13 +6,16 @@ import itertools
 import threading
 import time
 
+import pendulum
 import pytest
 
 from sequencer import (
     AutomatedEmail,
     Engine,
     Hours,
+    ManualClock,
     NotFound,
+    OutOfOffice,
     Person,
     RecordingMailer,
     RecordingTaskBoard,
@@ -20,7 +23,9 @@ from sequencer import (
     Step,
     Task,
     Template,
+    Weekdays,
 )
+from sequencer.core.instants import LAST
 from sequencer.testing.machine.world import Death, Life, MortalStore
 from tests.engine.sequences import HELLO, lead, mails, tasks
 
@@ -442,3 +447,28 @@ def test_l1_nothing_that_happens_to_the_sequence_reaches_an_enrollment(engine, m
 
 def _wait():
     time.sleep(0.02)
+
+
+@pytest.mark.parametrize("wait", ["due_after", "skip_after"])
+def test_t11_a_wait_that_ends_after_the_last_instant_ends_with_it(store, mailer, wait):
+    """What is late, skipped or back only after the year 9000 is handed over, read and told about all the same (T11)."""
+    clock = ManualClock(pendulum.datetime(9000, 12, 31, 9, tz="UTC"))
+    engine = Engine(store=store, mailer=mailer, clock=clock)
+    task = engine.enroll(Sequence("call", [Step(Task("Call", **{wait: Weekdays(30)}))]), lead()).id
+    mail = engine.enroll(mails("mail", 1), lead(2, None)).id
+    clock.set(pendulum.datetime(9000, 12, 31, 23, 30, tz="UTC"))
+    assert engine.get(mail).steps[0].overdue
+    assert engine.tick().failed == 1  # the mail, without an address
+    assert engine.get(task).steps[0].status == "in_progress"
+    assert not engine.get(task).steps[0].overdue
+    assert engine.tasks()[0].due_at == LAST
+    engine.handle(OutOfOffice(key="1", enrollment_id=task))
+    assert engine.get(task).blocked_until == LAST
+
+
+def test_t11_a_mail_that_is_read_in_the_last_hour_is_not_overdue(engine):
+    """A mail whose hour of tolerance ends after the last instant is read like any other (T11)."""
+    engine.clock.set(pendulum.datetime(9000, 12, 31, 23, 30, tz="UTC"))
+    id = engine.enroll(mails("mail", 1), lead()).id
+    engine.clock.move(minutes=20)
+    assert not engine.get(id).steps[0].overdue
