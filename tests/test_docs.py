@@ -21,8 +21,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +30,7 @@ from markdown_it import MarkdownIt
 
 import sequencer
 from tests import postgres
+from tests.typed import Typist
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(next(iter(sequencer.__path__)))
@@ -159,12 +158,20 @@ def folder(request, tmp_path, monkeypatch):
         yield tmp_path
 
 
+@pytest.fixture(scope="module")
+def typist():
+    """Who types the commands of the pages."""
+    typist = Typist()
+    yield typist
+    typist.close()
+
+
 def _name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
-def test_blocks(page, folder, capsys):
+def test_blocks(page, folder, typist, capsys):
     """The Python blocks and the commands of a page run one after the other, in one folder, and answer as it shows."""
     namespace = {"__name__": "__main__"}
     for block in of(page):
@@ -172,7 +179,7 @@ def test_blocks(page, folder, capsys):
             run_python(block, page, namespace, capsys)
         else:
             for command in commands(block):
-                run_command(command, page)
+                run_command(command, page, typist)
 
 
 def run_python(block: Block, page: Path, namespace: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,24 +196,15 @@ def run_python(block: Block, page: Path, namespace: dict[str, object], capsys: p
         assert len(shown) == len(came) or "..." in shown, f"{place}: printed more:\n" + "\n".join(came)
 
 
-def run_command(command: Command, page: Path) -> None:
+def run_command(command: Command, page: Path, typist: Typist) -> None:
     """A command, as it is typed."""
     place = f"{_name(page)}, line {command.line}: {command.typed}"
     words = [os.path.expandvars(word) for word in shlex.split(command.typed, comments=True)]
     assert words[0] in TYPED, f"{place}: only {' and '.join(TYPED)} are run here; say why this is not"
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == command.status, f"{place}\n{done.stdout}"
-    absent = missing(command.output, done.stdout.splitlines())
-    assert absent is None, f"{place}: did not come out: {absent!r}\n{done.stdout}"
+    done = typist.run(words)
+    assert done.status == command.status, f"{place}\n{done.came}"
+    absent = missing(command.output, done.came.splitlines())
+    assert absent is None, f"{place}: did not come out: {absent!r}\n{done.came}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
