@@ -43,6 +43,10 @@ class TokenTransaction(Protocol):
         """The token with this hash and the hash as stored, revoked or not; None where there is none."""
         ...
 
+    def is_in_force(self, digest: str) -> bool:
+        """Whether there is a token with this hash, and it is not revoked; nothing else of a token ever changes."""
+        ...
+
     def tokens(self, account: Any) -> list[Token]:
         """The tokens of an account, revoked or not, oldest first."""
         ...

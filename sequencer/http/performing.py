@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import attrs
@@ -26,26 +27,13 @@ from sequencer.http.limits import Limits, Rates, client_of
 from sequencer.http.logs import log_failed, note_caller
 from sequencer.http.operations import Answer, Call, Operation
 from sequencer.http.queries import read_queries
-from sequencer.http.tokens import Tokens
+from sequencer.http.tokens import Remembered, Tokens
 
 __all__ = ["Door", "perform"]
 
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _JSON = re.compile(r"application/json[ \t]*(?:;[ \t]*charset=\"?utf-8\"?[ \t]*)?", re.IGNORECASE)
-
-
-@attrs.frozen
-class Remembered:
-    """What a token was good for when it was last asked for."""
-
-    tokens: Tokens
-    secret: str
-    grant: Grant
-
-    def is_good(self, engine: Engine) -> bool:
-        """Whether it is good for that still, asked in the transaction of a block of `together`."""
-        return self.tokens.grant_of(self.secret, transaction=engine.transaction) == self.grant
 
 
 @attrs.frozen
@@ -64,7 +52,7 @@ class Door:
     seen: set[str] = attrs.field(factory=set, eq=False, repr=False)
 
     def remembered(self, request: Request) -> Remembered | None:
-        """A token that was good when it was last asked for, and can be asked for again in the request's transaction.
+        """A token that was good when it was last asked for, and can be looked at again in the request's transaction.
 
         Then it needs none of its own. And with a token that never was good nobody makes the store begin one to write.
         """
@@ -73,8 +61,7 @@ class Door:
         secret = access.secret_of(request)
         if secret is None or tokens.store is not self.engine.store:
             return None
-        grant = tokens.remembered(secret)
-        return None if grant is None else Remembered(tokens, secret, grant)
+        return tokens.remembered(secret)
 
     def see(self) -> None:
         """A store that is not as answers need it says so before anything is changed, and not after it."""
@@ -105,15 +92,17 @@ def _performed(door: Door, operation: Operation, request: Request, raw: bytes) -
             _granted(door, request)  # who is let in no more is told that, and nothing about what was asked for
         raise
 
+    account = door.engine.account(grant.account)
+
     def act() -> Answer:
         if operation.in_parts:
-            return operation.act(call)
-        with call.engine.together(write=operation.writes, alone=False) as engine:
+            return operation.act(call(engine=account))
+        with account.together(write=operation.writes, alone=False) as engine:
             if remembered is not None:
-                if not remembered.is_good(engine):
+                if not remembered.is_good(engine.transaction):
                     raise _unknown(door, request)
                 note_caller(request, grant)
-            return operation.act(attrs.evolve(call, engine=engine))
+            return operation.act(call(engine=engine))
 
     answer = _insisting(act)
     if answer.body is None:
@@ -124,8 +113,8 @@ def _performed(door: Door, operation: Operation, request: Request, raw: bytes) -
     return Answer(answer.status, answer.body, {**answer.headers, "ETag": etag}, answer.revision)
 
 
-def _call(door: Door, operation: Operation, request: Request, raw: bytes, grant: Grant) -> Call:
-    """What is asked for, as far as it can be told without looking into the store."""
+def _call(door: Door, operation: Operation, request: Request, raw: bytes, grant: Grant) -> Callable[..., Call]:
+    """What is asked for, as far as it can be told without looking into the store; the engine is still to be given."""
     _pace(door.rates.callers.take((grant.account, grant.name)))
     if operation.writes and not grant.may_write:
         raise Refusal.of(403, "insufficient_scope", "the token is for reading only")
@@ -137,9 +126,9 @@ def _call(door: Door, operation: Operation, request: Request, raw: bytes, grant:
             400, "invalid_header", "If-Match is for PUT and DELETE on a thing: here nothing would be compared"
         )
     id = request.path_params.get("id")
-    return Call(
+    return partial(
+        Call,
         request=request,
-        engine=door.engine.account(grant.account),
         grant=grant,
         id=0 if id is None else _id_of(id, operation),
         query=read_queries(request, operation.queries, door.limits),

@@ -6,8 +6,9 @@ import hashlib
 import hmac
 import re
 import secrets
-from contextlib import nullcontext
 from typing import Any
+
+import attrs
 
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import to_instant
@@ -19,7 +20,7 @@ from sequencer.engine.stored import ALL_ACCOUNTS
 from sequencer.engine.tokens import Token, TokenTransaction
 from sequencer.http.access import Grant, to_scope
 
-__all__ = ["Token", "Tokens"]
+__all__ = ["Remembered", "Token", "Tokens"]
 
 _BYTES = 32
 _MOST_REMEMBERED = 1000
@@ -34,6 +35,19 @@ def _digest_of(secret: Any) -> str | None:
 def _digest(secret: str) -> str:
     # A secret has 256 random bits, so that nobody finds it from a plain hash; a slow one would be for passwords.
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+@attrs.frozen
+class Remembered:
+    """What a secret, of which only the hash is kept, was good for when it was last asked for."""
+
+    tokens: Tokens
+    digest: str = attrs.field(repr=False)
+    grant: Grant
+
+    def is_good(self, transaction: TokenTransaction) -> bool:
+        """Whether it is good for that still, as a transaction of its store sees it."""
+        return self.tokens.is_good(self, transaction)
 
 
 class Tokens:
@@ -74,15 +88,12 @@ class Tokens:
         with self.store.transaction() as transaction:
             return transaction.add_token(token, _digest(secret)), secret
 
-    def grant_of(self, secret: str, *, transaction: TokenTransaction | None = None) -> Grant | None:
-        """What this secret is good for; None for one that is unknown or revoked.
-
-        The store is asked each time, in a `transaction` of it where one is open already.
-        """
+    def grant_of(self, secret: str) -> Grant | None:
+        """What this secret is good for; None for one that is unknown or revoked. Asks the store each time."""
         digest = _digest_of(secret)
         if digest is None:
             return None
-        token = self._found(digest, transaction)
+        token = self._found(digest)
         if token is None or token.revoked_at is not None:
             self._remembered.pop(digest, None)
             return None
@@ -92,13 +103,21 @@ class Tokens:
         self._remembered[digest] = grant
         return grant
 
-    def remembered(self, secret: str) -> Grant | None:
+    def remembered(self, secret: str) -> Remembered | None:
         """What this secret was good for when it was last asked for here, by which nobody may be let in alone.
 
-        It may have been revoked since. It says what is worth a transaction, in which `grant_of` is asked again.
+        It may have been revoked since. It says what is worth a transaction, in which that is looked at.
         """
         digest = _digest_of(secret)
-        return None if digest is None else self._remembered.get(digest)
+        grant = None if digest is None else self._remembered.get(digest)
+        return None if digest is None or grant is None else Remembered(self, digest, grant)
+
+    def is_good(self, remembered: Remembered, transaction: TokenTransaction) -> bool:
+        """Whether a secret is good for that still; of a token nothing changes but whether it is in force."""
+        if transaction.is_in_force(remembered.digest):
+            return True
+        self._remembered.pop(remembered.digest, None)
+        return False
 
     def revoke(self, token: int | str, *, account: Any = ALL_ACCOUNTS) -> bool:
         """Take a token out of force, by its id or by its secret; False if it is not in force.
@@ -130,10 +149,10 @@ class Tokens:
             self._found_any = bool(self.all())
         return self._found_any
 
-    def _found(self, digest: str, transaction: TokenTransaction | None = None) -> Token | None:
+    def _found(self, digest: str) -> Token | None:
         """The token with this hash, revoked or not."""
-        with self.store.transaction(write=False) if transaction is None else nullcontext(transaction) as opened:
-            found = opened.token_with(digest)
+        with self.store.transaction(write=False) as transaction:
+            found = transaction.token_with(digest)
         # The store finds by the hash, whose beginning tells nobody how a secret begins; that it is the same one is
         # looked at in constant time, and not left to the rules by which a database compares.
         if found is None or not hmac.compare_digest(found[1], digest):

@@ -824,6 +824,10 @@ RETURNING id
 -- The token with this hash.
 SELECT id, account, scope, actor_id, name, created_at, revoked_at, digest FROM {schema}.sequencer_tokens WHERE digest = $1
 
+-- token_in_force --
+-- Whether the token with this hash is in force: a row, or none.
+SELECT 1 FROM {schema}.sequencer_tokens WHERE digest = $1 AND revoked_at IS NULL
+
 -- list_tokens --
 -- The tokens of an account, or of all, oldest first.
 SELECT id, account, scope, actor_id, name, created_at, revoked_at FROM {schema}.sequencer_tokens WHERE ($1::text IS NULL OR account = $1) ORDER BY id

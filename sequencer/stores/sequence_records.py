@@ -13,7 +13,7 @@ from sequencer.core.values import Identifier
 from sequencer.engine.stored import Account, StoredSequence
 from sequencer.stores.codec import Row, decode_id, encode_id
 from sequencer.stores.contents import content_of, sequence_of
-from sequencer.stores.database import MOST, Database, Known, fits
+from sequencer.stores.database import MOST, Database, Known, OneWriter, fits
 from sequencer.stores.records import Records
 
 __all__ = ["SequenceRecords"]
@@ -26,6 +26,11 @@ class SequenceRecords(Records):
         super().__init__(database, known, behind=behind)
         # Versions that this transaction has read or made: nobody else may rely on them before the commit.
         self.versions: dict[int, SequenceVersion] = {}
+        # Sequences as they were listed when one of them was last asked for, until one is written here; None where
+        # somebody else may write one meanwhile.
+        self._listed: dict[tuple[str, int], StoredSequence] | None = None
+        if behind and isinstance(database, OneWriter):
+            self._listed = {}
 
     def save_version(
         self,
@@ -71,6 +76,7 @@ class SequenceRecords(Records):
             )
         if (version_id, content.templates_digest) != (current, templates_digest):
             database.run("set_sequence", sequence_id, version_id, content.templates_digest)
+            self._forget_listed()
             if self._known.is_current:
                 creator = None if creator_id is None else encode_id(creator_id)
                 database.run("list_sequence", sequence_id, sequence.name, to_microseconds(now), creator)
@@ -97,12 +103,22 @@ class SequenceRecords(Records):
             if instead_of not in (None, current):
                 raise Outdated(instead_of or 0, current)
             self._database.run("unlist_sequence", sequence_id, to_microseconds(now))
+            self._forget_listed()
+
+    def _forget_listed(self) -> None:
+        if self._listed is not None:
+            self._listed.clear()
 
     def stored_sequences(self, account: Account, ids: Collection[int]) -> list[StoredSequence]:
         """The account's sequences with these ids, deleted or not, by id."""
         several = [id for id in ids if fits(id)]
-        owner = encode_id(account)
-        return list(map(self._stored, self._newest.rows_about("listed_of_ids", several, owner) if several else ()))
+        owner, listed = encode_id(account), self._listed
+        if listed is not None and len(several) == 1 and (owner, several[0]) in listed:
+            return [listed[owner, several[0]]]
+        found = list(map(self._stored, self._newest.rows_about("listed_of_ids", several, owner) if several else ()))
+        if listed is not None:
+            listed.update(((owner, each.id), each) for each in found)
+        return found
 
     def listed_sequences(
         self, account: Account, *, name: str | None = None, offset: int = 0, limit: int = 100

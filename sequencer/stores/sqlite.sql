@@ -672,6 +672,10 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 -- The token with this hash.
 SELECT id, account, scope, actor_id, name, created_at, revoked_at, digest FROM sequencer_tokens WHERE digest = ?1
 
+-- token_in_force --
+-- Whether the token with this hash is in force: a row, or none.
+SELECT 1 FROM sequencer_tokens WHERE digest = ?1 AND revoked_at IS NULL
+
 -- list_tokens --
 -- The tokens of an account, or of all, oldest first.
 SELECT id, account, scope, actor_id, name, created_at, revoked_at FROM sequencer_tokens WHERE (?1 IS NULL OR account = ?1) ORDER BY id

@@ -42,6 +42,10 @@ class TokenRecords(Records):
         row = self._newest.row("token_of_digest", digest)
         return None if row is None else (_token(row[:-1]), row[-1])
 
+    def is_in_force(self, digest: str) -> bool:
+        """Whether the token with this hash is in force."""
+        return bool(self._newest.rows("token_in_force", digest))
+
     def tokens(self, account: Any) -> list[Token]:
         """The tokens of an account, oldest first."""
         return list(map(_token, self._newest.rows("list_tokens", whose(account))))

@@ -36,6 +36,9 @@ class TokenTable(Journal):
         id = self._token_ids.get(digest)
         return [] if id is None else [self._tokens[id]]
 
+    def token_in_force(self, digest: str) -> list[Row]:
+        return [(1,) for row in self.token_of_digest(digest) if row[6] is None]
+
     def list_tokens(self, account: str | None) -> list[Row]:
         return [row[:-1] for _, row in sorted(self._tokens.items()) if account in (None, row[1])]
 

@@ -70,6 +70,25 @@ def test_for_as_long_as_the_block(engine):
             verb()
 
 
+def test_a_sequence_is_as_the_block_has_made_it(engine):
+    """However often it was read in the block before, it is read as the block has replaced, deleted or saved it."""
+    id = engine.create_sequence(mails()).id
+    with engine.together() as one:
+        seen = [one.stored_sequence(id), one.stored_sequence(id)]
+        seen += [one.replace_sequence(id, mails(count=3)), one.stored_sequence(id)]
+        assert [len(each.sequence.steps) for each in seen] == [2, 2, 3, 3]
+        assert one.enroll(id, ADA).version == seen[-1].version
+        one.delete_sequence(id)
+        with pytest.raises(NotFound):
+            one.stored_sequence(id)
+        assert one.stored_sequences(ids=[id]) == ()
+        (deleted,) = one.stored_sequences(ids=[id], deleted=True)
+        assert deleted.deleted_at is not None
+        one.save(mails(count=1))
+        assert len(one.stored_sequence(id).sequence.steps) == 1
+    assert len(engine.stored_sequence(id).sequence.steps) == 1
+
+
 @pytest.mark.parametrize("write", [True, False])
 def test_the_store_can_be_asked_in_the_block(engine, write):
     """What the block's own transaction is asked sees what the block sees; outside of a block there is none."""

@@ -112,12 +112,19 @@ def test_what_is_remembered_of_tokens_has_bounds():
     tokens = Tokens(MemoryStore())
     made = [tokens.create() for _ in range(1001)]
     for _, secret in made:
-        assert tokens.grant_of(secret) == tokens.remembered(secret) is not None
+        granted, remembered = tokens.grant_of(secret), tokens.remembered(secret)
+        assert remembered is not None
+        assert remembered.grant == granted
     assert sum(tokens.remembered(secret) is not None for _, secret in made) <= 1000
     token, secret = made[-1]
     assert tokens.revoke(token.id)
-    assert tokens.remembered(secret) is not None, "by itself it knows nothing of that"
+    remembered = tokens.remembered(secret)
+    assert remembered is not None
+    with tokens.store.transaction(write=False) as transaction:
+        assert not remembered.is_good(transaction)
     assert tokens.grant_of(secret) is tokens.remembered(secret) is None
+    assert secret not in repr(remembered)
+    assert remembered.digest not in repr(remembered)
     assert tokens.remembered("short") is None
     assert tokens.remembered(None) is None
 

@@ -51,6 +51,17 @@ class Tokens:
             assert [each.revoked_at for each in transaction.tokens(7)] == [later(days=1), later(days=3)]
             assert transaction.token_with("a") == (attrs.evolve(one, revoked_at=later(days=1)), "a")
 
+    def test_a_token_is_in_force_until_it_is_revoked(self, store: Any) -> None:
+        """One that is not there is not in force, nor is one that is revoked, from then on in the same block."""
+        with store.transaction() as transaction:
+            assert not transaction.is_in_force("a")
+            one, _ = (transaction.add_token(_TOKEN, digest) for digest in "ab")
+            assert transaction.is_in_force("a")
+            assert transaction.revoke_token(one.id, NOW, None)
+            assert not transaction.is_in_force("a")
+        with store.transaction(write=False) as transaction:
+            assert [transaction.is_in_force(digest) for digest in ("a", "b", "", "ab")] == [False, True, False, False]
+
     def test_tokens_are_rolled_back(self, store: Any) -> None:
         """Tokens that a block which fails has made or revoked are as they were (S2)."""
         with store.transaction() as transaction:
