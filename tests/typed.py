@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import attrs
 
@@ -93,8 +92,8 @@ class Typist:
         assert process.stdout is not None
         with tempfile.TemporaryDirectory() as folder:
             came = Path(folder, "came")
-            typed: dict[str, Any] = {"words": words, "folder": os.getcwd(), "came": str(came)}  # noqa: PTH109
-            process.stdin.write(json.dumps({**typed, "environment": environment}) + "\n")
+            typed = {"words": words, "folder": str(Path.cwd()), "came": str(came), "environment": environment}
+            process.stdin.write(json.dumps(typed) + "\n")
             process.stdin.flush()
             answer = process.stdout.readline()
             assert answer, "the process that is forked for commands has died"

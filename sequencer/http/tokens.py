@@ -60,7 +60,8 @@ class Tokens:
         self.store = store
         self._clock = clock or SystemClock()
         self._found_any = False
-        # By the hashes of secrets, which are no more than the store has of them.
+        # By the hashes of secrets, which are no more than the store has of them. In how much time one is found tells of
+        # what was sent at most how its hash begins, and that leads to no secret.
         self._remembered: dict[str, Grant] = {}
 
     def create(
