@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sequencer import Engine, MemoryStore, SQLiteStore
 from sequencer.core.sequence import Sequence, Step, Task
@@ -140,3 +142,28 @@ def test_a_token_of_another_store_is_asked_for_there(tmp_path):
         tokens.revoke(token.id)
         assert client.get(ENROLLMENTS, headers=dict(bearing(secret))).status_code == 401
     elsewhere.close()
+
+
+@given(st.lists(st.tuples(st.sampled_from(["read", "write", "nonsense", "revoke"]), st.integers(0, 2)), max_size=14))
+def test_whoever_asks_is_let_in_for_as_long_as_the_token_is_in_force(steps):
+    """In whatever order tokens are used and revoked elsewhere, each request is answered by what holds then (S7)."""
+    store = MemoryStore()
+    engine, elsewhere = Engine(store=store), Tokens(store)
+    made = [elsewhere.create(scope="write") for _ in range(3)]
+    id = engine.create_sequence(Sequence("Calls", [Step(Task("Call"))])).id
+    revoked, enrolled = set(), 0
+    with client_of(application(engine, limits=UNLIMITED, inspector=False)) as client:
+        for number, (does, which) in enumerate(steps):
+            token, secret = made[which]
+            if does == "revoke":
+                assert elsewhere.revoke(token.id) is (which not in revoked)
+                revoked.add(which)
+                continue
+            body = enrolling(id, number) if does == "write" else {"data": []}
+            sent = {} if does == "read" else {"json": body}
+            method = "GET" if does == "read" else "POST"
+            answer = client.request(method, ENROLLMENTS, headers=dict(bearing(secret)), **sent)
+            lets_in = {"read": 200, "write": 201, "nonsense": 400}[does]
+            assert answer.status_code == (401 if which in revoked else lets_in)
+            enrolled += answer.status_code == 201
+    assert len(engine.enrollments()) == enrolled
