@@ -35,7 +35,8 @@ def whole(lines: list[str]) -> str | None:
 
 def etag_of(body: bytes, revision: int | None = None) -> str:
     """The strong tag of these bytes, which are of a revision where the thing has one."""
-    digest = hashlib.blake2b(body, digest_size=8).hexdigest()
+    # The one that processors have instructions for.
+    digest = hashlib.sha256(body, usedforsecurity=False).hexdigest()[:16]
     return f'"{digest}"' if revision is None else f'"{revision}-{digest}"'
 
 

@@ -12,15 +12,18 @@ from collections.abc import Iterable
 from json.encoder import encode_basestring as _quoted
 from typing import Any
 
+import attrs
+
 from sequencer.core.enrollment import Enrollment, EnrollmentStep
-from sequencer.core.sequence import SequenceVersion
-from sequencer.core.statuses import StepStatus
+from sequencer.core.sequence import SequenceVersion, Step
+from sequencer.core.statuses import PENDING, StepStatus
 from sequencer.engine.stored import StoredSequence
 from sequencer.http.wire import instant, properties_of, shown_status
 
 __all__ = ["collection_text", "enrollment_text"]
 
 _KEPT = "_on_the_wire"
+_END = '},"meta":{"type":"action"}}},"meta":{"type":"enrollment_step"}}'
 _SHOWN = {status: f'"{shown_status(status)}"' for status in StepStatus}
 
 
@@ -33,7 +36,7 @@ def enrollment_text(enrollment: Enrollment, stored: StoredSequence) -> str:
     """The text of `enrollment_document` of the same."""
     version, resource = enrollment.version, enrollment.resource
     before, after, steps = _kept(version)
-    written = ",".join([_step(step, *steps[step.position]) for step in enrollment.steps])
+    written = ",".join([_step(step, steps[step.position]) for step in enrollment.steps])
     return (
         f'{{"data":{{"id":{enrollment.id},"actor_id":{_id(enrollment.actor_id)},'
         f'"resource_type":{_quoted(resource.type)},"resource_id":{_id(resource.id)},'
@@ -48,38 +51,58 @@ def enrollment_text(enrollment: Enrollment, stored: StoredSequence) -> str:
     )
 
 
-def _step(step: EnrollmentStep, before: str, after: str, of_a_task: str) -> str:
+def _step(step: EnrollmentStep, kept: _Kept) -> str:
+    if (
+        step.status is PENDING
+        and not step.overdue
+        and step.executed_at is None
+        and step.failure_reason is None
+        and step.task_id is None
+    ):
+        return f"{kept.untouched}{_at(step.estimated_execute_at)}{kept.rest}"
     task_id = "" if step.task_id is None else f',"task_id":{_id(step.task_id)}'
     return (
-        f"{before}{'true' if step.overdue else 'false'}{after}{_SHOWN[step.status]},"
+        f"{kept.before}{'true' if step.overdue else 'false'}{kept.after}{_SHOWN[step.status]},"
         f'"executed_at":{_at(step.executed_at)},"estimated_execute_at":{_at(step.estimated_execute_at)},'
-        f'"failure_reason":{_text(step.failure_reason)}{of_a_task}{task_id}}},"meta":{{"type":"action"}}}}}},'
-        '"meta":{"type":"enrollment_step"}}'
+        f'"failure_reason":{_text(step.failure_reason)}{kept.of_a_task}{task_id}{_END}'
     )
 
 
-def _kept(version: SequenceVersion) -> tuple[str, str, list[tuple[str, str, str]]]:
+@attrs.frozen
+class _Kept:
+    """What a step shows in all enrollments; `untouched` and `rest` are all of one that nothing has happened to yet."""
+
+    before: str
+    after: str
+    of_a_task: str
+    untouched: str
+    rest: str
+
+    @classmethod
+    def of(cls, position: int, step: Step) -> _Kept:
+        properties = _json(properties_of(step))
+        before = (
+            f'{{"data":{{"position":{position},"delay_from_previous_step":{_json(step.after.n)},'
+            f'"delay_from_previous_step_unit":"{step.after.unit}","overdue":'
+        )
+        after = (
+            f',"action_type":"{step.action.action_type}","action_properties":{properties},"action":{{"data":{{"status":'
+        )
+        of_a_task = "" if step.is_email else f",{properties[1:-1]}"
+        untouched = f'{before}false{after}{_SHOWN[PENDING]},"executed_at":null,"estimated_execute_at":'
+        return cls(before, after, of_a_task, untouched, f',"failure_reason":null{of_a_task}{_END}')
+
+
+def _kept(version: SequenceVersion) -> tuple[str, str, list[_Kept]]:
     """What all enrollments in a version show: the beginning of its sequence, the end of all, and parts of its steps."""
-    kept: tuple[str, str, list[tuple[str, str, str]]] | None = version.__dict__.get(_KEPT)
+    kept: tuple[str, str, list[_Kept]] | None = version.__dict__.get(_KEPT)
     if kept is None:
         definition = version.sequence
         total = len(definition.steps)
-        steps = []
-        for position, step in enumerate(definition.steps):
-            properties = _json(properties_of(step))
-            before = (
-                f'{{"data":{{"position":{position},"delay_from_previous_step":{_json(step.after.n)},'
-                f'"delay_from_previous_step_unit":"{step.after.unit}","overdue":'
-            )
-            after = (
-                f',"action_type":"{step.action.action_type}","action_properties":{properties},'
-                '"action":{"data":{"status":'
-            )
-            steps.append((before, after, "" if step.is_email else f",{properties[1:-1]}"))
         kept = (
             f'{{"id":{version.sequence_id},"name":{_quoted(definition.name)},"steps_total":{total}',
             f',"meta":{{"type":"collection","count":{total}}}}}}},"meta":{{"type":"sequence_enrollment"}}}}',
-            steps,
+            [_Kept.of(position, step) for position, step in enumerate(definition.steps)],
         )
         version.__dict__[_KEPT] = kept
     return kept
