@@ -16,6 +16,7 @@ import os
 import re
 import secrets
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Several
 from contextlib import AbstractContextManager, contextmanager
@@ -93,6 +94,7 @@ class SQLiteStore(TabledStore):
         # One for each process; on connections of another's making a thread writes on its own, as it reads.
         self._writers: dict[int, Writer] | None = None if path is None or self._path == ":memory:" else {}
         self._busy_timeout = busy_timeout
+        self._threads = threading.local()
         self._log = Log(busy_timeout)
         if check and inside is None:
             self._check()
@@ -116,10 +118,27 @@ class SQLiteStore(TabledStore):
             return self._hosted(connection, write=write)
         if connection is None:
             held, known = self._connections.own(), self._knows()
+            if write and vars(self._threads).get("joined"):
+                raise Misuse(
+                    "a transaction on a connection of the caller's is open in this thread already, and another one "
+                    "would wait for it in vain; go on in that one: with what `together` gave, or with `connection=`"
+                )
             if write and self._writers is not None:
                 return SharedTransaction(self._writer(self._writers), held, known)
             return _OwnTransaction(held, known, self._log, write=write)
-        return self._joined(connection, self._knows(), write=write)
+        joined = self._joined(connection, self._knows(), write=write)
+        return self._noted(joined) if write else joined
+
+    @contextmanager
+    def _noted(self, block: AbstractContextManager[Transaction]) -> Iterator[Transaction]:
+        # A thread that writes on the host's connection would wait in vain on one of the store's.
+        threads = vars(self._threads)
+        with block as transaction:
+            threads["joined"] = threads.get("joined", 0) + 1
+            try:
+                yield transaction
+            finally:
+                threads["joined"] -= 1
 
     def _writer(self, writers: dict[int, Writer]) -> Writer:
         # One that was there before a fork is neither used nor closed after it.

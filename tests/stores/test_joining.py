@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sequencer.core.errors import Busy, Conflict, InvalidInput
+from sequencer.core.errors import Busy, Conflict, InvalidInput, Misuse
 from sequencer.stores.sqlite import SQLiteStore
 from sequencer.testing.contracts.workbench import NOW, begin, begun, failing, sequence_named
 
@@ -235,6 +236,26 @@ def test_another_writer_is_a_conflict(store, connect):
     assert not other.in_transaction
 
     assert begun(store).id == 1
+
+
+def test_who_would_wait_for_itself_is_told_at_once(store, connect):
+    """In a block on the caller's connection one of the store's own is refused at once; a read or a thread is not."""
+    connection = connect("")
+    with store.transaction(connection) as transaction:
+        begin(store, transaction, 1)
+        with pytest.raises(Misuse, match="connection="), store.transaction():
+            pass
+        with store.transaction(write=False) as reading:
+            assert reading.enrollments(None) == []
+        with store.transaction(connection) as nested, ThreadPoolExecutor(1) as another:
+            begin(store, nested, 2)
+            with pytest.raises(Busy):
+                another.submit(begun, store, 3).result()
+    connection.commit()
+    with pytest.raises(Conflict), store.transaction(connection):
+        raise Conflict
+    with store.transaction() as transaction:
+        assert len(transaction.enrollments(None)) == 2
 
 
 def test_a_snapshot_that_has_grown_old_is_a_conflict(store, connect):
