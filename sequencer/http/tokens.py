@@ -46,8 +46,14 @@ class Remembered:
     grant: Grant
 
     def is_good(self, transaction: TokenTransaction) -> bool:
-        """Whether it is good for that still, as a transaction of its store sees it."""
-        return self.tokens.is_good(self, transaction)
+        """Whether it is good for that still, as a transaction of its store sees it; if not, it is forgotten.
+
+        Of a token nothing changes but whether it is in force.
+        """
+        if transaction.is_in_force(self.digest):
+            return True
+        self.tokens.forget(self)
+        return False
 
 
 class Tokens:
@@ -113,12 +119,9 @@ class Tokens:
         grant = None if digest is None else self._remembered.get(digest)
         return None if digest is None or grant is None else Remembered(self, digest, grant)
 
-    def is_good(self, remembered: Remembered, transaction: TokenTransaction) -> bool:
-        """Whether a secret is good for that still; of a token nothing changes but whether it is in force."""
-        if transaction.is_in_force(remembered.digest):
-            return True
+    def forget(self, remembered: Remembered) -> None:
+        """It was good for that once, and is not any more."""
         self._remembered.pop(remembered.digest, None)
-        return False
 
     def revoke(self, token: int | str, *, account: Any = ALL_ACCOUNTS) -> bool:
         """Take a token out of force, by its id or by its secret; False if it is not in force.
