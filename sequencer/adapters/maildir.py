@@ -40,6 +40,8 @@ class MaildirMailer:
     ) -> None:
         if isinstance(sender, str):
             to_mailbox(sender, "sender")
+        if unsubscribe_mailto is not None:
+            to_mailbox(unsubscribe_mailto.removeprefix("mailto:"), "unsubscribe_mailto")
         self.path = Path(path)
         self._sender = sender
         self._domain = domain

@@ -24,7 +24,7 @@ from sequencer.engine.calls import PortCalls
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.delivery import patience
 from sequencer.engine.feeding import Feed, Listener
-from sequencer.engine.fitting import must_fit
+from sequencer.engine.fitting import must_fit, must_link
 from sequencer.engine.handover import HandOvers
 from sequencer.engine.pacing import CapRule, Pacing
 from sequencer.engine.ports import Clock, Mailer, People, TaskBoard
@@ -101,7 +101,7 @@ class Engine(SequenceVerbs, EnrollmentVerbs, ReadVerbs):
             )
         must_fit(store=store, mailer=mailer, tasks=tasks, people=people, clock=clock)
         must_fit(listener=listener, templates=templates)
-        must_fit(unsubscribe_url=None if isinstance(unsubscribe_url, str) else unsubscribe_url)
+        must_link(unsubscribe_url)
         self.store = store
         self._ambient = cast("AmbientStore", store) if hasattr(store, "after_commit") else None
         own = store if self._ambient is None else self._ambient.committing

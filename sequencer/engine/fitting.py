@@ -16,7 +16,7 @@ from sequencer.core.errors import InvalidInput
 from sequencer.engine.ports import Clock, Mailer, People, TaskBoard
 from sequencer.engine.storage import Store
 
-__all__ = ["must_fit"]
+__all__ = ["must_fit", "must_link"]
 
 
 class _Listener(Protocol):
@@ -66,6 +66,15 @@ def must_fit(**given: Any) -> None:
     for path, port in given.items():
         if port is not None:
             _must_fit(port, path, _PORTS[path])
+
+
+def must_link(unsubscribe_url: Any) -> None:
+    """Refuse what makes no link of its own for each mail: a text needs `{key}`, anything else is a port."""
+    if not isinstance(unsubscribe_url, str):
+        must_fit(unsubscribe_url=unsubscribe_url)
+    elif "{key}" not in unsubscribe_url:
+        message = f"needs {{key}} in it, which tells one mail from another, got {unsubscribe_url!r}"
+        raise InvalidInput(message, path="unsubscribe_url", code="invalid_value")
 
 
 def _must_fit(given: Any, path: str, port: _Port) -> None:

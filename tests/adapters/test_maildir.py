@@ -152,10 +152,12 @@ def test_two_at_once(tmp_path):
 
 
 def test_bad_settings(tmp_path):
-    """A path that is a file, and a sender that is no address, are refused at once."""
+    """A path that is a file, and addresses that are none, are refused at once."""
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidInput):
         MaildirMailer(tmp_path / "file")
     with pytest.raises(InvalidInput):
         MaildirMailer(tmp_path, sender="nobody")
+    with pytest.raises(InvalidInput, match="unsubscribe_mailto"):
+        MaildirMailer(tmp_path, unsubscribe_mailto="out example.com")
     assert repr(MaildirMailer(tmp_path)) == f"MaildirMailer({str(tmp_path)!r})"

@@ -63,6 +63,7 @@ BAD_INPUT = {
     "a file for a Maildir": ["run", "--db", "crm.db", "--once", "--maildir", "text.txt"],
     "texts that are not there": ["run", "--db", "crm.db", "--once", "--templates", "absent"],
     "a link without a key": ["run", "--db", "crm.db", "--once", "--unsubscribe-url", "https://example.com"],
+    "no address for opt-outs": ["run", "--db", "crm.db", "--maildir", "out", "--once", "--unsubscribe-mailto", "out x"],
     "a block into the past": ["block", "1", "--db", "crm.db", "--until", "2020-01-01"],
     "a zone for nothing": ["block", "1", "--db", "crm.db", "--timezone", "UTC"],
     "an unknown timeline": ["resume", "1", "--db", "crm.db", "--timeline", "hurry"],

@@ -118,6 +118,12 @@ def test_a_callable_that_is_async(path, asynchronous):
     assert "must not be async" in refusal(path, asynchronous)
 
 
+@pytest.mark.parametrize("text", ["https://example.com/out", "https://example.com/{Key}", "https://example.com/{}", ""])
+def test_a_link_names_the_mail(text):
+    """A text that would be the same link in every mail, as with `{Key}`, is refused when the engine is made."""
+    assert refusal("unsubscribe_url", text).startswith("needs {key} in it, which tells one mail from another, got ")
+
+
 @pytest.mark.parametrize("mock", [Mock, MagicMock, lambda: create_autospec(RecordingMailer, instance=True)])
 def test_what_has_the_methods_will_do(mock):
     """Mocks, bound methods, partials and classes that do it without an object are ports like any other."""
