@@ -84,6 +84,9 @@ def _signal(arguments: argparse.Namespace, out: Output) -> int:
         out.say(f"changed: enrollment {', '.join(map(str, handled.changed))}", "green")
     else:
         out.say("noted; it changed no enrollment", "yellow")
+    if arguments.kind == "unsubscribed" and not handled.repeated:
+        # Also where nobody is ongoing: an opt-out is about the address, and holds for what is enrolled later.
+        out.say("`sequencer suppress` lists the addresses that get no more mail", "dim")
     return 0
 
 

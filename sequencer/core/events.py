@@ -46,7 +46,7 @@ EVENT_TYPES: Mapping[str, str] = {
     "person_updated": "the stored address or merge fields were replaced",
     "migrated": "the enrollment was moved to another version of its sequence",
     "finished": "the enrollment finished",
-    "noted": "a report changed nothing and was noted",
+    "noted": "a report was noted, and left the enrollment as it was",
 }
 
 

@@ -111,9 +111,9 @@ def test_columns_of_leads(run, inbound):
     done = run("enroll", inbound, "--leads", "leads.csv", "--db", "crm.db", "--anyway")
 
     assert done.status == 0
-    assert "enrolled_at lies in the past in 2 rows: history" in done.out
-    assert "start_at lies in the past in 1 rows: they start now" in done.out
-    assert "ahead in 1 rows" in done.out
+    assert "enrolled_at lies in the past in 2 rows (lines 2, 3): history" in done.out
+    assert "start_at lies in the past in 1 row (line 5), and is taken as now" in done.out
+    assert "enrolled_at lies ahead in 1 row (line 4), and is taken as the start" in done.out
     started = [each["started_at"] for each in run("list", "--db", "crm.db", "--json").document["enrollments"]]
     assert started[0] == started[2] == "2125-01-01T08:00:00Z"
     assert "2020" < started[1][:4] < "2125"
@@ -481,6 +481,17 @@ def test_every_kind_of_report(run, started, kind, more, state):
     assert (by_resource.status, by_id.status) == (0, 0)
     states = [each["state"] for each in run("list", "--db", started, "--json").document["enrollments"]]
     assert states == [state, state, "active"]
+
+
+def test_an_opt_out_is_never_nothing(run, started):
+    """Who opts out when nobody of theirs is ongoing gets no more mail: it is said, and no history denies it."""
+    run("finish", "1", "--db", started)
+
+    done = run("signal", "unsubscribed", "--db", started, "--key", "late", "--enrollment", "1")
+
+    assert "noted; it changed no enrollment\n`sequencer suppress` lists the addresses that get no more mail" in done.out
+    assert "ada@example.com" in run("suppress", "--db", started).out
+    assert "a report was noted, and left the enrollment as it was" in run("history", "1", "--db", started).out
 
 
 def test_answers_of_ports(run, db):
