@@ -203,6 +203,14 @@ def _document(
     }
 
 
+def _rows(leads: list[Lead]) -> str:
+    """How many rows, and where the first of them are."""
+    if len(leads) == 1:
+        return f"1 row (line {leads[0].line})"
+    more = "" if len(leads) <= _MOST_SHOWN else f" and {len(leads) - _MOST_SHOWN} more"
+    return f"{len(leads)} rows (lines {', '.join(str(each.line) for each in leads[:_MOST_SHOWN])}{more})"
+
+
 def _answer(out: Output, sequence: Sequence, leads: list[Lead], enrolled: _Enrolled, now: datetime) -> None:
     refused = [
         (lead, _CODES.get(type(error), "refused"), str(error), getattr(error, "existing_id", None))
@@ -214,13 +222,13 @@ def _answer(out: Output, sequence: Sequence, leads: list[Lead], enrolled: _Enrol
         out.say(f"{len(enrolled.repeated)} were enrolled before under the same idempotency key", "yellow")
     history = [lead for lead in leads if lead.enrolled_at is not None and lead.enrolled_at <= now]
     if history:
-        out.say(f"enrolled_at lies in the past in {len(history)} rows: history, nobody starts there", "dim")
+        out.say(f"enrolled_at lies in the past in {_rows(history)}: history, nobody starts there", "dim")
     begun = [lead for lead in leads if lead.start_at is not None and lead.start_at <= now]
     if begun:
-        out.say(f"start_at lies in the past in {len(begun)} rows: they start now", "dim")
+        out.say(f"start_at lies in the past in {_rows(begun)}, and is taken as now", "dim")
     ahead = [lead for lead in leads if lead.enrolled_at is not None and lead.enrolled_at > now and not lead.start_at]
     if ahead:
-        out.say(f"enrolled_at lies ahead in {len(ahead)} rows: they start then", "dim")
+        out.say(f"enrolled_at lies ahead in {_rows(ahead)}, and is taken as the start", "dim")
     if enrolled.refused:
         out.say(f"refused {len(enrolled.refused)}:", "bold red")
         table = Table([">line", "resource", "why"])

@@ -126,7 +126,7 @@ def _file(name: str, maker: str, *, create: bool) -> Path:
     except ValueError as error:  # a NUL in the name
         raise Refusal(f"{name!r} is no file name: {error}") from None
     if begins and begins != _SQLITE:
-        raise Refusal(f"{name} is no SQLite file; it begins with {begins[:12]!r}")
+        raise Refusal(f"{name} is no SQLite file; it begins with {begins[:12].decode('latin-1')!a}")
     if not begins and not create:
         raise Refusal(f"{name} is empty; `sequencer {maker}` makes a store of it")
     if not create and not _holds_store(path):

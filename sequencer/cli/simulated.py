@@ -182,7 +182,8 @@ def _days(out: Output, days: list[Mapping[str, Any]]) -> None:
             quiet += 1
     out.table(table)
     if quiet:
-        out.say(f"Left out: {quiet} {'weeks' if weekly else 'days'} on which nothing happens.", "dim")
+        many = f"{quiet} {'week' if weekly else 'day'}{'' if quiet == 1 else 's'}"
+        out.say(f"Left out: {many} on which nothing happens.", "dim")
 
 
 def _by_week(days: Iterable[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:

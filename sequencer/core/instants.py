@@ -106,7 +106,8 @@ def to_local_iso(instant: DateTime, timezone_name: str) -> str:
 def to_date(value: date | str, path: str = "date") -> date:
     """A plain date. Raises `InvalidInput` for what is none; a datetime is none, since its zone would be lost."""
     if isinstance(value, datetime) or not isinstance(value, (date, str)):
-        raise InvalidInput(f"needs a date, got {value!r}", path=path, code="not_a_date")
+        given = "nothing" if value is None else repr(value)
+        raise InvalidInput(f"needs a date, got {given}", path=path, code="not_a_date")
     if isinstance(value, date):
         return date(value.year, value.month, value.day)
     try:

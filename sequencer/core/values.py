@@ -40,10 +40,15 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _CONTROL_BUT_NEWLINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
+def _given(value: Any) -> str:
+    """What was given; a key of a file without a value is nothing, whatever Python calls it."""
+    return "nothing" if value is None else repr(value)
+
+
 def to_identifier(value: Any, path: str) -> Identifier:
     """A host's own id: an integer of 64 bits, or text of 1 to 64 characters; kept as given (S7)."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise InvalidInput(f"needs a whole number or text, got {value!r}", path=path, code="invalid_type")
+        raise InvalidInput(f"needs a whole number or text, got {_given(value)}", path=path, code="invalid_type")
     if isinstance(value, int):
         if not -(2**63) <= value < 2**63:
             raise InvalidInput("needs a number of at most 64 bits", path=path, code="out_of_range")
@@ -65,7 +70,7 @@ def respelled(value: Identifier) -> Identifier | None:
 def to_line(value: Any, path: str, *, longest: int = 255) -> str:
     """One line of text, without control characters."""
     if not isinstance(value, str):
-        raise InvalidInput(f"needs text, got {value!r}", path=path, code="invalid_type")
+        raise InvalidInput(f"needs text, got {_given(value)}", path=path, code="invalid_type")
     if not value.strip():
         raise InvalidInput("must not be blank", path=path, code="blank")
     if len(value) > longest:
@@ -79,7 +84,7 @@ def to_line(value: Any, path: str, *, longest: int = 255) -> str:
 def to_text(value: Any, path: str, *, longest: int) -> str:
     """Text of several lines, without NUL, other control characters and lone surrogates."""
     if not isinstance(value, str):
-        raise InvalidInput(f"needs text, got {value!r}", path=path, code="invalid_type")
+        raise InvalidInput(f"needs text, got {_given(value)}", path=path, code="invalid_type")
     if len(value) > longest:
         raise InvalidInput(f"has {len(value)} characters, at most {longest}", path=path, code="invalid_length")
     if _CONTROL_BUT_NEWLINES.search(value):
@@ -90,7 +95,7 @@ def to_text(value: Any, path: str, *, longest: int) -> str:
 def to_whole(value: Any, path: str, *, least: int, most: int) -> int:
     """A whole number in a range; a bool is none."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidInput(f"needs a whole number, got {value!r}", path=path, code="invalid_type")
+        raise InvalidInput(f"needs a whole number, got {_given(value)}", path=path, code="invalid_type")
     if not least <= value <= most:
         raise InvalidInput(f"must be from {least} to {most}, got {value}", path=path, code="out_of_range")
     return value
@@ -99,14 +104,14 @@ def to_whole(value: Any, path: str, *, least: int, most: int) -> int:
 def to_bool(value: Any, path: str) -> bool:
     """True or false, and nothing that merely could be taken for it."""
     if not isinstance(value, bool):
-        raise InvalidInput(f"needs true or false, got {value!r}", path=path, code="invalid_type")
+        raise InvalidInput(f"needs true or false, got {_given(value)}", path=path, code="invalid_type")
     return value
 
 
 def to_metadata(value: Any, path: str = "metadata") -> Mapping[str, Any]:
     """The host's own mapping: plain JSON values under text keys, at most 16 KiB; handed to the ports as it is."""
     if not isinstance(value, Mapping):
-        raise InvalidInput(f"needs a mapping, got {value!r}", path=path, code="invalid_type")
+        raise InvalidInput(f"needs a mapping, got {_given(value)}", path=path, code="invalid_type")
     if not value:
         return _NOTHING
     try:

@@ -120,6 +120,12 @@ def test_bad_input(run, litter, inbound, words):
     assert Path("folder/letter.txt").read_text(encoding="utf-8") == "mine"
 
 
+def test_a_file_that_is_no_store_is_quoted_in_plain_letters(run, litter):
+    """What a file begins with is shown as letters, without Python's own marks for bytes."""
+    done = run("list", "--db", "text.txt")
+    assert done.err == "sequencer list: text.txt is no SQLite file; it begins with 'Dear reader,'\n"
+
+
 REFUSED = {
     "an unknown enrollment": ["explain", "404", "--db", "crm.db"],
     "an unknown task": ["complete", "404", "--db", "crm.db"],

@@ -119,6 +119,22 @@ def test_each_is_reported_as_what_it_is(i):
         assert code is None or found == code
 
 
+@pytest.mark.parametrize("where", [where for where, _, _ in MISTAKES], ids=TOUCHED)
+def test_a_key_without_a_value_has_nothing(where):
+    """A key after which nothing stands is told of as nothing, and never by Python's word for it."""
+    document = copy.deepcopy(GOOD)
+    found: Any = document
+    for key in where[:-1]:
+        found = found[key]
+    found[where[-1]] = None
+    said = ""
+    try:
+        loads(lined(document))
+    except DefinitionError as error:  # a template may do without a body, and a policy without its own reactions
+        said = str(error)
+    assert "None" not in said
+
+
 PLAIN = """\
 name: Inbound
 steps:
