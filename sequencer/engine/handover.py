@@ -20,6 +20,7 @@ from sequencer.core.signals import EmailFailed, TaskFailed
 from sequencer.core.statuses import StepStatus
 from sequencer.core.timeline import due_at
 from sequencer.core.values import Identifier, to_text
+from sequencer.engine.port_answers import WrongAnswer
 from sequencer.engine.ports import Email, People, Person, TaskRequest
 
 __all__ = ["HandOvers", "Templates", "thread_of"]
@@ -56,11 +57,17 @@ class HandOvers:
     unsubscribe_url: Callable[[str], str] | str | None = None
 
     def person(self, enrollment: Enrollment) -> Person | None:
-        """Who stands behind the resource now; without a `people` port, what was given at enrolling."""
+        """Who stands behind the resource now; without a `people` port, what was given at enrolling.
+
+        Raises `WrongAnswer` where the port answers what is nobody.
+        """
         resource = enrollment.resource
         if self.people is None:
             return Person(resource.email, resource.timezone, resource.fields)
-        return self.people(resource)
+        person: Any = self.people(resource)
+        if person is not None and not isinstance(person, Person):
+            raise WrongAnswer("`people` answers a Person or None", person)
+        return person
 
     def email(self, enrollment: Enrollment, effect: SendEmail) -> Email | EmailFailed:
         """The mail of an effect, or why there can be none."""
@@ -83,12 +90,14 @@ class HandOvers:
         if to is None:
             return missing("the person has no email address")
         try:
-            template = self.templates(enrollment, action.template_id)
+            template: Any = self.templates(enrollment, action.template_id)
         except DefinitionError as error:
             # Trying again does not mend a malformed template; a person does.
             return missing(str(error), "mail_settings")
         subject = body = None
         if template is not None:
+            if not isinstance(template, Template):
+                raise WrongAnswer("`templates` answers a Template or None", template)
             fields = {"email": person.email, **person.fields}
             try:
                 subject, body = fill(template.subject, fields), fill(template.body, fields)

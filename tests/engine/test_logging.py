@@ -7,6 +7,7 @@ import logging
 import re
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,21 @@ class World:
         engine = self.engine(mailer=RecordingMailer(), people=lambda resource: Person("ada.lovelace@example.com"))
         self.enroll(engine)
         engine.tick()
+
+    def a_cap_that_fails(self) -> None:
+        engine = self.engine(mailer=RecordingMailer(), cap=lambda account, actor_id: quotes(account))
+        self.enroll(engine)
+        engine.tick()
+
+    def a_log_that_is_held_up(self) -> None:
+        store = SQLiteStore(self.folder / "erased.db", busy_timeout=0.05)
+        engine = self.engine(store)
+        self.enroll(engine)
+        with closing(sqlite3.connect(self.folder / "erased.db", isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM sequencer_enrollments").fetchall()
+            engine.account("acme").erase(Resource("lead", 1))
+        store.close()
 
     def a_board_that_fails(self) -> None:
         board = RecordingTaskBoard()
@@ -310,6 +326,8 @@ def everything(logged, tmp_path, monkeypatch):
     """The records of a run in which everything goes wrong that can."""
     world = World(tmp_path)
     world.ports_that_fail()
+    world.a_cap_that_fails()
+    world.a_log_that_is_held_up()
     world.a_board_that_fails()
     world.workers_that_die()
     world.somebody_is_faster()
@@ -356,7 +374,7 @@ def test_records_are_plain_data(everything):
 def test_an_exception_is_found_by_its_lines(everything):
     """Without what it said, an exception's type and the code that it came through say where the fault is."""
     found = [vars(record) for record in everything if "traceback" in vars(record)]
-    assert len({fields["msg"] for fields in found}) == 6
+    assert len({fields["msg"] for fields in found}) == 7
     assert {fields["operation"] for fields in found if "operation" in fields} == {
         "getSequenceEnrollment",
         "a page of the inspector",
@@ -389,6 +407,20 @@ def test_what_is_no_answer_is_told_by_its_kind(logged):
         assert logged[0].getMessage() == f"the hand-over of step 0 of enrollment 1 failed: {said}"
         assert said in str(engine.history(1))
         logged.clear()
+
+
+@pytest.mark.parametrize("of", ["people", "templates"])
+def test_what_is_nobody_and_no_text_is_told_by_its_kind(logged, of):
+    """Where `people` or `templates` answers what it may not, the log says what it may, and nothing of what it said."""
+    port = {"people": lambda resource: dict(ADA), "templates": lambda id, account: ("To you", str(ADA))}[of]
+    clock = ManualClock(pendulum.datetime(2026, 3, 2, 9, tz="UTC"))
+    engine = Engine(MemoryStore(), mailer=RecordingMailer(), clock=clock, **{of: port})
+    engine.enroll(Sequence("Elsewhere", [Step(AutomatedEmail(1))]), Resource("lead", 1, **ADA))
+    engine.tick()
+    what = {"people": "a Person or None, not a dict", "templates": "a Template or None, not a tuple"}[of]
+    said = f"`{of}` answers {what}"
+    assert logged[0].getMessage() == f"the hand-over of step 0 of enrollment 1 failed: {said}"
+    assert said in str(engine.history(1))
 
 
 def test_what_runs_well_is_silent(logged, tmp_path):
