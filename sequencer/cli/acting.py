@@ -7,7 +7,7 @@ from typing import Any
 
 from sequencer.cli.looking import show_enrollment
 from sequencer.cli.moments import to_moment
-from sequencer.cli.options import Commands, Refusal, add_command, identifier, positive, to_id, zone_option
+from sequencer.cli.options import Commands, Refusal, add_command, identifier, named, positive, to_id, zone_option
 from sequencer.cli.output import Output
 from sequencer.cli.places import opened
 from sequencer.core.enrollment import Resource
@@ -99,7 +99,7 @@ def register(commands: Commands) -> None:
         ),
     )
     parser.add_argument("type", metavar="TYPE", help="lead, contact")
-    parser.add_argument("id", metavar="ID", help="its id")
+    parser.add_argument("id", metavar="ID", help="its id; digits are a number, and in double quotes text")
     parser.add_argument("--email", metavar="ADDR", help="the new address")
     parser.add_argument("--field", metavar="NAME=VALUE", action="append", default=[], help="a merge field; repeatable")
 
@@ -202,7 +202,7 @@ def _update(arguments: argparse.Namespace, out: Output) -> int:
         }
     )
     many = f"{updated} {'enrollment' if updated == 1 else 'enrollments'}"
-    out.say(f"updated {resource.type} {resource.id}, in {many}", "green")
+    out.say(f"updated {named(resource.type, resource.id)}, in {many}", "green")
     for id in blocked:
         out.say(f"enrollment {id} stays blocked until `sequencer resume {id}`", "yellow")
     return 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 
 from sequencer.cli.moments import to_moment
-from sequencer.cli.options import Commands, add_command, identifier, positive, zone_option
+from sequencer.cli.options import Commands, add_command, identifier, named, positive, zone_option
 from sequencer.cli.output import Output
 from sequencer.cli.places import opened
 from sequencer.core.enrollment import Resource
 from sequencer.core.instants import to_iso
+from sequencer.core.values import respelled
 
 __all__ = ["register"]
 
@@ -30,7 +31,7 @@ def register(commands: Commands) -> None:
         ),
     )
     parser.add_argument("type", metavar="TYPE", help="lead, contact")
-    parser.add_argument("id", metavar="ID", help="its id")
+    parser.add_argument("id", metavar="ID", help="its id; digits are a number, and in double quotes text")
 
     parser = add_command(
         commands,
@@ -49,12 +50,19 @@ def _erase(arguments: argparse.Namespace, out: Output) -> int:
     resource = Resource(arguments.type, identifier(arguments.id, "ID"))
     with opened(arguments) as engine:
         erased = engine.erase(resource)
+        other = respelled(resource.id)
+        others = () if other is None else engine.enrollments(Resource(resource.type, other), limit=1)
     out.document({"resource_type": resource.type, "resource_id": resource.id, "enrollments": erased})
-    name = f"{resource.type} {resource.id}"
+    name = named(resource.type, resource.id)
     if erased:
         out.say(f"forgot what was personal of {name}, in {erased} {'enrollment' if erased == 1 else 'enrollments'}")
     else:
         out.say(f"nothing is stored about {name}", "yellow")
+    for each in others:
+        # They look alike wherever ids are shown without quotes, and who has to forget the one may mean the other.
+        stranger = each.resource
+        what = "is text" if isinstance(stranger.id, str) else "is a number"
+        out.say(f"{named(stranger.type, stranger.id)}, whose id {what}, is another, and was left as it is", "yellow")
     return 0
 
 

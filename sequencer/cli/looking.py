@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sequencer.cli.moments import clock_time
-from sequencer.cli.options import Commands, add_command, identifier, positive, to_id
+from sequencer.cli.options import Commands, add_command, identifier, named, positive, to_id
 from sequencer.cli.output import Output, Styled, Table, bad, dim, good, strong, warn
 from sequencer.cli.places import opened
 from sequencer.cli.planning import what
@@ -124,7 +124,7 @@ def _list(arguments: argparse.Namespace, out: Output) -> int:
         table.add(
             each.id,
             each.version.sequence.name,
-            f"{each.resource.type} {each.resource.id}",
+            named(each.resource.type, each.resource.id),
             state(each),
             each.current_step_position,
             dim(len(each.steps) - 1),
@@ -243,7 +243,7 @@ def show_enrollment(out: Output, enrollment: Enrollment) -> None:
     """An enrollment for people: who, where it stands, and its steps."""
     resource, zone = enrollment.resource, enrollment.timezone
     version = enrollment.version
-    out.say(f"Enrollment {enrollment.id}: {resource.type} {resource.id} in {version.sequence.name}", "bold")
+    out.say(f"Enrollment {enrollment.id}: {named(resource.type, resource.id)} in {version.sequence.name}", "bold")
     facts: list[tuple[str, Any]] = [
         ("state", state(enrollment).text),
         ("until", clock_time(enrollment.blocked_until, zone)),

@@ -11,7 +11,7 @@ from sequencer.cli.output import Output
 from sequencer.core.errors import InvalidInput
 from sequencer.core.pacing import Cap
 from sequencer.core.problems import nearest
-from sequencer.core.values import Identifier, to_identifier
+from sequencer.core.values import Identifier, respelled, to_identifier
 
 __all__ = [
     "Commands",
@@ -20,6 +20,7 @@ __all__ = [
     "add_command",
     "db_options",
     "identifier",
+    "named",
     "positive",
     "to_cap",
     "to_id",
@@ -103,6 +104,11 @@ def identifier(text: str, path: str) -> Identifier:
     if len(text) > 2 and text[0] == text[-1] == '"':
         return to_identifier(text[1:-1], path)
     return to_identifier(int(text) if _NUMBER.fullmatch(text) else text, path)
+
+
+def named(type: str, id: Identifier) -> str:
+    """A lead or contact for people; an id that is text and spells a number stands in quotes, as it is typed."""
+    return f'{type} "{id}"' if isinstance(id, str) and respelled(id) is not None else f"{type} {id}"
 
 
 def to_id(text: str) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pendulum
 import pytest
 
-from sequencer import SQLiteStore
+from sequencer import Engine, Resource, Sequence, SQLiteStore, Step, Task
 from sequencer.cli.output import Output, Styled, Table, clean
 from sequencer.core.events import EVENT_TYPES
 
@@ -70,6 +70,21 @@ def test_pages(run, db):
 def test_filters(run, db, words, ids):
     """The list can be narrowed; an id in digits is a number, in double quotes it is text; accounts see their own."""
     assert [each["id"] for each in run("list", "--db", db, *words, "--json").document["enrollments"]] == ids
+
+
+def test_ids_that_look_alike(run, db):
+    """The text "2" and the number 2 are two leads: told apart when shown, and who forgets one is told of the other."""
+    store = SQLiteStore(db)
+    Engine(store).enroll(Sequence("Call", [Step(Task("Call"))]), Resource("lead", "2", email="bea@example.com"))
+    store.close()
+
+    assert [line for line in run("list", "--db", db).out.splitlines() if 'lead "2"' in line]
+    assert 'Enrollment 4: lead "2" in Call' in run("show", 4, "--db", db).out
+    assert 'lead "2", whose id is text, is another, and was left as it is' in run("erase", "lead", 2, "--db", db).out
+    done = run("erase", "lead", '"2"', "--db", db)
+    assert done.out.startswith(
+        'forgot what was personal of lead "2", in 1 enrollment\nlead 2, whose id is a number, is'
+    )
 
 
 def test_show(run, started):
