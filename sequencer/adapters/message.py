@@ -109,7 +109,7 @@ def build(
     if email.subject is None or email.body is None:
         raise _settings(
             f"the text of template {email.template_id!r} is not known: "
-            "give it in the definition's `templates` or through the engine's `templates`"
+            "give it in the definition's `templates` or through the engine's `templates` (sequencer run --templates)"
         )
     try:
         from_ = to_mailbox(sender, "sender")

@@ -62,7 +62,11 @@ def register(commands: Commands) -> None:
     where.add_argument("--maildir", metavar="DIR", help="put mail into this Maildir")
     parser.add_argument("--sender", metavar="ADDRESS", help="whom mails come from")
     parser.add_argument("--security", choices=["starttls", "tls", "none"], help="to the mail server (starttls)")
-    parser.add_argument("--templates", metavar="DIR", help="texts that definitions leave out: <id>.txt, subject first")
+    parser.add_argument(
+        "--templates",
+        metavar="DIR",
+        help="texts that definitions leave out: <id>.txt, which begins with 'Subject: ...'",
+    )
     parser.add_argument(
         "--cap",
         metavar="N",

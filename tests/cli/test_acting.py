@@ -232,7 +232,7 @@ def test_run_until(run, db):
 
 
 def test_templates_from_a_folder(run, inbound):
-    """Texts that a definition leaves out are read from --templates."""
+    """Texts that a definition leaves out are read from --templates, which is named where they are missing."""
     Path("bare.yaml").write_text(
         "name: Bare\nsteps:\n  - action_type: automated_email\n    delay_from_previous_step: 0\n"
         "    delay_from_previous_step_unit: hours\n    action_properties: {email_template_id: 5}\n",
@@ -242,6 +242,11 @@ def test_templates_from_a_folder(run, inbound):
     Path("texts").mkdir()
     Path("texts/5.txt").write_text("Subject: From the folder\n\nHello\n", encoding="utf-8")
     run("enroll", "bare.yaml", "--leads", "leads.csv", "--db", "crm.db")
+
+    without = run("run", "--db", "crm.db", "--once", "--maildir", "outbox")
+    assert "(sequencer run --templates)" in without.err
+    assert "Subject: ..." in run("run", "--help").out
+    run("resume", "--blocked", "mail_settings", "--db", "crm.db")
 
     run("run", "--db", "crm.db", "--once", "--maildir", "outbox", "--templates", "texts")
 
