@@ -37,6 +37,13 @@ def test_a_corrected_address_is_used(engine, mailer):
     assert engine.get(id).finished_reason == "completed"
 
 
+def test_the_clock_is_kept(engine):
+    """A correction is of the address and the fields: the clock stays the one that the enrollment began by."""
+    id = engine.enroll(mails(), lead(timezone="Europe/Warsaw")).id
+    engine.update_person(lead(timezone="America/New_York"))
+    assert engine.get(id).timezone == "Europe/Warsaw"
+
+
 def test_a_missing_field_is_added(engine):
     """A task that failed for want of a field is created after the field was given and the enrollment resumed (L5)."""
     id = engine.enroll(Sequence("call", [Step(Task("Call {{ name }}"))]), lead()).id
