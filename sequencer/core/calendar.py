@@ -16,6 +16,7 @@ value. Where a `reasons` list is passed, the same computation writes into it wha
 from __future__ import annotations
 
 import functools
+import zoneinfo
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any, cast
@@ -60,11 +61,26 @@ def zone_named(name: str, path: str = "timezone") -> pendulum.Timezone:
         # Absolute names, "..", NUL and directories raise ValueError or OSError, not the class made for it.
         return pendulum.Timezone(name)
     except (KeyError, ValueError, OSError):
-        raise InvalidInput(
-            f"there is no time zone {name!r}; use an IANA name like Europe/Warsaw",
-            path=path,
-            code="unknown_timezone",
-        ) from None
+        meant = _zones_as_typed().get(_as_typed(name))
+        remedy = "use an IANA name like Europe/Warsaw" if meant is None else f"did you mean {meant}?"
+        raise InvalidInput(f"there is no time zone {name!r}; {remedy}", path=path, code="unknown_timezone") from None
+
+
+def _as_typed(name: str) -> str:
+    return "_".join(name.casefold().split())
+
+
+@functools.cache
+def _zones_as_typed() -> dict[str, str]:
+    """What people type for a zone: its name in other letters or with blanks, or its city, where there is one such."""
+    # Of those under Etc, `GMT+1` is an hour behind, which nobody means who types it.
+    there = sorted(zoneinfo.available_timezones().difference(_MACHINES_OWN))
+    names = [name for name in there if not name.startswith("Etc/")]
+    cities: dict[str, list[str]] = {}
+    for name in names:
+        cities.setdefault(_as_typed(name.rpartition("/")[2]), []).append(name)
+    alone = {city: found[0] for city, found in cities.items() if len(found) == 1}
+    return {**alone, **{_as_typed(name): name for name in names}}
 
 
 def _to_zone_name(value: Any) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Weekdays
+from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import to_instant
 from sequencer.core.windows import Window
 from tests.timing import oracle
@@ -142,3 +143,23 @@ def test_t5_a_day_of_send_days_around_the_evening_that_comes_again():
     assert sunday_only.is_open(again.subtract(seconds=30), email=True)
     assert saturday_only.is_open(again, email=True)
     assert not saturday_only.is_open(again.subtract(seconds=30), email=True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "remedy"),
+    [
+        ("Europe/berlin", "did you mean Europe/Berlin?"),
+        ("Berlin", "did you mean Europe/Berlin?"),
+        ("America/New York", "did you mean America/New_York?"),
+        ("new york", "did you mean America/New_York?"),
+        ("utc ", "did you mean UTC?"),
+        ("GMT+1", "use an IANA name like Europe/Warsaw"),
+        ("localtime", "use an IANA name like Europe/Warsaw"),
+        ("Mars/Olympus", "use an IANA name like Europe/Warsaw"),
+    ],
+)
+def test_a_zone_as_people_type_it(typed, remedy):
+    """A city, blanks and other letters are taken for no zone, but the one that is meant is named."""
+    with pytest.raises(InvalidInput) as raised:
+        Calendar(typed)
+    assert raised.value.message == f"there is no time zone {typed!r}; {remedy}"
