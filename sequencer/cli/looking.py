@@ -17,6 +17,7 @@ from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource
 from sequencer.core.events import EVENT_TYPES, Event
 from sequencer.core.instants import to_instant, to_iso
 from sequencer.core.statuses import EnrollmentState, StepStatus
+from sequencer.engine.engine import Engine
 from sequencer.engine.stored import BoardTask
 
 __all__ = ["event_document", "register", "show_enrollment", "state", "status"]
@@ -104,6 +105,17 @@ to_after = positive(2**63 - 1)
 # -- lists ----------------------------------------------------------------------------------------------------
 
 
+_ELSEWHERE = "That is in the account without a name; people are enrolled in others, which --account names."
+
+
+def _is_elsewhere(engine: Engine, arguments: argparse.Namespace) -> bool:
+    """Whether nobody is in the account without a name, which nobody asked for, and somebody in another."""
+    if arguments.account is not None or engine.enrollments(limit=1):
+        return False
+    counters = engine.counters()
+    return bool(counters.active or counters.blocked)
+
+
 def _list(arguments: argparse.Namespace, out: Output) -> int:
     resource = arguments.resource and Resource(arguments.resource[0], identifier(arguments.resource[1], "--resource"))
     with opened(arguments) as engine:
@@ -116,6 +128,7 @@ def _list(arguments: argparse.Namespace, out: Output) -> int:
             limit=min(arguments.limit + 1, 10_000),
         )
         now = engine.clock.now()
+        elsewhere = not found and _is_elsewhere(engine, arguments)
     shown = found[: arguments.limit]
     more = shown[-1].id if len(found) > len(shown) else None
     out.document({"enrollments": [each.to_dict() for each in shown], "next_after": more})
@@ -132,6 +145,8 @@ def _list(arguments: argparse.Namespace, out: Output) -> int:
             dim(each.timezone),
         )
     out.table(table, empty="No enrollments.")
+    if elsewhere:
+        out.say(_ELSEWHERE, "dim")
     if more is not None:
         out.say(f"There are more: --after {more}", "dim")
     return 0
@@ -142,6 +157,7 @@ def _sequences(arguments: argparse.Namespace, out: Output) -> int:
         found = [
             (each.key, each.sequence.name, each.version, engine.statistics(each.key)) for each in engine.sequences()
         ]
+        elsewhere = not found and _is_elsewhere(engine, arguments)
     out.document(
         {"sequences": [{"key": key, "name": name, "version": n, **each.to_dict()} for key, name, n, each in found]}
     )
@@ -159,6 +175,8 @@ def _sequences(arguments: argparse.Namespace, out: Output) -> int:
             "" if rate is None else f"{rate:.1%}",
         )
     out.table(table, empty="No sequences.")
+    if elsewhere:
+        out.say(_ELSEWHERE, "dim")
     return 0
 
 
@@ -197,6 +215,7 @@ def _tasks(arguments: argparse.Namespace, out: Output) -> int:
             limit=min(arguments.limit + 1, 10_000),
         )
         now = engine.clock.now()
+        elsewhere = not found and _is_elsewhere(engine, arguments)
     shown = found[: arguments.limit]
     more = shown[-1].id if len(found) > len(shown) else None
     out.document({"tasks": [_task_document(each) for each in shown], "next_after": more})
@@ -206,7 +225,7 @@ def _tasks(arguments: argparse.Namespace, out: Output) -> int:
         table.add(
             each.id,
             each.task_content,
-            f"{each.resource_type} {each.resource_id}",
+            named(each.resource_type, each.resource_id),
             dim("anybody") if each.actor_id is None else str(each.actor_id),
             clock_time(each.due_at, "UTC"),
             bad("overdue") if late else each.status,
@@ -214,6 +233,8 @@ def _tasks(arguments: argparse.Namespace, out: Output) -> int:
             each.position,
         )
     out.table(table, empty="No tasks.")
+    if elsewhere:
+        out.say(_ELSEWHERE, "dim")
     if more is not None:
         out.say(f"There are more: --after {more}", "dim")
     return 0

@@ -55,6 +55,19 @@ def test_pages(run, db):
     assert "There are more: --after 2" in run("list", "--db", db, "--limit", 2).out
 
 
+def test_who_is_in_another_account_is_not_nobody(run):
+    """Where all are in accounts with names, what shows none without --account says so, and with one it does not."""
+    calls, lead = Sequence("Call", [Step(Task("Call"))]), Resource("lead", 1)
+    with closing(SQLiteStore("crm.db")) as store:
+        Engine(store).account("acme").enroll(calls, lead)
+        hint = "\nThat is in the account without a name; people are enrolled in others, which --account names.\n"
+        for command, what in (("list", "enrollments"), ("tasks", "tasks"), ("sequences", "sequences")):
+            assert run(command, "--db", "crm.db").out == f"No {what}.{hint}"
+            assert hint not in run(command, "--db", "crm.db", "--account", "other").out
+        Engine(store).enroll(calls, lead)
+        assert run("list", "--db", "crm.db", "--state", "finished").out == "No enrollments.\n"
+
+
 @pytest.mark.parametrize(
     ("words", "ids"),
     [
