@@ -17,6 +17,7 @@ A block that cannot run here is preceded by `<!-- not run: REASON -->`.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shlex
@@ -168,6 +169,17 @@ def typist():
 
 def _name(page: Path) -> str:
     return str(page.relative_to(ROOT))
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before():
+    """What a page lets be logged is for the page: what runs after it in the same process sees nothing of that."""
+    loggers = [logging.getLogger(), logging.getLogger("sequencer")]
+    before = [(each, each.level, list(each.handlers)) for each in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = [each for each in logger.handlers if each in handlers]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
