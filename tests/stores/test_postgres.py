@@ -480,17 +480,21 @@ def _version_of(program):
     return subprocess.run([program, "--version"], capture_output=True, check=True, text=True).stdout
 
 
-def test_a_dump_that_is_restored_goes_on(store, schema):
+def test_a_dump_that_is_restored_goes_on(schema):
     """A store that was dumped and restored elsewhere is the same one: keys, ids and the cursors of its feed go on."""
     pg_dump, psql = _program("pg_dump"), _program("psql")
-    engine = Engine(store, clock=ManualClock(NOW))
-    engine.enroll(mails(), lead(1, "1@example.com"))
-    engine.finish(engine.enroll(mails(), lead(2, "2@example.com")).id)
-    read = engine.events(limit=2)
-    dump = subprocess.run(
-        [pg_dump, "--schema", f'"{schema}"', "--no-owner", postgres.server()],
-        capture_output=True, check=True, text=True,
-    ).stdout  # fmt: skip
+    # In a database of its own, since `pg_dump` first reads what there is of all schemas of a database.
+    with postgres.new_database() as there:
+        store = PostgresStore(there, schema=schema)
+        engine = Engine(store, clock=ManualClock(NOW))
+        engine.enroll(mails(), lead(1, "1@example.com"))
+        engine.finish(engine.enroll(mails(), lead(2, "2@example.com")).id)
+        read = engine.events(limit=2)
+        dump = subprocess.run(
+            [pg_dump, "--schema", f'"{schema}"', "--no-owner", there],
+            capture_output=True, check=True, text=True,
+        ).stdout  # fmt: skip
+        store.close()
     with postgres.new_database() as dsn:
         subprocess.run(
             [psql, "-q", "-v", "ON_ERROR_STOP=1", dsn],
