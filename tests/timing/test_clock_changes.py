@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from pendulum import DateTime
@@ -35,15 +36,30 @@ def different_zones() -> tuple[str, ...]:
     found: dict[object, str] = {}
     for zone in every_zone():
         start = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
-        found.setdefault((oracle.offset_at(zone, start), _changes_by_quarter_days(zone)), zone)
+        found.setdefault((oracle.offset_at(zone, start), _changes_at_a_glance(zone)), zone)
     return tuple(found.values())
 
 
-def _changes_by_quarter_days(zone: str) -> tuple[tuple[int, timedelta], ...]:
-    """A rough finding of the changes, enough to tell which zones differ."""
-    start, seen = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC), []
-    for change, _, after in oracle.changes(zone, FIRST_YEAR, LAST_YEAR):
-        seen.append(((change - start) // timedelta(seconds=1), after))
+def _changes_at_a_glance(zone: str) -> tuple[tuple[datetime, timedelta | None], ...]:
+    """The changes as they are found in a fifth of the oracle's time, to tell which of six hundred zones differ.
+
+    As there, every fourth day is looked at; and what lies between two that differ is halved.
+    """
+    there, seen = ZoneInfo(zone), []
+
+    def offset(moment: datetime) -> timedelta | None:
+        return moment.astimezone(there).utcoffset()
+
+    day, end = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC), datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
+    while day < end:
+        left, right = day, day + 4 * DAY
+        before, after = offset(left), offset(right)
+        if before != after:
+            while right - left > oracle.SECOND:
+                middle = (left + (right - left) // 2).replace(microsecond=0)
+                left, right = (middle, right) if offset(middle) == before else (left, middle)
+            seen.append((right, after))
+        day += 4 * DAY
     return tuple(seen)
 
 
