@@ -55,7 +55,7 @@ def races(on: str, size: Size) -> Tally:
     for offset, (mode, board) in enumerate(deaths.WORLDS):
         for verb in VERBS:
             clean = Wire()
-            _race(on, mode, board, verb, clean)
+            _race("memory", mode, board, verb, clean)  # where the points are those of every store
             free = [at for at, what in enumerate(clean.points, start=1) if what in OUTSIDE]
             for at in free[offset % size.stride(on) :: size.stride(on)]:
                 total.add(_race(on, mode, board, verb, Wire({at})))

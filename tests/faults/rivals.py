@@ -184,7 +184,7 @@ def stale(on: str, size: Size) -> Tally:
     total, refused = Tally(), 0
     for mode, board in deaths.WORLDS:
         clean = Wire()
-        _sleep(on, mode, board, clean)
+        _sleep("memory", mode, board, clean)  # where the points are those of every store
         # Nobody is taken over from inside a transaction: it holds the lock, or it is rolled back.
         free = [at for at, what in enumerate(clean.points, start=1) if what in OUTSIDE]
         for at in free[:: max(1, size.stride(on) // 3)]:
