@@ -23,7 +23,7 @@ settings.register_profile("quick", deadline=None, suppress_health_check=[HealthC
 # New counterexamples are looked for by hand and overnight, with `thorough`.
 settings.register_profile("ci", settings.get_profile("quick"), derandomize=True, print_blob=True, database=None)
 # Where the question is not whether the code is right, but whether all of it is there: the tests of an installed wheel.
-settings.register_profile("brief", settings.get_profile("ci"), max_examples=10)
+settings.register_profile("brief", settings.get_profile("ci"), max_examples=3)
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5_000, stateful_step_count=100)
 settings.load_profile("ci" if os.environ.get("CI") else "quick")
 
