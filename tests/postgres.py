@@ -49,7 +49,7 @@ def server() -> str:
         folder.mkdir(parents=True, exist_ok=True)
         dsn = str(get_server(folder, cleanup_mode="delete").get_uri())
     with psycopg.connect(dsn, autocommit=True) as connection:
-        # Every schema is a hundred files. Who drops a database waits until all that were made since are on the disk.
+        # Every schema is some sixty files. Who drops a database waits until all that were made since are on the disk.
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("SELECT pg_reload_conf()")
     return dsn

@@ -101,19 +101,6 @@ def test_plain_text_in_a_pipe(shown):
     assert max(map(len, shown.text.splitlines())) < 160
 
 
-def test_twice_is_the_same(shown, folder):
-    """A second run makes the folder anew, and says the same to the letter."""
-    mails = {each.name: each.read_bytes() for each in (folder / "sequencer-demo/mails/new").iterdir()}
-    (folder / "sequencer-demo/mails/new/stray").touch()
-    report = (folder / "sequencer-demo/report.html").read_bytes()
-
-    again = demo()
-
-    assert again.text == shown.text
-    assert (folder / "sequencer-demo/report.html").read_bytes() == report
-    assert {each.name: each.read_bytes() for each in (folder / "sequencer-demo/mails/new").iterdir()} == mails
-
-
 def test_a_report_is_left(shown, folder):
     """A report of the simulated five hundred lies in the folder; it is named at the end, and fetches nothing."""
     page = (folder / "sequencer-demo/report.html").read_text(encoding="utf-8")
@@ -194,6 +181,20 @@ def test_the_doctor_knows_a_simulated_store(shown, capsys):
 def few(monkeypatch):
     """The demo has to do with the first of its leads; how it looks does not depend on how many there are."""
     monkeypatch.setattr("sequencer.definitions.read_leads", lambda *given, **named: read_leads(*given, **named)[:120])
+
+
+def test_twice_is_the_same(folder, few):
+    """A second run makes the folder anew, and says the same to the letter."""
+    once = demo("--dir", "twice")
+    mails = {each.name: each.read_bytes() for each in (folder / "twice/mails/new").iterdir()}
+    (folder / "twice/mails/new/stray").touch()
+    report = (folder / "twice/report.html").read_bytes()
+
+    again = demo("--dir", "twice")
+
+    assert again.text == once.text
+    assert (folder / "twice/report.html").read_bytes() == report
+    assert {each.name: each.read_bytes() for each in (folder / "twice/mails/new").iterdir()} == mails
 
 
 def test_as_a_document(folder, few):
