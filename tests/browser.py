@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -85,9 +86,9 @@ def launched() -> Iterator[Browser]:
             browser.close()
 
 
-def shut_out(page: Page) -> str:
-    """Whom a page shuts out and how, as axe-core finds it; empty if nobody."""
-    found = Axe().run(page, options={"resultTypes": ["violations"]})
+def shut_out(page: Page, **options: Any) -> str:
+    """Whom a page shuts out and how, as axe-core finds it; empty if nobody. `options` are its own."""
+    found = Axe().run(page, options={"resultTypes": ["violations"], **options})
     return str(found.generate_report()) if found.violations_count else ""
 
 
