@@ -1,4 +1,4 @@
-"""Compare a source folder of the package with a wheel: the wheel holds every file of it, as it is, and no other code."""
+"""Compare a source folder of the package with a wheel: it holds every file of it, as it is, and no other code."""
 
 from __future__ import annotations
 
