@@ -148,7 +148,7 @@ def test_refused(run, litter, words):
 def test_a_locked_store(run, db, monkeypatch):
     """A store in which somebody else is writing for long is refused with a sentence."""
     impatient = functools.partial(SQLiteStore, busy_timeout=0.05)
-    monkeypatch.setattr("sequencer.stores.sqlite.SQLiteStore", impatient)
+    monkeypatch.setattr("sequencer.cli.places.SQLiteStore", impatient)
     with closing(sqlite3.connect(db, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
 
