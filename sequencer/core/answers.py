@@ -30,8 +30,10 @@ from sequencer.core.statuses import COMPLETED, FAILED, IN_PROGRESS, PENDING, REQ
 
 __all__ = ["answer", "without_addresses"]
 
-# What stands before an @ is looked for from where it begins only: a long text without blanks must not take long.
-_ADDRESS = re.compile(r"(?:\"[^\"]*\"|(?<![^\s<>\",;:()\[\]])[^\s<>\",;:()\[\]]+)@[^\s<>\"',;:()\[\]]+")
+# The longest that may be an address, or hold one: what the engine takes for an address has none of these between, but
+# for a quoted part before the @. In a link an @ may be written as %40.
+_WORD = re.compile(r"(?:\"[^\"]*\"(?=@))?[^\s<>\",;]+")
+_AT = re.compile(r"@|%40")
 _OPEN = (PENDING, REQUESTED, FAILED)
 
 
@@ -54,7 +56,8 @@ def answer(draft: Draft, report: Answer) -> None:
 
 def without_addresses(detail: str) -> str | None:
     """What a port said in its own words, without the addresses in it: histories hold none (S8)."""
-    text = " ".join(_ADDRESS.sub("<address>", detail.replace("\0", "")).split())[:300]
+    text = _WORD.sub(lambda word: "<address>" if _AT.search(word[0]) else word[0], detail.replace("\0", ""))
+    text = " ".join(text.split())[:300]
     return text.encode("utf-8", "replace").decode() or None
 
 
