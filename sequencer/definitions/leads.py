@@ -17,10 +17,11 @@ import attrs
 from pendulum import DateTime
 
 from sequencer.core.calendar import zone_named
+from sequencer.core.enrollment import to_address
 from sequencer.core.errors import DefinitionError, InvalidInput
 from sequencer.core.instants import to_instant
 from sequencer.core.problems import EnoughProblems, nearest, shown
-from sequencer.core.values import to_identifier, to_line, to_text
+from sequencer.core.values import to_identifier, to_line, to_metadata, to_text
 from sequencer.definitions.csv_text import Cell, Malformed, rows
 from sequencer.definitions.texts import decoded, file_bytes
 from sequencer.definitions.tree import Builder
@@ -35,6 +36,9 @@ _KNOWN = (*_REQUIRED, "email", "timezone", "actor_id", "account", "start_at", "e
 # What other products call these columns.
 _ALSO_CALLED = {"resource_type": ("type", "kind", "resource"), "resource_id": ("id", "lead_id", "contact_id")}
 _LONGEST_FIELD = 10_000
+# Merge fields with no more characters than this in their names and values are short enough for the engine, whatever
+# they are: as JSON one takes at most twelve.
+_SHORT_FIELDS = 1_300
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(
@@ -203,6 +207,12 @@ def _lead(row: Mapping[str, Cell], line: int, builder: Builder, timezone: str) -
                 values[name] = to_moment(text, values.get("timezone", timezone), name)
             except InvalidInput as error:
                 builder.note(row[name].offset, error.code, error.message, name)
+    if sum(len(name) + len(value) + 1 for name, value in fields.items()) > _SHORT_FIELDS:
+        try:
+            to_metadata(fields, "the merge fields of this row")
+        except InvalidInput as error:
+            longest = max(fields, key=lambda name: len(fields[name]))
+            builder.note(row[longest].offset, error.code, f"all together: {error.message}", longest)
     if len(builder.problems) > before:
         return None
     return Lead(**values, fields=fields, line=line)
@@ -222,9 +232,17 @@ def _zone(text: str) -> str:
 def _email(text: str) -> str:
     text = to_line(text, "email", longest=320)
     name, _, domain = text.rpartition("@")
-    if not name or not domain or re.search(r"[\s,;<>]", text) or name.count("@"):
+    # What the engine takes, but for names and quoted parts with blanks: those are mostly cells that got mixed up.
+    if not name or not domain or re.search(r"[\s,;<>]", text) or name.count("@") or not _is_address(text):
         raise InvalidInput(f"needs one address like ada@example.com, got {shown(text)}", code="invalid_email")
     return text
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return to_address(text, "email") is not None
+    except InvalidInput:
+        return False
 
 
 _CONVERT: Mapping[str, Callable[[str], Any]] = {

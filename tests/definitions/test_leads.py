@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pendulum
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sequencer.core.enrollment import Resource
 from sequencer.core.errors import DefinitionError, InvalidInput, Problem
 from sequencer.definitions import Lead, parse_leads, read_leads, to_moment
 from sequencer.definitions.leads import read_fields
@@ -134,6 +135,24 @@ def test_moments_that_are_none(text):
     """What is no date with a time, or beyond the years 1970 to 9000, is refused."""
     with pytest.raises(InvalidInput):
         to_moment(text, "UTC")
+
+
+@given(
+    st.text("ab.@\"'()[]:;,<> \\\u200b\u00e9", max_size=12).map(lambda text: f"{text}@example.com"),
+    st.dictionaries(st.sampled_from("xyz"), st.tuples(st.sampled_from("a\u00e9\U0001f600"), st.integers(1, 9_000))),
+)
+@example('a"b@example.com', {})
+@example("a@example.com", {"x": ("a", 8_200), "y": ("a", 8_200)})
+def test_what_is_read_is_what_the_engine_takes(email, lengths):
+    """A lead that the engine would refuse is refused here, where there is a line and a column to name (S6)."""
+    cells = {"email": '"' + email.replace('"', '""') + '"'}
+    cells |= {name: letter * length for name, (letter, length) in lengths.items()}
+    text = f"resource_type,resource_id,{','.join(cells)}\nlead,1,{','.join(cells.values())}"
+    try:
+        found = [Resource("lead", 1, email=each.email, fields=each.fields).email for each in parse_leads(text)]
+    except DefinitionError as error:
+        found = [each.line for each in error.problems]
+    assert set(found) in ({email}, {2})
 
 
 def test_quotes_and_line_ends():
