@@ -9,7 +9,7 @@ from sequencer.core.instants import to_zone
 from sequencer.core.matching import name_of
 from sequencer.core.sequence import AutomatedEmail, Task
 from sequencer.core.statuses import EnrollmentState, StepStatus
-from sequencer.core.timeline import explain_current, opens_at, seen_at
+from sequencer.core.timeline import explain_current, opens_at, seen_at, skipped_after
 from sequencer.engine.results import Explanation
 
 __all__ = ["ENDS", "explained", "why_ended", "why_finished"]
@@ -126,9 +126,9 @@ def _why_skipped(enrollment: Enrollment, step: EnrollmentStep) -> str:
     action, at = step.step.action, step.estimated_execute_at
     if at is None:
         return ", since it comes before what was over when the enrollment was moved to this version"
-    if isinstance(action, Task) and action.skip_after is not None and step.skipped_at is not None:
-        over_at = enrollment.calendar.after(at, action.skip_after)
-        if step.skipped_at >= over_at:
+    if isinstance(action, Task) and step.skipped_at is not None:
+        over_at = skipped_after(enrollment.calendar, step.step, at)
+        if over_at is not None and step.skipped_at >= over_at:
             return f", after its skip_after of {action.skip_after} was over"
     return ""
 

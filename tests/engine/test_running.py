@@ -464,6 +464,8 @@ def test_t11_a_wait_that_ends_after_the_last_instant_ends_with_it(store, mailer,
     assert engine.tasks()[0].due_at == LAST
     engine.handle(OutOfOffice(key="1", enrollment_id=task))
     assert engine.get(task).blocked_until == LAST
+    engine.skip(task)
+    assert f"was skipped on {clock.now():%a %Y-%m-%d %H:%M} UTC." in str(engine.explain(task))
 
 
 def test_t11_a_mail_that_is_read_in_the_last_hour_is_not_overdue(engine):
