@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 
 import attrs
 import pytest
@@ -12,6 +13,7 @@ from sequencer import (
     Engine,
     InvalidInput,
     KeyReused,
+    MemoryStore,
     NotFound,
     Outdated,
     SequenceExists,
@@ -246,6 +248,17 @@ def test_finishing_once_with_a_key(engine):
     with pytest.raises(KeyReused):
         engine.finish_ongoing(lead(), idempotency_key="k")
     assert engine.account("theirs").finish_ongoing(lead(), idempotency_key="k") == ()
+
+
+def test_finishing_once_names_sequences_in_any_order():
+    """An id and a key that look the same are two names; with the same key of the request their order says nothing."""
+    with closing(MemoryStore()) as store:
+        engine = Engine(store=store)
+        for n in range(1, 65):  # of so many some collide in a set, which then keeps the order in which they came
+            for named in ([n, str(n)], [str(n), n]):
+                assert engine.finish_ongoing(lead(), sequences=named, idempotency_key=f"k{n}") == ()
+            with pytest.raises(KeyReused):
+                engine.finish_ongoing(lead(), sequences=[n], idempotency_key=f"k{n}")
 
 
 def test_due_and_overdue(engine, clock):

@@ -249,7 +249,9 @@ class EnrollmentVerbs(Bound):
                         outcomes.append(self._request(transaction, held, Finish("manual", actor_id), now))
                 return tuple(outcome.enrollment.id for outcome in outcomes)
 
-            content = [resource.type, resource.id, None if named is None else sorted(named, key=str), actor_id]
+            # The id 7 and the key "7" are two names, in whatever order they come.
+            several = None if named is None else sorted(named, key=lambda each: (str(each), isinstance(each, str)))
+            content = [resource.type, resource.id, several, actor_id]
             ids, done = once(transaction, self._account, "finish_ongoing", idempotency_key, content, now, finish)
             if done:
                 return tuple(outcomes)
