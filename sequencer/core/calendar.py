@@ -279,16 +279,16 @@ class Calendar:
 
     def openings(self, since: DateTime, until: DateTime, *, email: bool) -> Iterator[tuple[DateTime, DateTime]]:
         """The spans in which a step of the kind may run between two moments, in order; none is longer than a day."""
-        at = self._opens(since, email=email)
+        at = self.opens(since, email=email)
         while at < until:
             closes = self._closes(at, email=email)
             yield at, min(closes, until)
-            at = self._opens(closes, email=email)
+            at = self.opens(closes, email=email)
 
-    def _opens(self, moment: DateTime, *, email: bool) -> DateTime:
-        """The first open instant, not before a moment: of a day without windows its beginning.
+    def opens(self, moment: DateTime, *, email: bool) -> DateTime:
+        """The first open instant, not before a moment: of a day without windows its beginning (T9).
 
-        A step waits longer, until the clock time at which it was to run (T5).
+        A step is planned for later: for the clock time at which it was to run (T5, `next_open`).
         """
         at = self.next_open(moment, email=email)
         if at == moment or (email and self._windowed is not None):

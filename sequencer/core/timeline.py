@@ -318,13 +318,17 @@ def _sooner(one: DateTime | None, other: DateTime | None) -> DateTime | None:
 
 
 def opens_at(enrollment: Enrollment, now: DateTime) -> DateTime:
-    """When the pending current step becomes due, seen from now: a mail also needs the calendar to be open (T9)."""
+    """When the pending current step becomes due, seen from now: a mail also needs the calendar to be open (T9).
+
+    A mail that found it closed is due as soon as it opens, whenever it was looked at: of a day without windows at its
+    beginning.
+    """
     current = enrollment.steps[enrollment.position]
     at = current.estimated_execute_at
     assert at is not None, "a current step has an estimate"
     if at >= now or not current.step.is_email:
         return at
-    return enrollment.calendar.next_open(now, email=True)
+    return enrollment.calendar.opens(now, email=True)
 
 
 def skipped_at(enrollment: Enrollment) -> DateTime | None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pendulum
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sequencer import (
     AutomatedEmail,
@@ -12,6 +16,7 @@ from sequencer import (
     Hours,
     ManualClock,
     MemoryStore,
+    Opened,
     OutOfOffice,
     RecordingMailer,
     Rejected,
@@ -19,6 +24,8 @@ from sequencer import (
     Sequence,
     Step,
     Task,
+    Weekdays,
+    Window,
 )
 
 MONDAY = pendulum.datetime(2026, 3, 2, 9, tz="Europe/Warsaw")
@@ -96,3 +103,30 @@ def test_a_task_that_was_passed_over_by_itself_says_so():
     engine, id = after_a_tick(Step(Task("x" * 80, skip_after=Hours(4))), RecordingMailer(), ManualClock(MONDAY))
     engine.skip(id)
     assert f"(task: {'x' * 57}...) was skipped on Mon 2026-03-02 08:00 UTC." in str(engine.explain(id))
+
+
+@given(
+    looks=st.lists(st.integers(0, 60 * 48 - 1), max_size=3).map(sorted),
+    noted=st.booleans(),
+    windows=st.sampled_from([(), (Window(["mon", "fri"], "08:30", "17:00"),)]),
+)
+def test_t9_a_mail_that_missed_its_day_is_due_when_the_calendar_opens_whoever_looked_meanwhile(looks, noted, windows):
+    """After downtime a mail leaves as soon as its calendar is open, and that is what is told of it all the time."""
+    saturday, clock, mailer = MONDAY.add(days=5).start_of("day"), ManualClock(MONDAY.add(days=4)), RecordingMailer()
+    opens = saturday.add(days=2, minutes=8 * 60 + 30 if windows else 0)
+    with closing(MemoryStore()) as store:
+        engine = Engine(store=store, mailer=mailer, clock=clock)
+        calendar = Calendar("Europe/Warsaw", send_windows=windows)
+        mails = Sequence("Mails", [Step(AutomatedEmail(1), after=Weekdays(0))], calendar=calendar)
+        id = engine.enroll(mails, Resource("lead", 1, email="ada@example.com")).id
+        for minutes in looks:
+            clock.set(saturday.add(minutes=minutes))
+            assert engine.tick().handed_over == 0
+            if noted:
+                engine.handle(Opened(key=f"open-{minutes}", enrollment_id=id))
+            assert f"the calendar opens next on {opens:%a %Y-%m-%d %H:%M}" in str(engine.explain(id))
+        clock.set(opens.subtract(seconds=1))
+        assert engine.tick().handed_over == 0
+        clock.set(opens)
+        assert [each.id for each in engine.due()] == [id]
+        assert engine.tick().handed_over == 1

@@ -224,9 +224,9 @@ class Machine(Moving):
         assert all(at > now for at in cancels), "a task stays on the board"
 
     def reasons_to_wait(self, each: Any) -> list[Any]:
-        """Its estimate; the next open moment when it was looked at; the next try to take a task off the board."""
+        """Its estimate; when the calendar opened first after it was looked at; the next try to take a task off."""
         looked = [event.at for event in self.world.host.history(each.id)]
-        opened = [each.calendar.next_open(at, email=True) for at in [*looked, self.now] if each.current.step.is_email]
+        opened = [each.calendar.opens(at, email=True) for at in [*looked, self.now] if each.current.step.is_email]
         cancels = [step.cancel_after for step in each.steps if step.cancel_task]
         return [each.current.estimated_execute_at, *opened, *cancels]
 
