@@ -12,6 +12,7 @@ from pendulum import DateTime
 from starlette.requests import Request
 
 from sequencer import Calendar, IllegalTransition, Resource
+from sequencer.core.instants import FIRST
 from sequencer.core.lifecycle import advance
 from sequencer.core.sequence import SequenceVersion
 from sequencer.core.signals import Resume
@@ -162,10 +163,13 @@ def test_any_sequence_is_a_valid_page(sequence, now):
 @given(calendars(), starts(), st.lists(st.integers(0, 10**6), min_size=1, max_size=12), st.integers(-(10**5), 10**6))
 def test_every_mark_is_within_the_strip(calendar, since, hours, away_by):
     """Each mark, shade and line of a strip lies on it, from nothing to a hundred percent, and none touches another."""
+    # The strip begins with a whole day on the calendar's clock, and there are no instants before 1970 (T11).
+    earliest = FIRST.add(days=2)
+    since = max(since, earliest)
+    now = max(since.add(hours=away_by), earliest)
     marks = [Mark(i, since.add(hours=each), bool(i % 2), "done", "x") for i, each in enumerate(sorted(hours))]
 
-    root = parsed(framed("", "x", [each := strip(Ids(), "x", marks, calendar, since.add(hours=away_by), since)]
-                         and [_headed(each)]))  # fmt: skip
+    root = parsed(framed("", "x", [each := strip(Ids(), "x", marks, calendar, now, since)] and [_headed(each)]))
 
     places = [
         float(each.get(name).removesuffix("%"))
