@@ -120,6 +120,8 @@ def _call(door: Door, operation: Operation, request: Request, raw: bytes, grant:
         raise Refusal.of(403, "insufficient_scope", "the token is for reading only")
     if operation.writes:
         door.see()
+        if "if-none-match" in request.headers:
+            raise Refusal.of(400, "invalid_header", "If-None-Match is for reading; a change is held to If-Match")
     condition = whole(request.headers.getlist("if-match"))
     if operation.writes and condition is not None and condition.strip() != ANY and not operation.conditional:
         raise Refusal.of(

@@ -117,6 +117,22 @@ def test_only_what_was_seen_is_changed(engine, clock, client):
     assert client.put(f"{ENROLLMENTS}/99", {"state": "finished"}, headers={"if-match": "*"}).status_code == 404
 
 
+@pytest.mark.parametrize("condition", ["*", '"1-0000000000000000"'])
+def test_a_condition_of_reading_is_not_passed_over_by_a_change(engine, client, condition):
+    """`If-None-Match` with a change is refused, and nothing is changed: "only if it is not there" is not promised."""
+    id = engine.enroll(tasks(), Resource("lead", 1)).id
+    sequence = client.get(f"{SEQUENCES}/1").json()
+    for answer in (
+        client.put(f"{ENROLLMENTS}/{id}", {"state": "finished"}, headers={"if-none-match": condition}),
+        client.put(f"{SEQUENCES}/1", sequence["data"], headers={"if-none-match": condition}),
+        client.delete(f"{SEQUENCES}/1", headers={"if-none-match": condition}),
+        client.post(ENROLLMENTS, {"sequence_id": 1}, headers={"if-none-match": condition}),
+    ):
+        assert (answer.status_code, errors_of(answer)) == (400, [("invalid_header", None)])
+    assert engine.get(id).state == "active"
+    assert client.get(f"{SEQUENCES}/1").json() == sequence
+
+
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 def test_of_several_writers_one_wins(tmp_path, clock, kind):
     """Four who saw the same enrollment and write at once: one succeeds, and the others are told that they are late."""
