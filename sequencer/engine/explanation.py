@@ -12,7 +12,7 @@ from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.core.timeline import explain_current, opens_at, seen_at, skipped_after
 from sequencer.engine.results import Explanation
 
-__all__ = ["ENDS", "explained", "why_ended", "why_finished"]
+__all__ = ["BLOCKS", "ENDS", "explained", "why_ended", "why_finished"]
 
 _ADVICE = {
     "missing_merge_data": (
@@ -40,6 +40,11 @@ _WHY_FINISHED = {
 }
 ENDS = tuple(_WHY_FINISHED)
 """The reasons for which an enrollment ends; what a host reports may bring others."""
+BLOCKS = (
+    "paused", "out_of_office", "bounced", "delivery_failed", "missing_merge_data", "mail_settings", "quota_reached",
+    "outcome_unknown", "task_failed", "task_deleted",
+)  # fmt: skip
+"""The reasons for which an enrollment is blocked; a host may bring others."""
 
 
 def explained(enrollment: Enrollment, now: DateTime) -> Explanation:

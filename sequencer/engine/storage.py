@@ -233,6 +233,7 @@ class Transaction(TokenTransaction, WebhookTransaction, Protocol):
         *,
         resource: Resource | None = None,
         state: str | None = None,
+        reason: str | None = None,
         sequence_id: int | None = None,
         resource_type: str | None = None,
         resource_ids: Collection[Identifier] | None = None,
@@ -244,8 +245,9 @@ class Transaction(TokenTransaction, WebhookTransaction, Protocol):
     ) -> list[Enrollment]:
         """Enrollments in the order of their ids: from the one after `after`, and of those not the first `offset`.
 
-        Whatever is given has to hold. `resource_ids` are of the types of leads and contacts where there is no
-        `resource_type`; an `address` is in comparable form.
+        Whatever is given has to hold. A `reason` is that of a block or of an end, and costs those that have it.
+        `resource_ids` are of the types of leads and contacts where there is no `resource_type`; an `address` is in
+        comparable form.
         """
         ...
 

@@ -253,10 +253,29 @@ class EnrollmentTable(Journal):
         state: str | None,
         sequence_id: int | None,
         type: str,
+        reason: str | None,
     ) -> Rows:
         ids = {id for each in several for id in self._by_resource.get((account, type, each), _NONE)}
         found = self._found(sorted(ids), sequence_id)
-        return [row for row in found if row[ID] > after and (state is None or row[STATE] == state)][:limit]
+        return [
+            row for row in found if row[ID] > after and state in (None, row[STATE]) and reason in (None, row[REASON])
+        ][:limit]
+
+    def page_of_reason(
+        self,
+        account: str,
+        after: int,
+        limit: int,
+        sequence_id: int | None,
+        offset: int,
+        type: str | None,
+        state: str,
+        other: str,
+        reason: str,
+    ) -> Rows:
+        found = self._listed(account, after, None, sequence_id)
+        standing = (row for row in found if row[REASON] == reason and row[STATE] in (state, other))
+        return _sliced((row for row in standing if type in (None, row[TYPE])), offset, limit)
 
     def of_address(self, account: str, address: str) -> Rows:
         return list(self._found(self._by_address.get((account, address), _NONE), None))

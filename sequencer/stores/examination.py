@@ -24,7 +24,7 @@ class Examination:
     - `counts`: how many sequences, enrollments, events, tasks and suppressions there are.
     - `states`: how many enrollments are in each state.
     - `last_change_at`: when an enrollment was last changed (UTC). `simulated`: whether the demo made this store.
-    - `accounts`: whose enrollments there are; None is the default account.
+    - `accounts`: whose enrollments there are, and how many; None is the account without a name.
     - `settings`: what the database itself says, by name.
     """
 
@@ -32,7 +32,7 @@ class Examination:
     states: Mapping[str, int]
     last_change_at: DateTime | None
     simulated: bool
-    accounts: tuple[Identifier | None, ...]
+    accounts: Mapping[Identifier | None, int]
     settings: Mapping[str, str] = attrs.field(factory=dict)
 
 
@@ -45,6 +45,6 @@ def examined(database: Database, settings: Mapping[str, str]) -> Examination:
         states=dict(database.rows("count_states")),
         last_change_at=None if last is None else from_microseconds(last),
         simulated=database.rows("get_meta", "made_by") == [("demo",)],
-        accounts=tuple(decode_id(account) for (account,) in database.rows("accounts")),
+        accounts={decode_id(account): count for account, count in database.rows("accounts")},
         settings=settings,
     )

@@ -350,7 +350,19 @@ ORDER BY id LIMIT $3 OFFSET $6
 SELECT {row} FROM {schema}.sequencer_enrollments
 WHERE account = $2 AND resource_type = $7 AND resource_id = ANY ($1::text[]) AND id > $3
     AND ($5::text IS NULL OR state = $5) AND ($6::bigint IS NULL OR sequence_id = $6)
+    AND ($8::text IS NULL OR reason = $8)
 ORDER BY id LIMIT $4
+
+-- page_of_reason --
+-- A page of those that are blocked or over for a reason, in one of two states, sequence by sequence.
+SELECT {row} FROM {schema}.sequencer_enrollments WHERE id IN (
+    SELECT e.id FROM {schema}.sequencer_sequences s
+    JOIN {schema}.sequencer_enrollments e ON e.sequence_id = s.id
+    WHERE s.account = $1 AND ($4::bigint IS NULL OR s.id = $4) AND e.state IN ($7, $8) AND e.reason = $9 AND e.id > $2
+        AND ($6::text IS NULL OR e.resource_type = $6)
+    ORDER BY e.id LIMIT $3 OFFSET $5
+)
+ORDER BY id
 
 -- of_address --
 -- All enrollments of an address.
@@ -754,8 +766,8 @@ SELECT state, count(*) FROM {schema}.sequencer_enrollments GROUP BY state ORDER 
 SELECT max(updated_at) FROM {schema}.sequencer_enrollments
 
 -- accounts --
--- Whose enrollments there are.
-SELECT DISTINCT account FROM {schema}.sequencer_enrollments ORDER BY account
+-- Whose enrollments there are, and how many.
+SELECT account, count(*) FROM {schema}.sequencer_enrollments GROUP BY account ORDER BY account
 
 -- server --
 -- What the server is and is set to, how big the tables are, and when the oldest transaction under way began that may

@@ -299,8 +299,19 @@ ORDER BY id LIMIT ?3 OFFSET ?6
 -- A page of the enrollments of several resources of a type, from the first.
 SELECT {row} FROM sequencer_enrollments INDEXED BY sequencer_enrollments_resource
 WHERE account = ?2 AND resource_type = ?7 AND resource_id IN (SELECT value FROM json_each(?1)) AND id > ?3
-    AND (?5 IS NULL OR state = ?5) AND (?6 IS NULL OR sequence_id = ?6)
+    AND (?5 IS NULL OR state = ?5) AND (?6 IS NULL OR sequence_id = ?6) AND (?8 IS NULL OR reason = ?8)
 ORDER BY id LIMIT ?4
+
+-- page_of_reason --
+-- A page of those that are blocked or over for a reason, in one of two states, sequence by sequence.
+SELECT {row} FROM sequencer_enrollments NOT INDEXED WHERE id IN (
+    SELECT e.id FROM sequencer_sequences s
+    CROSS JOIN sequencer_enrollments e INDEXED BY sequencer_enrollments_standing ON e.sequence_id = s.id
+    WHERE s.account = ?1 AND (?4 IS NULL OR s.id = ?4) AND e.state IN (?7, ?8) AND e.reason = ?9 AND e.id > ?2
+        AND (?6 IS NULL OR e.resource_type = ?6)
+    ORDER BY e.id LIMIT ?3 OFFSET ?5
+)
+ORDER BY id
 
 -- of_address --
 -- All enrollments of an address.
@@ -628,8 +639,8 @@ SELECT state, count(*) FROM sequencer_enrollments GROUP BY state ORDER BY state
 SELECT max(updated_at) FROM sequencer_enrollments
 
 -- accounts --
--- Whose enrollments there are.
-SELECT DISTINCT account FROM sequencer_enrollments ORDER BY account
+-- Whose enrollments there are, and how many.
+SELECT account, count(*) FROM sequencer_enrollments GROUP BY account ORDER BY account
 
 -- -- the store itself --------------------------------------------------------------------------------------------
 

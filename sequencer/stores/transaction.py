@@ -51,7 +51,7 @@ def claim_key(row: Row) -> tuple[int, int]:
 
 
 # The places of the columns in an enrollment's row.
-_SEQUENCE, _TYPE, _RESOURCE, _ADDRESS, _STATE = 2, 4, 5, 6, 7
+_SEQUENCE, _TYPE, _RESOURCE, _ADDRESS, _STATE, _REASON = 2, 4, 5, 6, 7, 8
 # Whose ids are meant where ids are given without a type.
 _SELL_TYPES = ("lead", "contact")
 
@@ -289,6 +289,7 @@ class StoreTransaction(SequenceRecords, TokenRecords, WebhookRecords):
         *,
         resource: Resource | None = None,
         state: str | None = None,
+        reason: str | None = None,
         sequence_id: int | None = None,
         resource_type: str | None = None,
         resource_ids: Collection[Identifier] | None = None,
@@ -319,7 +320,7 @@ class StoreTransaction(SequenceRecords, TokenRecords, WebhookRecords):
             else:
                 several = [id for id in ids if fits(id)]
                 rows = database.rows_about("of_ids", several, owner) if several else []
-            wanted = {_TYPE: resource_type, _ADDRESS: address, _STATE: state, _SEQUENCE: sequence_id}
+            wanted = {_TYPE: resource_type, _ADDRESS: address, _STATE: state, _REASON: reason, _SEQUENCE: sequence_id}
             rows = [
                 row
                 for row in rows
@@ -333,12 +334,18 @@ class StoreTransaction(SequenceRecords, TokenRecords, WebhookRecords):
                 row
                 for type in types
                 for row in (
-                    database.rows_about("page_of_resources", resources, owner, after, upto, state, sequence_id, type)
+                    database.rows_about(
+                        "page_of_resources", resources, owner, after, upto, state, sequence_id, type, reason
+                    )
                     if resources
                     else ()
                 )
             ]
             rows = sorted(found)[offset:upto]
+        elif reason is not None:
+            states = ("blocked", "finished") if state is None else (state, state)
+            page = (owner, after, limit, sequence_id, offset, resource_type)
+            rows = database.rows("page_of_reason", *page, *states, reason)
         else:
             name = "page" if self._known.is_current else "page_before"
             name = "page_of_ongoing" if state not in (None, "finished") else name

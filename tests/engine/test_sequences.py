@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from contextlib import closing
 
@@ -19,6 +20,7 @@ from sequencer import (
     SequenceExists,
     Template,
 )
+from sequencer.core.statuses import EnrollmentState
 from tests.engine.sequences import lead, mails, tasks
 
 
@@ -282,6 +284,50 @@ def test_due_and_overdue(engine, clock):
             break
     assert found == [*ids, late]
     assert engine.account("theirs").overdue().enrollments == ()
+
+
+def test_who_is_stuck_where_and_why(engine, clock):
+    """What is asked for of who is overdue, or stands for a reason, is what holds of them among all of them (T9)."""
+    for n in range(9):
+        engine.enroll((tasks, mails)[n % 2](), lead(n // 2, None))
+    engine.tick()
+    for id, why in ((1, "paused"), (2, "paused"), (3, "away"), (4, "away"), (5, "paused"), (6, "paused")):
+        engine.block(id, reason=why)
+    for id, why in ((5, "paused"), (6, "replied"), (7, "replied")):
+        engine.finish(id, reason=why)
+    clock.move(hours=72)
+    everybody = engine.enrollments()
+    keys = sorted({each.version.key for each in everybody})
+    late = {each.id for each in engine.overdue().enrollments}
+    assert len(keys) == 2
+    assert 0 < len(late) < len(everybody)
+
+    asked = itertools.product(
+        (None, *EnrollmentState), (None, "paused", "away", "replied", "unheard"), (None, *keys), (None, lead(1, None))
+    )
+    for state, reason, key, resource in asked:
+        fitting = [
+            each.id
+            for each in everybody
+            if state in (None, each.state)
+            and (reason is None or reason in (each.blocked_reason, each.finished_reason))
+            and key in (None, each.version.key)
+            and (resource is None or resource.id == each.resource.id)
+        ]
+        found = engine.enrollments(resource, state, reason=reason, sequence=key)
+        assert [each.id for each in found] == fitting
+        overdue = engine.overdue(resource, state, reason=reason, sequence=key)
+        assert [each.id for each in overdue.enrollments] == [id for id in fitting if id in late]
+
+
+@pytest.mark.parametrize("ask", [Engine.enrollments, Engine.overdue])
+def test_what_nobody_can_be_is_refused(engine, ask):
+    """A state that there is not, an unknown sequence, and a reason that could not be stored are refused (S6)."""
+    for words in ({"state": "stuck"}, {"reason": ""}, {"reason": "x" * 65}, {"reason": 7}):
+        with pytest.raises(InvalidInput, match=next(iter(words))):
+            ask(engine, **words)
+    with pytest.raises(NotFound):
+        ask(engine, sequence="unheard")
 
 
 def test_an_engine_bound_to_the_default_account(engine):

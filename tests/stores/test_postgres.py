@@ -539,7 +539,7 @@ INDEXES = {
     "mails_expected": "sequencer_mails_actor", "get": "sequencer_enrollments_pkey", "events": "sequencer_events_",
     "other_addresses_of": "sequencer_refs_pkey", "forget_addresses": "sequencer_refs_pkey",
     "find": "sequencer_refs_pkey", "get_report": "sequencer_reports_pkey", "list_tasks": "sequencer_tasks_listed",
-    "page_of_resources": "sequencer_enrollments_resource",
+    "page_of_resources": "sequencer_enrollments_resource", "page_of_reason": _STANDING,
     "of_address": "sequencer_enrollments_address", "of_ids": "sequencer_enrollments_pkey", "look_waiting": _NEXT,
     "token_of_digest": "sequencer_tokens_digest_key",
 }  # fmt: skip

@@ -38,6 +38,7 @@ ADDRESSES = st.sampled_from(["ada@example.com", "bob@example.com"])
 PASSING = st.sampled_from([timedelta(0), timedelta(seconds=30), timedelta(hours=30), timedelta(hours=-20)])
 LIMITS = st.integers(0, 4)
 FAILS = st.sampled_from([False, False, False, True])
+REASONS = st.sampled_from([None, "paused", "replied", "unheard"])
 KEYS = st.sampled_from(["k-1", "k-2", "k-3"])
 
 
@@ -277,14 +278,12 @@ class SideBySide(RuleBasedStateMachine):
         after=st.none() | st.integers(0, 6),
         resource=st.none() | RESOURCES,
         state=st.sampled_from([None, "active", "blocked", "finished"]),
+        reason=REASONS,
         sequence_id=st.none() | st.integers(1, 3),
     )
-    def page(self, account, limit, after, resource, state, sequence_id):
-        self.both(
-            lambda transaction: transaction.enrollments(
-                account, limit=limit, after=after, resource=resource, state=state, sequence_id=sequence_id
-            )
-        )
+    def page(self, account, limit, after, resource, state, reason, sequence_id):
+        what = {"resource": resource, "state": state, "reason": reason, "sequence_id": sequence_id}
+        self.both(lambda transaction: transaction.enrollments(account, limit=limit, after=after, **what))
 
     @rule(
         account=ACCOUNTS,
@@ -298,6 +297,7 @@ class SideBySide(RuleBasedStateMachine):
                 "ids": st.lists(st.integers(0, 6)),
                 "address": ADDRESSES,
                 "state": st.sampled_from(["active", "blocked", "finished"]),
+                "reason": REASONS,
             },
         ),
     )

@@ -509,6 +509,10 @@ def test_no_statement_reads_a_whole_table(store):
             "page_of_resources",
             "sequencer_enrollments_resource (account=? AND resource_type=? AND resource_id=? AND rowid>?)",
         ),
+        (
+            "page_of_reason",
+            "sequencer_enrollments_standing (sequence_id=? AND state=? AND reason=? AND rowid>?)",
+        ),
         ("of_address", "sequencer_enrollments_address (account=? AND address=?)"),
         ("of_ids", "PRIMARY KEY (rowid=?)"),
         ("listed_of_ids", "PRIMARY KEY (rowid=?)"),

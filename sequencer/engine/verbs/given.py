@@ -33,6 +33,14 @@ def must_be_address(value: Any) -> str:
     return folded
 
 
+def must_be_state(value: Any) -> str:
+    """The state of an enrollment that was given, or that was given by its name."""
+    state = str(getattr(value, "value", value))
+    if state not in ("active", "blocked", "finished"):
+        raise InvalidInput(f"must be active, blocked or finished, got {value!r}", path="state")
+    return state
+
+
 def key_of(sequence: Sequence | SequenceVersion | str | int) -> str:
     """The key of the sequence that was given, or that was given itself."""
     if isinstance(sequence, str):

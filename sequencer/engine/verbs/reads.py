@@ -11,14 +11,14 @@ from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.errors import InvalidInput
 from sequencer.core.events import Event, subject_of
 from sequencer.core.sequence import Sequence
-from sequencer.core.values import Identifier, to_identifier, to_whole
+from sequencer.core.values import Identifier, to_identifier, to_line, to_whole
 from sequencer.engine.counters import MOST, Counters, counted
 from sequencer.engine.explanation import explained
 from sequencer.engine.reports import is_own
 from sequencer.engine.results import EventPage, Explanation, Overdue, Statistics
 from sequencer.engine.stored import ALL_ACCOUNTS, BoardTask
 from sequencer.engine.verbs.bound import Bound
-from sequencer.engine.verbs.given import ids_of, must_be_address, must_be_resource
+from sequencer.engine.verbs.given import ids_of, must_be_address, must_be_resource, must_be_state
 
 
 class ReadVerbs(Bound):
@@ -34,6 +34,7 @@ class ReadVerbs(Bound):
         resource: Resource | None = None,
         state: str | None = None,
         *,
+        reason: str | None = None,
         sequence: Sequence | str | int | None = None,
         resource_type: str | None = None,
         resource_ids: Iterable[Identifier] | None = None,
@@ -46,20 +47,22 @@ class ReadVerbs(Bound):
     ) -> tuple[Enrollment, ...]:
         """Enrollments by id, as of now, from the one after `after`, at most `limit` (1 to 10 000).
 
-        All of what is given has to hold. `resource_ids` without a `resource_type` are those of leads and contacts. An
+        All of what is given has to hold. A `reason` is why one is blocked or finished, as `statistics` counts them; one
+        that nobody has is no error. `resource_ids` without a `resource_type` are those of leads and contacts. An
         `offset` passes over the first of them; it costs what it passes over, `after` does not.
         """
         to_whole(limit, "limit", least=1, most=10_000)
         to_whole(offset, "offset", least=0, most=2**63 - 1)
-        if state is not None and str(getattr(state, "value", state)) not in ("active", "blocked", "finished"):
-            raise InvalidInput(f"must be active, blocked or finished, got {state!r}", path="state")
+        state = None if state is None else must_be_state(state)
+        reason = None if reason is None else to_line(reason, "reason", longest=64)
         resource = None if resource is None else must_be_resource(resource)
         after = None if after is None else to_whole(after, "after", least=0, most=2**63 - 1)
         with self._reading(connection) as transaction:
             found = transaction.enrollments(
                 self._account,
                 resource=resource,
-                state=None if state is None else str(getattr(state, "value", state)),
+                state=state,
+                reason=reason,
                 sequence_id=None if sequence is None else self._sequence_id(transaction, sequence),
                 resource_type=resource_type,
                 resource_ids=None
@@ -81,19 +84,43 @@ class ReadVerbs(Bound):
         with self._reading(connection) as transaction:
             return self._all_seen(transaction.due(self._account, now, offset=offset, limit=limit), now)
 
-    def overdue(self, *, after: int | None = None, limit: int = 1000, connection: Any = None) -> Overdue:
-        """Which ongoing enrollments are overdue now (T9), by id.
+    def overdue(
+        self,
+        resource: Resource | None = None,
+        state: str | None = None,
+        *,
+        reason: str | None = None,
+        sequence: Sequence | str | int | None = None,
+        after: int | None = None,
+        limit: int = 1000,
+        connection: Any = None,
+    ) -> Overdue:
+        """Which ongoing enrollments are overdue now (T9), by id; of those, all that is given has to hold.
 
-        That is derived, so it is not looked up but looked for: among `limit` (1 to 10 000) ongoing enrollments, from
-        the one after `after`. A page may have few of them, or none, and more follow.
+        That is derived, so it is not looked up but looked for: among `limit` (1 to 10 000) ongoing enrollments like
+        that, from the one after `after`. A page may have few of them, or none, and more follow. What is finished is
+        never overdue, and only what is blocked has a `reason`.
         """
         to_whole(limit, "limit", least=1, most=10_000)
         after = None if after is None else to_whole(after, "after", least=0, most=2**63 - 1)
+        reason = None if reason is None else to_line(reason, "reason", longest=64)
+        resource = None if resource is None else must_be_resource(resource)
+        states = ("active", "blocked") if state is None else (must_be_state(state),)
         with self._reading(connection) as transaction:
+            sequence_id = None if sequence is None else self._sequence_id(transaction, sequence)
             found = [
                 each
-                for state in ("active", "blocked")
-                for each in transaction.enrollments(self._account, state=state, after=after, limit=limit)
+                for state in states
+                if state in ("active", "blocked")
+                for each in transaction.enrollments(
+                    self._account,
+                    resource=resource,
+                    state=state,
+                    reason=reason,
+                    sequence_id=sequence_id,
+                    after=after,
+                    limit=limit,
+                )
             ]
         looked_at = sorted(found, key=lambda each: each.id)[:limit]
         seen = self._all_seen(looked_at)

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from sequencer.core.enrollment import Enrollment, to_address
 from sequencer.core.errors import InvalidInput, NotFound
 from sequencer.core.values import Identifier, to_identifier, to_line
-from sequencer.engine.explanation import ENDS, why_ended
+from sequencer.engine.explanation import BLOCKS, ENDS, why_ended
 from sequencer.engine.stored import StoredSequence
 from sequencer.http.inspector.frame import button, framed, hidden, link
 from sequencer.http.inspector.rows import rows
@@ -27,14 +27,8 @@ from sequencer.simulation.report.markup import Content, Element, element
 __all__ = ["listing", "searched"]
 
 _PER_PAGE = 25
-_LOOKS_AT = 2_000
-"""How many that are blocked or over a page looks through for a reason; it says how far it is, and goes on there."""
 _MOST_SEQUENCES = 200
 _STATES = ("active", "blocked", "finished")
-_REASONS = (
-    "paused", "out_of_office", "bounced", "delivery_failed", "missing_merge_data", "mail_settings", "quota_reached",
-    "outcome_unknown", "task_failed", "task_deleted",
-)  # fmt: skip
 
 
 @attrs.frozen
@@ -43,8 +37,6 @@ class _Page:
 
     found: tuple[Enrollment, ...]
     more: int | None
-    unread: bool = False
-    """Whether the search has stopped before the page was full."""
 
 
 def searched(visit: Visit) -> Response:
@@ -70,17 +62,11 @@ def listing(visit: Visit) -> str:
             page.found,
         )
         if page.found
-        else element("p", _nothing(page, chosen=bool(chosen)), class_="nothing"),
+        else element("p", "No enrollment is like this." if chosen else "Nobody is enrolled yet.", class_="nothing"),
         _leaves(visit, page, chosen),
         visit=visit,
         at="enrollments",
     )
-
-
-def _nothing(page: _Page, *, chosen: bool) -> str:
-    if page.unread:
-        return "Nothing found so far; there is more to look through."
-    return "No enrollment is like this." if chosen else "Nobody is enrolled yet."
 
 
 # -- the search -----------------------------------------------------------------------------------------------
@@ -138,6 +124,7 @@ def _filtered(visit: Visit) -> Iterator[tuple[str, Any]]:
         raise InvalidInput("nothing is blocked that has ended", path="ended")
     if reason or ended:
         yield "state", "blocked" if reason else "finished"
+        yield "reason", reason or ended
     elif state in _STATES:
         yield "state", state
     if kind:
@@ -148,20 +135,10 @@ def _filtered(visit: Visit) -> Iterator[tuple[str, Any]]:
 
 
 def _paged(visit: Visit, filters: Mapping[str, Any], after: int | None) -> _Page:
-    reason, kept, looked = _value(visit, "reason") or _value(visit, "ended"), list[Enrollment](), 0
-    while True:
-        # One more than a page has tells whether there is another.
-        limit = min(500, _LOOKS_AT - looked) if reason else _PER_PAGE + 1
-        found = visit.engine.enrollments(after=after, limit=limit, **filters)
-        looked += len(found)
-        kept += [each for each in found if not reason or reason in {each.blocked_reason, each.finished_reason}]
-        if len(kept) > _PER_PAGE:
-            return _Page(tuple(kept[:_PER_PAGE]), kept[_PER_PAGE - 1].id)
-        if len(found) < limit:
-            return _Page(tuple(kept), None)
-        after = found[-1].id
-        if looked >= _LOOKS_AT:
-            return _Page(tuple(kept), after, unread=True)
+    # One more than a page has tells whether there is another.
+    found = visit.engine.enrollments(after=after, limit=_PER_PAGE + 1, **filters)
+    shown = found[:_PER_PAGE]
+    return _Page(shown, shown[-1].id if len(found) > len(shown) else None)
 
 
 # -- the form -------------------------------------------------------------------------------------------------
@@ -188,7 +165,7 @@ def _filters(visit: Visit) -> Element:
             class_="field wide",
         ),
         _select(visit, "state", "State", [(each, each.capitalize()) for each in _STATES]),
-        _select(visit, "reason", "Blocked because", _reasons(visit, "reason", _REASONS, why_blocked)),
+        _select(visit, "reason", "Blocked because", _reasons(visit, "reason", BLOCKS, why_blocked)),
         _select(visit, "ended", "Finished because", _reasons(visit, "ended", ENDS, why_ended)),
         _select(
             visit, "sequence", "Sequence", [(str(each.id), each.sequence.name) for each in _named(visit, sequences)]
@@ -246,8 +223,7 @@ def _leaves(visit: Visit, page: _Page, chosen: Mapping[str, str]) -> Content:
     if "@" in chosen.get("find", ""):
         return element("p", "There are more than these.", class_="small") if page.more else None
     first = link("First page", visit.url("enrollments", **chosen)) if visit.asked("after") else None
-    said = "Look further" if page.unread else "Next page"
-    more = None if page.more is None else link(said, visit.url("enrollments", **chosen, after=page.more))
+    more = None if page.more is None else link("Next page", visit.url("enrollments", **chosen, after=page.more))
     if first is None and more is None:
         return None
     return element("nav", first, more, class_="leaves", aria_label="Further enrollments")

@@ -52,6 +52,38 @@ class Looking:
         assert found("x", "acme") == [theirs]
         assert found("x", "acme", sequence_id=b) == []
 
+    def test_pages_of_a_reason(self, store: Any) -> None:
+        """Who is blocked or finished for a reason is listed by id, page by page, with whatever else was asked for."""
+        ids = [begun(store, n % 3, sequence=sequence_named("ab"[n % 2]), email=f"{n % 3}@x.com").id for n in range(9)]
+        theirs = begun(store, 1, account="acme").id
+        standing = {0: "y", 1: "x", 2: "x", 3: "x", 5: "x", 6: "x", 8: "x"}
+        with store.transaction() as transaction:
+            for n, reason in standing.items():
+                do(transaction, transaction.get(ids[n]).enrollment, Block(reason))
+            for n, reason in ((5, "x"), (6, "y"), (7, "x")):
+                finish(transaction, transaction.get(ids[n]).enrollment, reason=reason)
+            do(transaction, transaction.get(theirs).enrollment, Block("x"))
+            b = transaction.current_version(None, "b").sequence_id
+
+        def found(account: Any = None, reason: str = "x", **what: Any) -> list[int]:
+            with store.transaction(write=False) as transaction:
+                return [ids.index(each.id) for each in transaction.enrollments(account, reason=reason, **what)]
+
+        assert found() == [1, 2, 3, 5, 7, 8]
+        assert found(state="blocked") == [1, 2, 3, 8]
+        assert found(state="finished") == [5, 7]
+        assert found(reason="y") == [0, 6]
+        assert found(limit=2) == [1, 2]
+        assert found(limit=2, after=ids[2]) == [3, 5]
+        assert found(limit=2, offset=4) == [7, 8]
+        assert found(sequence_id=b) == [1, 3, 5, 7]
+        assert found(sequence_id=b, state="blocked", after=ids[1]) == [3]
+        assert found(resource=Resource("lead", 2)) == found(address="2@x.com") == [2, 5, 8]
+        assert found(resource_type="lead", limit=1) == found(ids=ids, limit=1) == [1]
+        assert found(resource_ids=[0, 1], state="blocked") == [1, 3]
+        assert found(state="active") == found(reason="z") == found(limit=0) == found(resource_type="contact") == []
+        assert found(after=BEYOND) == found(sequence_id=BEYOND) == found("other") == found("acme", sequence_id=b) == []
+
     def test_an_enrollment_is_its_accounts(self, store: Any) -> None:
         """An enrollment is found by its id in its own account, and by who sees all; 7 and "7" are two (S7)."""
         one = begun(store, account=7)

@@ -278,14 +278,19 @@ def test_pages_of_the_list(writer, monkeypatch):
     assert seen == [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10], [11, 13]]
 
 
-def test_a_search_for_a_reason_goes_on_where_it_stopped(writer, monkeypatch):
-    """Where a page cannot look through all that is blocked, it says so, and leads on."""
-    monkeypatch.setattr("sequencer.http.inspector.listing._LOOKS_AT", 2)
-    first = writer.page("enrollments?reason=paused")
-    assert "there is more to look through" in text_of(first)
-    (onward,) = [each.get("href") for each in first.iter("a") if each.text == "Look further"]
+def test_pages_of_a_reason(monkeypatch):
+    """A page of who is blocked for a reason is full of them, however many others are blocked between them."""
+    monkeypatch.setattr("sequencer.http.inspector.listing._PER_PAGE", 2)
+    world = made()
+    for name in ("overdue", "later", "due"):
+        world.engine.block(world.ids[name])
+    with visiting(world, WRITER) as visitor:
+        first = visitor.page("enrollments?reason=paused")
+        (onward,) = [each.get("href") for each in first.iter("a") if each.text == "Next page"]
+        second = visitor.page(onward.removeprefix("/inspector/"))
 
-    assert listed(writer.page(onward.removeprefix("/inspector/"))) == [8]
+    assert [listed(first), listed(second)] == [[6, 8], [11, 13]]
+    assert not [each for each in second.iter("a") if each.text == "Next page"]
 
 
 def test_the_reasons_of_a_sequence_lead_to_who_has_them(writer):
