@@ -7,7 +7,17 @@ from typing import Any
 
 from sequencer.cli.looking import show_enrollment
 from sequencer.cli.moments import to_moment
-from sequencer.cli.options import Commands, Refusal, add_command, identifier, named, positive, to_id, zone_option
+from sequencer.cli.options import (
+    Commands,
+    Refusal,
+    add_command,
+    identifier,
+    named,
+    positive,
+    resource_arguments,
+    to_id,
+    zone_option,
+)
 from sequencer.cli.output import Output
 from sequencer.cli.places import opened
 from sequencer.core.enrollment import Resource
@@ -98,8 +108,7 @@ def register(commands: Commands) -> None:
             "it, and the other fields stay. What is blocked stays so until it is resumed."
         ),
     )
-    parser.add_argument("type", metavar="TYPE", help="lead, contact")
-    parser.add_argument("id", metavar="ID", help="its id; digits are a number, and in double quotes text")
+    resource_arguments(parser)
     parser.add_argument("--email", metavar="ADDR", help="the new address")
     parser.add_argument("--field", metavar="NAME=VALUE", action="append", default=[], help="a merge field; repeatable")
 

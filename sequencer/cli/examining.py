@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 from pendulum import DateTime
 
+from sequencer.cli.options import typed
 from sequencer.cli.places import Place, SQLStore, connected
 from sequencer.core.enrollment import Enrollment
 from sequencer.core.instants import from_microseconds, later_by, to_iso
@@ -141,6 +142,10 @@ def _contents(store: SQLStore, now: DateTime) -> Iterator[Check]:
         yield Check(name, value, "ok" if value == expected else "look", "" if value == expected else remedy)
     yield Check("counts", dict(found.counts))
     yield Check("enrollments", dict(found.states))
+    if found.accounts.keys() - {None}:
+        # Who has only the one without a name never meets the notion.
+        by_account = {"(no name)" if each is None else typed(each): count for each, count in found.accounts.items()}
+        yield Check("by account", by_account)
     yield from _last_change(found, now)
     yield from _counters(store, now)
     yield from _enrollments(store, found.accounts)

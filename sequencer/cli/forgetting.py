@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from sequencer.cli.elsewhere import ELSEWHERE, is_elsewhere
 from sequencer.cli.moments import to_moment
-from sequencer.cli.options import Commands, add_command, identifier, named, positive, zone_option
+from sequencer.cli.options import Commands, add_command, identifier, named, positive, resource_arguments, zone_option
 from sequencer.cli.output import Output
 from sequencer.cli.places import opened
 from sequencer.core.enrollment import Resource
@@ -30,8 +31,7 @@ def register(commands: Commands) -> None:
             "stay, and of suppressed addresses a keyed hash. It cannot be undone."
         ),
     )
-    parser.add_argument("type", metavar="TYPE", help="lead, contact")
-    parser.add_argument("id", metavar="ID", help="its id; digits are a number, and in double quotes text")
+    resource_arguments(parser)
 
     parser = add_command(
         commands,
@@ -51,6 +51,7 @@ def _erase(arguments: argparse.Namespace, out: Output) -> int:
     with opened(arguments) as engine:
         erased = engine.erase(resource)
         other = respelled(resource.id)
+        elsewhere = not erased and is_elsewhere(engine, arguments)
         others = () if other is None else engine.enrollments(Resource(resource.type, other), limit=1)
     out.document({"resource_type": resource.type, "resource_id": resource.id, "enrollments": erased})
     name = named(resource.type, resource.id)
@@ -58,6 +59,8 @@ def _erase(arguments: argparse.Namespace, out: Output) -> int:
         out.say(f"forgot what was personal of {name}, in {erased} {'enrollment' if erased == 1 else 'enrollments'}")
     else:
         out.say(f"nothing is stored about {name}", "yellow")
+        if elsewhere:
+            out.say(ELSEWHERE, "dim")
     for each in others:
         # They look alike wherever ids are shown without quotes, and who has to forget the one may mean the other.
         stranger = each.resource

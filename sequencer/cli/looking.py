@@ -1,4 +1,4 @@
-"""`list`, `sequences`, `show`, `explain`, `history`, `tasks`: looking, without touching anything."""
+"""`show`, `explain`, `history`: looking at one enrollment, without touching anything."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from datetime import date, datetime
 from typing import Any
 
 from sequencer.cli.moments import clock_time
-from sequencer.cli.options import Commands, add_command, identifier, named, positive, to_id
+from sequencer.cli.options import Commands, add_command, named, to_id
 from sequencer.cli.output import Output, Styled, Table, bad, dim, good, strong, warn
 from sequencer.cli.places import opened
 from sequencer.cli.planning import what
-from sequencer.core.enrollment import Enrollment, EnrollmentStep, Resource
+from sequencer.core.enrollment import Enrollment, EnrollmentStep
 from sequencer.core.events import EVENT_TYPES, Event
 from sequencer.core.instants import to_instant, to_iso
 from sequencer.core.statuses import EnrollmentState, StepStatus
-from sequencer.engine.engine import Engine
-from sequencer.engine.stored import BoardTask
 
 __all__ = ["event_document", "register", "show_enrollment", "state", "status"]
 
@@ -34,33 +32,6 @@ _STATUS = {
 
 def register(commands: Commands) -> None:
     """Declare the commands of this group."""
-    parser = add_command(
-        commands,
-        "list",
-        _list,
-        "list enrollments",
-        example="sequencer list --db crm.db --state blocked\nsequencer list --db crm.db --resource lead 42 --json",
-    )
-    parser.add_argument("--state", choices=[each.value for each in EnrollmentState], help="only these")
-    parser.add_argument(
-        "--sequence", metavar="KEY", help="only those in this sequence; `sequencer sequences` has the keys"
-    )
-    parser.add_argument("--resource", nargs=2, metavar=("TYPE", "ID"), help="only those of this lead or contact")
-    parser.add_argument("--after", metavar="ID", type=to_after, help="go on after this enrollment")
-    parser.add_argument("--limit", metavar="N", type=positive(10_000), default=100, help="at most so many (100)")
-
-    add_command(
-        commands,
-        "sequences",
-        _sequences,
-        "list the sequences of a store, and how their enrollments stand",
-        example="sequencer sequences --db crm.db",
-        more=(
-            "Ended by a reply: so large a share of those that were, or that ran to the end. Who answers the last mail\n"
-            "has run to the end by then; such a reply is in the history, and not counted here."
-        ),
-    )
-
     parser = add_command(
         commands, "show", _show, "show an enrollment and its steps", example="sequencer show 17 --db crm.db"
     )
@@ -84,112 +55,6 @@ def register(commands: Commands) -> None:
     )
     parser.add_argument("id", metavar="ID", help="the enrollment's number")
 
-    parser = add_command(
-        commands,
-        "tasks",
-        _tasks,
-        "list the tasks on the embedded board",
-        example="sequencer tasks --db crm.db --actor 7",
-    )
-    parser.add_argument("--actor", metavar="ID", help="only those of this user")
-    parser.add_argument(
-        "--status", choices=["open", "done", "cancelled", "all"], default="open", help="which ones (open)"
-    )
-    parser.add_argument("--after", metavar="ID", type=to_after, help="go on after this task")
-    parser.add_argument("--limit", metavar="N", type=positive(10_000), default=100, help="at most so many (100)")
-
-
-to_after = positive(2**63 - 1)
-
-
-# -- lists ----------------------------------------------------------------------------------------------------
-
-
-_ELSEWHERE = "That is in the account without a name; people are enrolled in others, which --account names."
-
-
-def _is_elsewhere(engine: Engine, arguments: argparse.Namespace) -> bool:
-    """Whether nobody is in the account without a name, which nobody asked for, and somebody in another."""
-    if arguments.account is not None or engine.enrollments(limit=1):
-        return False
-    counters = engine.counters()
-    return bool(counters.active or counters.blocked)
-
-
-def _list(arguments: argparse.Namespace, out: Output) -> int:
-    resource = arguments.resource and Resource(arguments.resource[0], identifier(arguments.resource[1], "--resource"))
-    with opened(arguments) as engine:
-        # One more than is shown tells whether there are more.
-        found = engine.enrollments(
-            resource or None,
-            arguments.state,
-            sequence=arguments.sequence,
-            after=arguments.after,
-            limit=min(arguments.limit + 1, 10_000),
-        )
-        now = engine.clock.now()
-        elsewhere = not found and _is_elsewhere(engine, arguments)
-    shown = found[: arguments.limit]
-    more = shown[-1].id if len(found) > len(shown) else None
-    out.document({"enrollments": [each.to_dict() for each in shown], "next_after": more})
-    table = Table([">id", "sequence", "resource", "state", ">step", "?>last", "=next", "?zone"])
-    for each in shown:
-        table.add(
-            each.id,
-            each.version.sequence.name,
-            named(each.resource.type, each.resource.id),
-            state(each),
-            each.current_step_position,
-            dim(len(each.steps) - 1),
-            _next(each, now),
-            dim(each.timezone),
-        )
-    out.table(table, empty="No enrollments.")
-    if elsewhere:
-        out.say(_ELSEWHERE, "dim")
-    if more is not None:
-        out.say(f"There are more: --after {more}", "dim")
-    return 0
-
-
-def _sequences(arguments: argparse.Namespace, out: Output) -> int:
-    with opened(arguments) as engine:
-        found = [
-            (each.key, each.sequence.name, each.version, engine.statistics(each.key)) for each in engine.sequences()
-        ]
-        elsewhere = not found and _is_elsewhere(engine, arguments)
-    out.document(
-        {"sequences": [{"key": key, "name": name, "version": n, **each.to_dict()} for key, name, n, each in found]}
-    )
-    table = Table(["key", "?name", ">version", ">total", ">active", ">blocked", ">finished", ">ended by a reply"])
-    for key, name, version, each in found:
-        blocked, rate = sum(each.blocked.values()), each.reply_rate
-        table.add(
-            strong(key),
-            name,
-            version,
-            each.total,
-            each.active,
-            bad(blocked) if blocked else blocked,
-            sum(each.finished.values()),
-            "" if rate is None else f"{rate:.1%}",
-        )
-    out.table(table, empty="No sequences.")
-    if elsewhere:
-        out.say(_ELSEWHERE, "dim")
-    return 0
-
-
-def _next(enrollment: Enrollment, now: datetime) -> Styled:
-    current = enrollment.current
-    if enrollment.is_finished or current is None:
-        return dim(clock_time(enrollment.finished_at, enrollment.timezone))
-    if enrollment.state is EnrollmentState.BLOCKED:
-        until = enrollment.blocked_until
-        return dim(f"until {clock_time(until, enrollment.timezone)}" if until else "until somebody resumes it")
-    at = clock_time(current.estimated_execute_at, enrollment.timezone)
-    return bad(f"{at}, overdue") if current.overdue else Styled(at)
-
 
 def state(enrollment: Enrollment) -> Styled:
     """The state of an enrollment with its reason."""
@@ -204,52 +69,6 @@ def status(step: EnrollmentStep) -> Styled:
     """The status of a step with its reason."""
     reason = f": {step.failure_reason}" if step.failure_reason else ""
     return _STATUS.get(step.status, Styled)(f"{step.status.value}{reason}")
-
-
-def _tasks(arguments: argparse.Namespace, out: Output) -> int:
-    with opened(arguments) as engine:
-        found = engine.tasks(
-            actor_id=None if arguments.actor is None else identifier(arguments.actor, "--actor"),
-            status=None if arguments.status == "all" else arguments.status,
-            after=arguments.after,
-            limit=min(arguments.limit + 1, 10_000),
-        )
-        now = engine.clock.now()
-        elsewhere = not found and _is_elsewhere(engine, arguments)
-    shown = found[: arguments.limit]
-    more = shown[-1].id if len(found) > len(shown) else None
-    out.document({"tasks": [_task_document(each) for each in shown], "next_after": more})
-    table = Table([">id", "what", "about", "for", "=due (UTC)", "=status", ">enrollment", "?>step"])
-    for each in shown:
-        late = each.status == "open" and each.due_at < now
-        table.add(
-            each.id,
-            each.task_content,
-            named(each.resource_type, each.resource_id),
-            dim("anybody") if each.actor_id is None else str(each.actor_id),
-            clock_time(each.due_at, "UTC"),
-            bad("overdue") if late else each.status,
-            each.enrollment_id,
-            each.position,
-        )
-    out.table(table, empty="No tasks.")
-    if elsewhere:
-        out.say(_ELSEWHERE, "dim")
-    if more is not None:
-        out.say(f"There are more: --after {more}", "dim")
-    return 0
-
-
-def _task_document(task: BoardTask) -> dict[str, Any]:
-    names = ("id", "enrollment_id", "position", "actor_id", "resource_type", "resource_id", "task_content", "status")
-    return {name: getattr(task, name) for name in names} | {
-        "due_at": to_iso(task.due_at),
-        "created_at": to_iso(task.created_at),
-        "closed_at": task.closed_at and to_iso(task.closed_at),
-    }
-
-
-# -- one enrollment -------------------------------------------------------------------------------------------
 
 
 def _show(arguments: argparse.Namespace, out: Output) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from sequencer.cli.output import Output
+from sequencer.core.enrollment import Resource
 from sequencer.core.errors import InvalidInput
 from sequencer.core.pacing import Cap
 from sequencer.core.problems import nearest
@@ -22,8 +23,12 @@ __all__ = [
     "identifier",
     "named",
     "positive",
+    "resource_arguments",
+    "resource_option",
     "to_cap",
     "to_id",
+    "typed",
+    "typed_resource",
     "zone_option",
 ]
 
@@ -48,6 +53,39 @@ class Parser(argparse.ArgumentParser):
         keywords.setdefault("allow_abbrev", False)
         keywords.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*args, **keywords)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As always, after each `lead/42` that names a lead or contact has become `lead 42`, of two words."""
+        return super().parse_known_args(None if args is None else self._spread(list(args)), namespace)
+
+    def _spread(self, words: list[str]) -> list[str]:
+        # Of the words without an option only the first can say whom a command is about.
+        is_next = any(hasattr(each, "is_resource") for each in self._get_positional_actions())
+        spread: list[str] = []
+        while words and words[0] != "--":
+            word = words.pop(0)
+            option, equals, value = word.partition("=")
+            action = self._option_string_actions.get(option)
+            if action is None:
+                spread += word.split("/", 1) if is_next and not word.startswith("-") else [word]
+                is_next = is_next and word.startswith("-")
+            elif hasattr(action, "is_resource"):
+                words[:0] = [value] if equals else []
+                spread += [option, *self._pair(option, words)]
+            else:
+                spread.append(word)
+                more = action.nargs if isinstance(action.nargs, int) else action.nargs is None
+                spread += words[: 0 if equals else more]
+                del words[: 0 if equals else more]
+        return spread + words
+
+    def _pair(self, option: str, words: list[str]) -> list[str]:
+        """The type and the id at the beginning of the words, which are taken from them."""
+        if words and "/" in words[0]:
+            return words.pop(0).split("/", 1)
+        if len(words) < 2 or words[1] in self._option_string_actions:
+            self.error(f"argument {option}: needs TYPE ID or TYPE/ID, like lead 42 or lead/42")
+        return [words.pop(0), words.pop(0)]
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         # The parser's own words list every choice; a mistyped one is mostly a neighbour of one of them.
@@ -108,7 +146,33 @@ def identifier(text: str, path: str) -> Identifier:
 
 def named(type: str, id: Identifier) -> str:
     """A lead or contact for people; an id that is text and spells a number stands in quotes, as it is typed."""
-    return f'{type} "{id}"' if isinstance(id, str) and respelled(id) is not None else f"{type} {id}"
+    return f"{type} {typed(id)}"
+
+
+def typed(id: Identifier) -> str:
+    """A host's own id as `identifier` reads it."""
+    return f'"{id}"' if isinstance(id, str) and respelled(id) is not None else str(id)
+
+
+# -- a lead or contact: `lead 42` or `lead/42` ----------------------------------------------------------------
+
+
+def resource_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup, name: str, use: str) -> None:
+    """An option that names a lead or contact."""
+    action = parser.add_argument(name, nargs=2, metavar=("TYPE", "ID"), help=use)
+    action.is_resource = True  # type: ignore[attr-defined]
+
+
+def resource_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments `type` and `id`, which name a lead or contact, before all others of a command."""
+    action = parser.add_argument("type", metavar="TYPE", help="lead, contact, or both as lead/42")
+    action.is_resource = True  # type: ignore[attr-defined]
+    parser.add_argument("id", metavar="ID", help="its id; digits are a number, and in double quotes text")
+
+
+def typed_resource(pair: Sequence[str] | None, path: str) -> Resource | None:
+    """What a `resource_option` was given; None where it was not."""
+    return None if pair is None else Resource(pair[0], identifier(pair[1], path))
 
 
 def to_id(text: str) -> int:

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 import attrs
 
+from sequencer.cli.elsewhere import redirected
 from sequencer.cli.options import Refusal, identifier
-from sequencer.core.errors import InvalidInput, SchemaMismatch
+from sequencer.core.errors import InvalidInput, NotFound, SchemaMismatch
 from sequencer.engine.engine import Engine
 from sequencer.engine.storage import Store
 from sequencer.stores.examination import Examination
@@ -155,9 +156,16 @@ def connected(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def opened(arguments: argparse.Namespace, *, create: bool = False, **parts: Any) -> Iterator[Engine]:
-    """An engine on the store that `--db` names, for `--account` if that is given. `parts` are its other arguments."""
+    """An engine on the store that `--db` names, for `--account` if that is given. `parts` are its other arguments.
+
+    What is not found is refused, and the refusal says where it is, where that may be said.
+    """
     with closing(place_of(arguments, create=create).store()) as store:
-        yield of_account(Engine(store=store, **parts), arguments.account)
+        engine = of_account(Engine(store=store, **parts), arguments.account)
+        try:
+            yield engine
+        except NotFound as error:
+            raise redirected(error, engine, arguments) from None
 
 
 def of_account(engine: Engine, account: str | None) -> Engine:

@@ -8,10 +8,18 @@ from typing import Any
 import attrs
 
 from sequencer.cli.moments import clock_time, to_moment, to_return
-from sequencer.cli.options import Commands, add_command, identifier, positive, to_id, zone_option
+from sequencer.cli.options import (
+    Commands,
+    add_command,
+    identifier,
+    positive,
+    resource_option,
+    to_id,
+    typed_resource,
+    zone_option,
+)
 from sequencer.cli.output import Output, Table, dim
 from sequencer.cli.places import opened
-from sequencer.core.enrollment import Resource
 from sequencer.core.errors import InvalidInput
 from sequencer.core.instants import to_iso
 from sequencer.core.signals import OUTSIDE, Answer, Report
@@ -45,7 +53,7 @@ def register(commands: Commands) -> None:
     zone_option(parser, "the zone of moments without an offset (default: the enrollment's if one is named, else UTC)")
     whom = parser.add_argument_group("whom it concerns")
     whom.add_argument("--enrollment", metavar="ID", help="an enrollment")
-    whom.add_argument("--resource", nargs=2, metavar=("TYPE", "ID"), help="a lead or contact")
+    resource_option(whom, "--resource", "a lead or contact, as lead 42 or lead/42")
     whom.add_argument("--email", metavar="ADDRESS", help="an address")
     whom.add_argument("--message-id", metavar="ID", help="the id of a mail")
     whom.add_argument("--provider-id", metavar="ID", help="the mailer's own id of a mail")
@@ -97,8 +105,7 @@ def _report(arguments: argparse.Namespace, zone: str) -> Report:
         "key": arguments.key,
         "at": arguments.at and to_moment(arguments.at, zone, "--at"),
         "enrollment_id": arguments.enrollment and to_id(arguments.enrollment),
-        "resource": arguments.resource
-        and Resource(arguments.resource[0], identifier(arguments.resource[1], "--resource")),
+        "resource": typed_resource(arguments.resource, "--resource"),
         "email": arguments.email,
         "message_id": arguments.message_id,
         "provider_id": arguments.provider_id,

@@ -62,11 +62,20 @@ def item(path: str, index: int) -> str:
 def nearest(name: object, known: Iterable[str]) -> str:
     """A remedy for a name that is not known: the nearest one that is, else all of them."""
     names = list(known)
-    text = str(name) if not isinstance(name, str) else name
-    close = difflib.get_close_matches(text, names, 1, 0.6) if len(text) <= _LONGEST_NAME_COMPARED else []
-    if close:
-        return f"did you mean {close[0]}?"
+    close = closest(str(name) if not isinstance(name, str) else name, names)
+    if close is not None:
+        return f"did you mean {close}?"
     return f"use {', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else f"use {names[0]}"
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that another may stand for: the same but for capitals, else one much like it; or None."""
+    names = list(known)
+    if len(name) > _LONGEST_NAME_COMPARED:
+        return None
+    folded = name.casefold()
+    same = next((each for each in names if each.casefold() == folded), None)
+    return same or next(iter(difflib.get_close_matches(name, names, 1, 0.6)), None)
 
 
 def shown(value: object) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pendulum
 import pytest
 
-from sequencer import Engine, Resource, Sequence, SQLiteStore, Step, Task
+from sequencer import Engine, ManualClock, Resource, Sequence, SQLiteStore, Step, Task
 from sequencer.cli.output import Output, Styled, Table, clean
 from sequencer.core.events import EVENT_TYPES
 
@@ -60,7 +60,10 @@ def test_who_is_in_another_account_is_not_nobody(run):
     calls, lead = Sequence("Call", [Step(Task("Call"))]), Resource("lead", 1)
     with closing(SQLiteStore("crm.db")) as store:
         Engine(store).account("acme").enroll(calls, lead)
-        hint = "\nThat is in the account without a name; people are enrolled in others, which --account names.\n"
+        hint = (
+            "\nThat is in the account without a name; people are enrolled in others, which `sequencer doctor` counts "
+            "and --account names.\n"
+        )
         for command, what in (("list", "enrollments"), ("tasks", "tasks"), ("sequences", "sequences")):
             assert run(command, "--db", "crm.db").out == f"No {what}.{hint}"
             assert hint not in run(command, "--db", "crm.db", "--account", "other").out
@@ -78,11 +81,99 @@ def test_who_is_in_another_account_is_not_nobody(run):
         (["--state", "finished"], []),
         (["--sequence", "Inbound follow-up"], [1, 2, 3]),
         (["--account", "acme"], []),
+        (["--resource", "lead/2"], [2]),
+        (["--resource=contact/c-3"], [3]),
+        (["--resource", 'lead/"2"'], []),
     ],
 )
 def test_filters(run, db, words, ids):
     """The list can be narrowed; an id in digits is a number, in double quotes it is text; accounts see their own."""
     assert [each["id"] for each in run("list", "--db", db, *words, "--json").document["enrollments"]] == ids
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        (["--reason", "paused"], [1]),
+        (["--reason", "replied"], [2]),
+        (["--reason", "replied", "--state", "finished"], [2]),
+        (["--reason", "replied", "--state", "blocked"], []),
+        (["--reason", "paused", "--sequence", "Inbound follow-up"], [1]),
+        (["--reason", "paused", "--resource", "lead/1"], [1]),
+        (["--reason", "paused", "--after", "1"], []),
+        (["--due"], [5, 3]),
+        (["--due", "--sequence", "Inbound follow-up"], [3]),
+        (["--due", "--resource", "lead", "7", "--state", "active"], [5]),
+        (["--due", "--account", "acme"], []),
+        (["--overdue"], [4, 5]),
+        (["--overdue", "--sequence", "Inbound follow-up"], []),
+        (["--overdue", "--after", "3", "--limit", "1"], [4]),
+        (["--overdue", "--state", "blocked"], [4]),
+        (["--overdue", "--reason", "on holiday"], [4]),
+    ],
+)
+def test_who_is_stuck(run, db, words, ids):
+    """Who stands for a reason, is due, or is overdue is found by it, with whatever else is asked for."""
+    call = Sequence("Call", [Step(Task("Call"))])
+    long_ago = ManualClock(pendulum.datetime(2026, 3, 2, 9, tz="UTC"))
+    with closing(SQLiteStore(db)) as store:
+        engine = Engine(store, clock=long_ago)
+        engine.enroll(call, Resource("lead", 6), timezone="UTC")
+        engine.block(4, reason="on holiday")
+        engine.enroll(call, Resource("lead", 7), timezone="UTC")
+    with closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute("UPDATE sequencer_enrollments SET wake_at = wake_at - 86400000000 WHERE id = 3")
+    with closing(SQLiteStore(db)) as store:
+        engine = Engine(store)
+        engine.block(1)
+        engine.finish(2, reason="replied")
+        assert engine.enrollments(Resource("lead", 7))[0].id == 5
+    assert [each["id"] for each in run("list", "--db", db, *words, "--json").document["enrollments"]] == ids
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--due", "--overdue"], "not allowed with"),
+        (["--due", "--state", "blocked"], "--state: what is due is active"),
+        (["--due", "--reason", "paused"], "--reason: is why one is blocked or finished"),
+        (["--state", "active", "--reason", "paused"], "--reason: is why one is blocked or finished"),
+        (["--overdue", "--state", "finished"], "--state: what is finished is not overdue"),
+        (["--due", "--after", "3"], "--after: goes on by number"),
+        (["--reason", ""], "reason: "),
+        (["--resource", "lead"], "--resource: needs TYPE ID or TYPE/ID, like lead 42 or lead/42"),
+        (["--resource", "lead", "--due"], "--resource: needs TYPE ID or TYPE/ID, like lead 42 or lead/42"),
+    ],
+)
+def test_what_nobody_can_be(run, db, words, said):
+    """What can be true of nobody is refused, instead of being answered with nobody."""
+    done = run("list", "--db", db, *words)
+    assert (done.status, done.out) == (2, "")
+    assert said in done.err
+
+
+def test_a_reason_that_nobody_has(run, db):
+    """It is no mistake, since hosts bring their own; but the one that is meant is named, whoever brought it."""
+    run("block", 1, "--db", db, "--reason", "wrong-number")
+
+    def told(reason):
+        done = run("list", "--db", db, "--reason", reason, "--json")
+        assert (done.status, done.document["enrollments"]) == (0, [])
+        return done.err
+
+    assert told("delivery_faild").endswith("for 'delivery_faild'; did you mean delivery_failed?\n")
+    assert told("Wrong-Number").endswith("; did you mean wrong-number?\n")
+    assert told("xyzzy").endswith("for 'xyzzy'; here it is wrong-number\n")
+    assert told("bounced") == ""
+    assert run("list", "--db", db, "--reason", "wrong-number").err == ""
+
+
+def test_more_are_due_than_are_shown(run, db):
+    """Who is due comes by how long it waits, so the list says how to see more, and that no number leads on."""
+    done = run("list", "--db", db, "--due", "--limit", 2)
+    assert done.out.endswith("There are more: a greater --limit shows them\n")
+    document = run("list", "--db", db, "--due", "--limit", 2, "--json").document
+    assert (len(document["enrollments"]), document["next_after"], document["more"]) == (2, None, True)
 
 
 def test_ids_that_look_alike(run, db):
