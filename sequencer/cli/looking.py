@@ -20,6 +20,7 @@ from sequencer.core.statuses import EnrollmentState, StepStatus
 
 __all__ = ["event_document", "register", "show_enrollment", "state", "status"]
 
+_LONGEST_VALUE = 60
 _STATUS = {
     StepStatus.COMPLETED: good,
     StepStatus.FAILED: bad,
@@ -74,7 +75,8 @@ def status(step: EnrollmentStep) -> Styled:
 def _show(arguments: argparse.Namespace, out: Output) -> int:
     with opened(arguments) as engine:
         enrollment = engine.get(to_id(arguments.id))
-    out.document(enrollment.to_dict())
+    # As data it says nothing personal: the names of the fields, and neither their values nor the address.
+    out.document(enrollment.to_dict() | {"merge_fields": sorted(enrollment.resource.fields)})
     show_enrollment(out, enrollment)
     return 0
 
@@ -88,6 +90,7 @@ def show_enrollment(out: Output, enrollment: Enrollment) -> None:
         ("state", state(enrollment).text),
         ("until", clock_time(enrollment.blocked_until, zone)),
         ("address", resource.email),
+        ("fields", ", ".join(f"{name}={_short(value)}" for name, value in sorted(resource.fields.items()))),
         ("actor", enrollment.actor_id),
         ("zone", f"{zone} (tzdata {enrollment.tzdata})"),
         ("sequence", f"{version.key}, version {version.version}"),
@@ -110,6 +113,11 @@ def show_enrollment(out: Output, enrollment: Enrollment) -> None:
             step.task_id,
         )
     out.table(table)
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
 
 
 def _explain(arguments: argparse.Namespace, out: Output) -> int:

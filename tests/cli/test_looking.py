@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import sqlite3
 import sys
 from contextlib import closing
@@ -69,6 +70,39 @@ def test_who_is_in_another_account_is_not_nobody(run):
             assert hint not in run(command, "--db", "crm.db", "--account", "other").out
         Engine(store).enroll(calls, lead)
         assert run("list", "--db", "crm.db", "--state", "finished").out == "No enrollments.\n"
+
+
+@pytest.mark.parametrize("account", ["acme", "7", 7])
+def test_what_is_in_another_account(run, account):
+    """Whoever holds the whole file is told in which account something is, and who asks for one account is not (S7)."""
+    with closing(SQLiteStore("crm.db")) as store:
+        engine = Engine(store).account(account)
+        engine.enroll(Sequence("Call", [Step(Task("Call"))]), Resource("lead", 1))
+        assert engine.tick().handed_over == 1
+        (task,) = engine.tasks()
+    asked = ["show 1", "explain 1", "history 1", "skip 1", "block 1", "resume 1", "finish 1", f"complete {task.id}"]
+    words = shlex.quote(f'"{account}"' if account == "7" else str(account))
+    for command in asked:
+        done = run(*command.split(), "--db", "crm.db")
+        assert (done.status, done.out) == (1, "")
+        assert done.err.endswith(f"; it is in another account: --account {words}\n")
+        done = run(*command.split(), "--db", "crm.db", "--account", "other")
+        assert (done.status, done.out) == (1, "")
+        assert "account" not in done.err
+    assert run("show", 2, "--db", "crm.db").err == "sequencer show: no enrollment 2\n"
+    assert run("show", 1, "--db", "crm.db", "--account", *shlex.split(words)).status == 0
+    for person in (["update", "lead/1", "--email", "a@example.com"], ["erase", "lead/1"]):
+        done = run(*person, "--db", "crm.db")
+        assert "`sequencer doctor` counts and --account names" in done.out + done.err
+
+
+def test_the_sequence_that_is_meant(run, db):
+    """A key that there is not is refused, and the one that is meant is named, whatever it was asked for."""
+    for command in (["list"], ["list", "--due"], ["list", "--overdue"], ["resume", "--blocked", "paused"]):
+        done = run(*command, "--db", db, "--sequence", "INBOUND follow up")
+        assert (done.status, done.out) == (1, "")
+        assert done.err.endswith("no sequence 'INBOUND follow up'; did you mean 'Inbound follow-up'?\n")
+    assert run("list", "--db", db, "--sequence", "x").err.endswith("'x'; `sequencer sequences` has the keys\n")
 
 
 @pytest.mark.parametrize(
@@ -197,8 +231,12 @@ def test_show(run, started):
 
     assert "Enrollment 1: lead 1 in Inbound follow-up" in done.out
     assert "ada@example.com" in done.out
+    assert "  fields    company=Example, first_name=Ada\n" in done.out
     assert any("mail 101" in line and "completed" in line for line in done.out.splitlines())
-    assert run("show", 1, "--db", started, "--json").document["steps"][0]["status"] == "completed"
+    document = run("show", 1, "--db", started, "--json").document
+    assert (document["steps"][0]["status"], document["merge_fields"]) == ("completed", ["company", "first_name"])
+    run("erase", "lead", 1, "--db", started)
+    assert "fields" not in run("show", 1, "--db", started).out
 
 
 def test_explain(run, started):
@@ -247,6 +285,21 @@ def test_doctor(run, started):
     assert checks["counts"]["found"]["enrollments"] == 3
     assert set(checks) >= {"python", "packages", "zone data", "clock", "schema", "oldest lease", "oldest overdue"}
     assert run("doctor").status == 0
+
+
+def test_doctor_counts_by_account(run, db):
+    """Whose enrollments there are is told where somebody has a name, and nobody meets the notion before."""
+
+    def found():
+        checks = run("doctor", "--db", db, "--json").document["checks"]
+        return [check["found"] for check in checks if check["name"] == "by account"]
+
+    assert found() == []
+    with closing(SQLiteStore(db)) as store:
+        for account, many in (("acme", 2), ("7", 1), (7, 1)):
+            for n in range(many):
+                Engine(store).account(account).enroll(Sequence("Call", [Step(Task("Call"))]), Resource("lead", n))
+    assert found() == [{"(no name)": 3, "acme": 2, '"7"': 1, "7": 1}]
 
 
 def test_doctor_names_what_is_blocked(run, started):
