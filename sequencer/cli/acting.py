@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
+from sequencer.cli.addressees import asked_for, meant
 from sequencer.cli.looking import show_enrollment
 from sequencer.cli.moments import to_moment
 from sequencer.cli.options import (
@@ -20,10 +24,11 @@ from sequencer.cli.options import (
 )
 from sequencer.cli.output import Output
 from sequencer.cli.places import opened
-from sequencer.core.enrollment import Resource
-from sequencer.core.errors import InvalidInput
+from sequencer.core.enrollment import Enrollment, Resource
+from sequencer.core.errors import InvalidInput, NotFound
 from sequencer.core.sequence import MOST_STEPS
 from sequencer.core.statuses import EnrollmentState
+from sequencer.engine.engine import Engine
 from sequencer.engine.results import Outcome
 
 __all__ = ["register"]
@@ -199,6 +204,7 @@ def _update(arguments: argparse.Namespace, out: Output) -> int:
         stored = [each for each in engine.enrollments(who, limit=10_000) if not each.is_finished]
         resource = _merged(who, given, [each.resource for each in stored])
         updated = engine.update_person(resource)
+        odd = _misspelt(engine, given, stored)
     blocked = [each.id for each in stored if each.state is EnrollmentState.BLOCKED]
     out.document(
         {
@@ -212,6 +218,9 @@ def _update(arguments: argparse.Namespace, out: Output) -> int:
     )
     many = f"{updated} {'enrollment' if updated == 1 else 'enrollments'}"
     out.say(f"updated {named(resource.type, resource.id)}, in {many}", "green")
+    for name, known in odd.items():
+        option = "--email" if known == "email" else f"--field {shlex.quote(f'{known}=...')}"
+        out.aside(f"{name} is another field than {known}, which is left as it was; did you mean {option}?")
     for id in blocked:
         out.say(f"enrollment {id} stays blocked until `sequencer resume {id}`", "yellow")
     return 0
@@ -222,6 +231,17 @@ def _field(text: str) -> tuple[str, str]:
     if not equals or not name.strip():
         raise InvalidInput(f"needs NAME=VALUE, got {text!r}", path="--field")
     return name.strip(), value
+
+
+def _misspelt(engine: Engine, given: Iterable[str], stored: list[Enrollment]) -> dict[str, str]:
+    """The fields that are new, and look like one that is stored or that a text asks for: those, by the new ones."""
+    known = dict.fromkeys(name for each in stored for name in each.resource.fields)
+    for each in stored:
+        known |= dict.fromkeys(asked_for(each.version.sequence))
+        with suppress(NotFound):  # deleted; then the texts of its tasks are all that there is
+            known |= dict.fromkeys(asked_for(engine.definition(each.version.key)))
+    found = {name: meant(name, known) for name in given}
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def _merged(who: Resource, given: dict[str, str], stored: list[Resource]) -> Resource:

@@ -8,7 +8,7 @@ each of which is a merge field if it has no meaning of its own, whether it is on
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import attrs
 
@@ -16,7 +16,7 @@ from sequencer.core.merge import fields_of
 from sequencer.core.sequence import AutomatedEmail, Sequence, Task
 from sequencer.definitions import Lead
 
-__all__ = ["Lacking", "lacking", "misspelt"]
+__all__ = ["Lacking", "asked_for", "lacking", "meant", "misspelt"]
 
 # How the columns with a meaning are spelt elsewhere, without case and marks, which are not looked at.
 _ALSO_SPELT: Mapping[str, tuple[str, ...]] = {
@@ -42,7 +42,7 @@ class Lacking:
 
 def lacking(sequence: Sequence, leads: Iterable[Lead]) -> list[Lacking]:
     """The leads that lack an address, or a field of a text that the definition has, in the order of the file."""
-    needed = _needed(sequence)
+    needed = asked_for(sequence)
     found = []
     for lead in leads:
         names = tuple(name for name in needed if not (lead.email if name == "email" else lead.fields.get(name)))
@@ -51,7 +51,8 @@ def lacking(sequence: Sequence, leads: Iterable[Lead]) -> list[Lacking]:
     return found
 
 
-def _needed(sequence: Sequence) -> list[str]:
+def asked_for(sequence: Sequence) -> list[str]:
+    """The merge fields that the texts of a sequence ask for, and `email` where there are mails, each once."""
     needed: dict[str, None] = {}
     for step in sequence.steps:
         if isinstance(step.action, Task):
@@ -70,16 +71,22 @@ def misspelt(sequence: Sequence, leads: Iterable[Lead], *, but: Iterable[str] = 
     What is asked for in `but` is given elsewhere.
     """
     leads = list(leads)
-    needed = _needed(sequence)
+    needed = asked_for(sequence)
     columns = dict.fromkeys(name for lead in leads for name in lead.fields)
-    meant = {
+    by_spelling = {
         _bare(spelling): name
         for name, others in _ALSO_SPELT.items()
         if name not in but and not any(getattr(lead, name) for lead in leads)
         for spelling in (name, *others)
     }
-    meant |= {_bare(name): name for name in needed if name != "email" and name not in columns}
-    return {column: meant[_bare(column)] for column in columns if column not in needed and _bare(column) in meant}
+    by_spelling |= {_bare(name): name for name in needed if name != "email" and name not in columns}
+    strange = {column: by_spelling.get(_bare(column)) for column in columns if column not in needed}
+    return {column: name for column, name in strange.items() if name is not None}
+
+
+def meant(name: str, known: Collection[str]) -> str | None:
+    """The known field that a name which is none of them looks like another spelling of; None where there is none."""
+    return None if name in known else next((each for each in known if _bare(each) == _bare(name)), None)
 
 
 def _bare(name: str) -> str:

@@ -69,13 +69,13 @@ def nearest(name: object, known: Iterable[str]) -> str:
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that another may stand for: the same but for capitals, else one much like it; or None."""
-    names = list(known)
+    """The known name that another may stand for, which is much like it whatever has capitals; None where none is."""
     if len(name) > _LONGEST_NAME_COMPARED:
         return None
-    folded = name.casefold()
-    same = next((each for each in names if each.casefold() == folded), None)
-    return same or next(iter(difflib.get_close_matches(name, names, 1, 0.6)), None)
+    folded: dict[str, str] = {}
+    for each in known:
+        folded.setdefault(each.casefold(), each)
+    return next((folded[each] for each in difflib.get_close_matches(name.casefold(), folded, 1, 0.6)), None)
 
 
 def shown(value: object) -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import mailbox
 import re
+import string
 import threading
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sequencer.adapters.maildir import MaildirMailer
 from sequencer.adapters.recording import RecordingMailer
+from sequencer.cli.addressees import meant
 from sequencer.cli.running import to_host
 from sequencer.core.enrollment import Resource
 from sequencer.core.errors import InvalidInput, StoreError
@@ -383,6 +387,45 @@ def test_update_adds_what_was_missing(run, inbound):
     run("run", "--db", "crm.db", "--once", "--maildir", "outbox")
     (mail,) = mailbox.Maildir("outbox", create=False)
     assert (mail["To"], mail["Subject"]) == ("b@example.com", "Your request, Ada")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("Company", "Company is another field than company, which is left as it was; did you mean --field company=..."),
+        ("First Name", "did you mean --field first_name=...?"),
+        ("home town", "did you mean --field 'Home Town=...'?"),
+        ("phone-no", "did you mean --field phone_no=...?"),
+        ("E-Mail", "did you mean --email?"),
+        ("company", None), ("city", None), ("first_name", None),
+    ],
+)  # fmt: skip
+def test_an_update_of_another_spelling(run, inbound, typed, said):
+    """A field that is new, and looks like one that is stored or that a text asks for, is asked about as by `enroll`."""
+    more = Sequence("More", [Step(Task("Call {{ phone_no }}"))])
+    Path("leads.csv").write_text(
+        "resource_type,resource_id,email,company,Home Town\nlead,1,a@x.de,Acme,Bonn\n", "utf-8"
+    )
+    run("enroll", inbound, "--leads", "leads.csv", "--db", "crm.db", "--anyway")
+    with closing(SQLiteStore("crm.db")) as store:
+        Engine(store).enroll(more, Resource("lead", 1, "a@x.de", {"company": "Acme", "Home Town": "Bonn"}))
+
+    done = run("update", "lead", 1, "--db", "crm.db", "--field", f"{typed}=New", "--json")
+
+    assert (done.status, done.document["fields"][typed]) == (0, "New")
+    assert (said is None and done.err == "") or said in done.err.splitlines()[-1]
+
+
+@given(st.lists(st.text(string.ascii_letters + "_- .", min_size=1, max_size=9), max_size=5), st.text(min_size=1))
+def test_only_another_spelling_is_meant(known, name):
+    """What is meant is one of the known, differs from what was typed, and in capitals and marks at most."""
+    found = meant(name, known)
+
+    assert found is None or (found in known and found != name)
+    for each in known:
+        assert meant(each, known) is None
+        respelt = re.sub(r"[_. -]", "", each).swapcase()
+        assert respelt in known or meant(respelt, known) is not None
 
 
 @pytest.mark.parametrize(
