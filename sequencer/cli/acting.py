@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from sequencer.cli.addressees import asked_for, meant
+from sequencer.cli.addressees import asked_for
 from sequencer.cli.looking import show_enrollment
 from sequencer.cli.moments import to_moment
 from sequencer.cli.options import (
@@ -26,6 +26,7 @@ from sequencer.cli.output import Output
 from sequencer.cli.places import opened
 from sequencer.core.enrollment import Enrollment, Resource
 from sequencer.core.errors import InvalidInput, NotFound
+from sequencer.core.merge import meant
 from sequencer.core.sequence import MOST_STEPS
 from sequencer.core.statuses import EnrollmentState
 from sequencer.engine.engine import Engine

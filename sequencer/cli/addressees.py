@@ -7,16 +7,15 @@ each of which is a merge field if it has no meaning of its own, whether it is on
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
-from sequencer.core.merge import fields_of
+from sequencer.core.merge import bare, fields_of
 from sequencer.core.sequence import AutomatedEmail, Sequence, Task
 from sequencer.definitions import Lead
 
-__all__ = ["Lacking", "asked_for", "lacking", "meant", "misspelt"]
+__all__ = ["Lacking", "asked_for", "lacking", "misspelt"]
 
 # How the columns with a meaning are spelt elsewhere, without case and marks, which are not looked at.
 _ALSO_SPELT: Mapping[str, tuple[str, ...]] = {
@@ -74,20 +73,11 @@ def misspelt(sequence: Sequence, leads: Iterable[Lead], *, but: Iterable[str] = 
     needed = asked_for(sequence)
     columns = dict.fromkeys(name for lead in leads for name in lead.fields)
     by_spelling = {
-        _bare(spelling): name
+        bare(spelling): name
         for name, others in _ALSO_SPELT.items()
         if name not in but and not any(getattr(lead, name) for lead in leads)
         for spelling in (name, *others)
     }
-    by_spelling |= {_bare(name): name for name in needed if name != "email" and name not in columns}
-    strange = {column: by_spelling.get(_bare(column)) for column in columns if column not in needed}
+    by_spelling |= {bare(name): name for name in needed if name != "email" and name not in columns}
+    strange = {column: by_spelling.get(bare(column)) for column in columns if column not in needed}
     return {column: name for column, name in strange.items() if name is not None}
-
-
-def meant(name: str, known: Collection[str]) -> str | None:
-    """The known field that a name which is none of them looks like another spelling of; None where there is none."""
-    return None if name in known else next((each for each in known if _bare(each) == _bare(name)), None)
-
-
-def _bare(name: str) -> str:
-    return re.sub(r"[\W_]", "", name.casefold())

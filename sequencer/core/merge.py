@@ -8,14 +8,14 @@ than one that waits for a person to mend it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import attrs
 
 from sequencer.core.errors import MissingMergeData
 
-__all__ = ["MalformedField", "fields_of", "fill", "problems_of"]
+__all__ = ["MalformedField", "bare", "fields_of", "fill", "meant", "problems_of"]
 
 _FIELD = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_.\-]*)\s*\}\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
@@ -34,6 +34,19 @@ class MalformedField:
 def fields_of(text: str) -> tuple[str, ...]:
     """The merge fields that a text asks for, in order, each once."""
     return tuple(dict.fromkeys(_FIELD.findall(text)))
+
+
+def bare(name: str) -> str:
+    """A field's name without what two spellings of one word differ by: capitals, blanks and marks.
+
+    Fields themselves are told apart by all of these.
+    """
+    return re.sub(r"[\W_]", "", name.casefold())
+
+
+def meant(name: str, known: Collection[str]) -> str | None:
+    """The known field that a name which is none of them looks like another spelling of; None where there is none."""
+    return None if name in known else next((each for each in known if bare(each) == bare(name)), None)
 
 
 def problems_of(text: str) -> tuple[MalformedField, ...]:

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from sequencer.adapters.maildir import MaildirMailer
 from sequencer.adapters.recording import RecordingMailer
-from sequencer.cli.addressees import meant
 from sequencer.cli.running import to_host
 from sequencer.core.enrollment import Resource
 from sequencer.core.errors import InvalidInput, StoreError
 from sequencer.core.instants import later_by
+from sequencer.core.merge import meant
 from sequencer.core.sequence import Sequence, Step, Task
 from sequencer.engine.clock import SystemClock
 from sequencer.engine.engine import Engine

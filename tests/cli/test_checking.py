@@ -311,3 +311,23 @@ def test_every_finding_has_its_place_in_the_file(run, code, format):
         assert stands[0] in "{[" or format == "yaml"
     else:
         assert stands.startswith((json.dumps(value), str(value)))
+
+
+@pytest.mark.parametrize(
+    ("columns", "meant"),
+    [(None, "Firma"), ("Firma", "Firma"), ("firma", "firma"), ("FIRMA", "FIRMA"), ("city", "Firma")],
+)
+def test_a_field_is_named_as_the_leads_have_it(run, columns, meant):
+    """What another product would fill in is named as the leads have it, else as it stands; followed, nothing is found."""
+    text = "name: A\nsteps:\n  - {action_type: automated_email, delay_from_previous_step: 0, "
+    text += "delay_from_previous_step_unit: hours, action_properties: {email_template_id: 1}}\n"
+    text += "templates: {1: {subject: Hallo, body: 'Von FIELD'}}\n"
+    leads = []
+    if columns is not None:
+        leads = ["--leads", write(f"resource_type,resource_id,{columns}\nlead,1,Acme\n", "leads.csv")]
+
+    def said(field):
+        return run("check", write(text.replace("FIELD", field), "a.yaml"), *leads, *AS_OF).out
+
+    assert f"has {{Firma}}, which stays as it stands; did you mean {{{{ {meant} }}}}?" in said("{Firma}")
+    assert "did you mean" not in said(f"{{{{ {meant} }}}}")

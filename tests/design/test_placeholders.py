@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sequencer.core.delays import Hours
+from sequencer.core.merge import bare, fields_of
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task, Template
 from sequencer.design import find
 from sequencer.design.findings.placeholders import Placeholder, placeholders_of
@@ -16,21 +17,21 @@ FOREIGN = {
     "{first_name}": "{{ first_name }}",
     "{ first_name }": "{{ first_name }}",
     "{firstName}": "{{ firstName }}",
-    "{First Name}": "{{ first_name }}",
-    "{Company}": "{{ company }}",
+    "{First Name}": "{{ First_Name }}",
+    "{Company}": "{{ Company }}",
     "{{{first_name}}}": "{{ first_name }}",
     "[[name]]": "{{ name }}",
-    "[[ First Name ]]": "{{ first_name }}",
-    "[First Name]": "{{ first_name }}",
-    "[NAME]": "{{ name }}",
-    "[Your Company]": "{{ your_company }}",
-    "%NAME%": "{{ name }}",
-    "%%First_Name%%": "{{ first_name }}",
+    "[[ First Name ]]": "{{ First_Name }}",
+    "[First Name]": "{{ First_Name }}",
+    "[NAME]": "{{ NAME }}",
+    "[Your Company]": "{{ Your_Company }}",
+    "%NAME%": "{{ NAME }}",
+    "%%First_Name%%": "{{ First_Name }}",
     "%recipient.name%": "{{ recipient.name }}",
     "*|FNAME|*": "{{ first_name }}",
     "*|LNAME|*": "{{ last_name }}",
     "<<name>>": "{{ name }}",
-    "<First Name>": "{{ first_name }}",
+    "<First Name>": "{{ First_Name }}",
     "${name}": "{{ name }}",
     "#{name}": "{{ name }}",
     "{!Contact.FirstName}": "{{ Contact.FirstName }}",
@@ -56,6 +57,33 @@ def test_each_is_found_among_others(parts):
     found = placeholders_of(" ".join(f"{before}{each}{behind}" for before, each, behind in parts))
 
     assert found == tuple(Placeholder(each, FOREIGN[each]) for each in dict.fromkeys(each for _, each, _ in parts))
+
+
+KNOWN = {
+    "{Firma}": {"Firma", "firma_2"}, "{firma}": {"FIRMA"}, "[First Name]": {"firstName"}, "%NAME%": {"name"},
+    "*|FNAME|*": {"First_Name"}, "*|LNAME|*": {"LName", "last_name"}, "{!Contact.FirstName}": {"contact_first_name"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", KNOWN)
+def test_a_known_field_is_named_as_it_is(text):
+    """A placeholder that is another spelling of a known field is written here as that is, whatever else is known."""
+    meant = min(KNOWN[text])
+    for known in (KNOWN[text], [*KNOWN[text], "city"], ["First Name", "Firm", *KNOWN[text]]):
+        assert placeholders_of(text, known) == (Placeholder(text, f"{{{{ {meant} }}}}"),)
+    assert placeholders_of("{firma}", ["Firma", "firma"]) == (Placeholder("{firma}", "{{ firma }}"),)
+    assert placeholders_of(text, ["city", "First Name!"]) == placeholders_of(text)
+
+
+@given(st.from_regex(r"[A-Za-z_]{2,9}", fullmatch=True), st.lists(st.text("abAB_", min_size=1, max_size=3)))
+def test_capitals_are_kept(name, known):
+    """Without a known field that is spelt alike, a placeholder is written here as it stands, capitals and all."""
+    (found,) = placeholders_of(f"${{{name}}}", known)
+    fields = [each for each in known if fields_of(f"{{{{{each}}}}}")]
+    alike = [each for each in fields if bare(each) == bare(name)]
+    short = {"fname": "first_name", "lname": "last_name"}.get(name.casefold(), name)
+
+    assert found.here == f"{{{{ {name if name in fields else next(iter(alike), short)} }}}}"
 
 
 @pytest.mark.parametrize("text", HONEST)

@@ -9,11 +9,11 @@ mathematics and notes in brackets.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import attrs
 
-from sequencer.core.merge import fields_of
+from sequencer.core.merge import fields_of, meant
 
 __all__ = ["Placeholder", "placeholders_of"]
 
@@ -54,19 +54,28 @@ class Placeholder:
     here: str | None = None
 
 
-def placeholders_of(text: str) -> tuple[Placeholder, ...]:
-    """What a text has of other products' placeholders, in order, each once."""
-    return tuple(dict.fromkeys(_found(text)))
+def placeholders_of(text: str, known: Iterable[str] = ()) -> tuple[Placeholder, ...]:
+    """What a text has of other products' placeholders, in order, each once.
+
+    One that is another spelling of a `known` field is written here as that is; another as it stands, capitals and all,
+    since a field is no other field for them.
+    """
+    fields = [each for each in known if fields_of(_field(each))]
+    return tuple(dict.fromkeys(_found(text, fields)))
 
 
-def _found(text: str) -> Iterator[Placeholder]:
+def _found(text: str, fields: Collection[str]) -> Iterator[Placeholder]:
     for match in _PLACEHOLDER.finditer(text):
         name = None if match["decides"] else next(filter(None, match.groups()))
-        yield Placeholder(match[0], None if name is None else _written_here(name))
+        yield Placeholder(match[0], None if name is None else _written_here(name, fields))
 
 
-def _written_here(name: str) -> str | None:
+def _written_here(name: str, fields: Collection[str]) -> str | None:
     plain = re.sub(r"[^A-Za-z0-9_.\-]+", "_", name)
-    plain = plain.lower() if plain.isupper() or "_" in plain or plain.istitle() else plain
-    field = f"{{{{ {_SHORT.get(plain.casefold(), plain)} }}}}"
+    long = _SHORT.get(plain.casefold(), plain)
+    field = _field(plain if plain in fields else meant(plain, fields) or meant(long, fields) or long)
     return field if fields_of(field) else None
+
+
+def _field(name: str) -> str:
+    return f"{{{{ {name} }}}}"

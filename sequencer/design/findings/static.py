@@ -41,7 +41,7 @@ def static_findings(sequence: Sequence, since: date, fields: Collection[str] | N
     yield from _threads(sequence)
     yield from _tasks(sequence)
     yield from _templates(sequence)
-    yield from _placeholders(sequence)
+    yield from _placeholders(sequence, fields or ())
     if fields is not None:
         yield from _fields(sequence, {*fields, *ALWAYS_PROVIDED})
     yield from _holidays(sequence, since)
@@ -148,9 +148,11 @@ def _texts(sequence: Sequence) -> Iterator[tuple[str, str, str]]:
             yield _property(i, "task_content"), f"the text of step {i}", step.action.task_content
 
 
-def _placeholders(sequence: Sequence) -> Iterator[Finding]:
+def _placeholders(sequence: Sequence, provided: Collection[str]) -> Iterator[Finding]:
+    # As the leads have it comes before what other texts ask for.
+    known = [*sorted(provided), *(name for _, _, text in _texts(sequence) for name in fields_of(text))]
     for place, what, text in _texts(sequence):
-        alien = placeholders_of(text)
+        alien = placeholders_of(text, known)
         if not alien:
             continue
         names = " and ".join(_cut(each.text) for each in alien[:_MOST_LISTED])
