@@ -318,7 +318,7 @@ def test_every_finding_has_its_place_in_the_file(run, code, format):
     [(None, "Firma"), ("Firma", "Firma"), ("firma", "firma"), ("FIRMA", "FIRMA"), ("city", "Firma")],
 )
 def test_a_field_is_named_as_the_leads_have_it(run, columns, meant):
-    """What another product would fill in is named as the leads have it, else as it stands; followed, nothing is found."""
+    """What another product would fill in is named as the leads have it, else as it stands; then nothing is found."""
     text = "name: A\nsteps:\n  - {action_type: automated_email, delay_from_previous_step: 0, "
     text += "delay_from_previous_step_unit: hours, action_properties: {email_template_id: 1}}\n"
     text += "templates: {1: {subject: Hallo, body: 'Von FIELD'}}\n"

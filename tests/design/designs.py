@@ -131,6 +131,11 @@ DESIGNS: dict[str, Pair] = {
         "templates.1.body",
         {"fields": {"first_name", "company"}},
     ),
+    "zone_never_changes": Pair(
+        sequence(mail(), calendar=attrs.evolve(OFFICE, timezone="EST")),
+        sequence(mail(), calendar=attrs.evolve(OFFICE, timezone="America/New_York")),
+        "timezone",
+    ),
     "holidays_past": Pair(
         sequence(mail(), calendar=attrs.evolve(OFFICE, holidays=[date(2025, 12, 25), date(2026, 3, 1)])),
         sequence(mail(), calendar=attrs.evolve(OFFICE, holidays=[date(2025, 12, 25), date(2026, 3, 2)])),

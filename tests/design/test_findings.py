@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import zoneinfo
+from datetime import datetime, timedelta
+
+import attrs
 import pytest
 
+from sequencer.core.calendar import Calendar
 from sequencer.core.silence import SILENCEABLE
 from sequencer.design.findings.finding import KINDS, SEVERITIES
-from tests.design.designs import DESIGNS
+from sequencer.design.findings.static import static_findings
+from tests.design.designs import DESIGNS, SINCE
 from tests.design.page import MARK, PAGE, generated
 
 
@@ -31,6 +38,24 @@ def test_what_has_it(code):
 def test_what_has_it_not(code):
     """The neighbour has nothing to be found."""
     assert [str(each) for each in DESIGNS[code].findings_of_neighbour() if each.silenced is None] == []
+
+
+NO_PLACES = re.compile(r"[EMH]ST|(Etc/)?(GMT0?|GMT[+-]0|Greenwich)|Etc/GMT[+-][1-9]\d?")
+
+
+def test_zones_that_are_no_places():
+    """Found are the zones that are an abbreviation or an offset but UTC, each of which never changes, and no others."""
+    for zone in sorted(zoneinfo.available_timezones() - {"localtime"}):
+        design = attrs.evolve(DESIGNS["templates_elsewhere"].has, calendar=Calendar(zone))
+        said = [each.message for each in static_findings(design, SINCE, None) if each.code == "zone_never_changes"]
+        assert len(said) == bool(NO_PLACES.fullmatch(zone)), zone
+        for message in said:
+            (offset,) = {zoneinfo.ZoneInfo(zone).utcoffset(datetime(2026, month, 15)) for month in range(1, 13)}
+            assert offset is not None
+            hours = abs(offset) // timedelta(hours=1)
+            where = f"{hours} hour{'s' * (hours > 1)} {'behind' if offset.days else 'ahead of'} UTC" if hours else "UTC"
+            assert message.startswith(f"{zone} is {where}")
+            assert ("did you mean" in message) != bool(re.search("[1-9]", zone))
 
 
 def test_the_page_is_up_to_date():

@@ -122,6 +122,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "waits for a person.",
             "add the column to the leads, or write the text without the field",
         ),
+        "zone_never_changes": Kind(
+            "advice",
+            "The zone is an abbreviation or an offset, which is the same in summer and winter: where people's clocks "
+            "change, everything comes an hour off for half of the year. UTC says so itself, and is not meant here.",
+            "name the zone of a place, like America/New_York, or silence it where the offset is what you want",
+        ),
         "holidays_past": Kind(
             "warning",
             "All holidays are over, so from now on steps run on whatever holidays come.",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from datetime import date
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
+from sequencer.core.calendar import zone_named
 from sequencer.core.delays import Delay
 from sequencer.core.matching import step_called
 from sequencer.core.merge import fields_of
@@ -21,6 +22,14 @@ __all__ = ["ALWAYS_PROVIDED", "mails_of", "static_findings"]
 ALWAYS_PROVIDED = ("email",)
 """The merge fields that need no column of their own: what is known of everybody who gets a mail."""
 
+_PLACES = {
+    "EST": "America/New_York",
+    "MST": "America/Denver, or in Arizona America/Phoenix",
+    "HST": "Pacific/Honolulu",
+    **dict.fromkeys(("GMT", "GMT0", "GMT+0", "GMT-0", "Greenwich"), "Europe/London"),
+}
+"""What people mean by zones that are no place's, though the names are those of zones."""
+_OFFSET = re.compile(r"Etc/GMT[+-][1-9][0-9]?")
 _MOST_LISTED = 5
 _LONGEST_SHOWN = 60
 _PREFIX = re.compile(r"(\s*re\s*:)+", re.IGNORECASE)
@@ -44,6 +53,7 @@ def static_findings(sequence: Sequence, since: date, fields: Collection[str] | N
     yield from _placeholders(sequence, fields or ())
     if fields is not None:
         yield from _fields(sequence, {*fields, *ALWAYS_PROVIDED})
+    yield from _zone(sequence, since)
     yield from _holidays(sequence, since)
     yield from _reports(sequence)
 
@@ -176,6 +186,18 @@ def _fields(sequence: Sequence, provided: Collection[str]) -> Iterator[Finding]:
             hints = [near for name in missing if (near := nearest(name, sorted(provided))).startswith("did")]
             message = f"{what} asks for {names}, which no lead has{''.join(f'; {hint}' for hint in hints[:1])}"
             yield found("merge_field_unknown", place, message)
+
+
+def _zone(sequence: Sequence, since: date) -> Iterator[Finding]:
+    name = sequence.calendar.timezone
+    place = _PLACES.get(name.removeprefix("Etc/"))
+    if place is None and not _OFFSET.fullmatch(name):
+        return
+    offset = datetime(since.year, since.month, since.day, tzinfo=zone_named(name)).utcoffset() or timedelta(0)
+    hours = _counted(abs(offset) // timedelta(hours=1), "hour")
+    where = "UTC itself" if not offset else f"{hours} {'behind' if offset < timedelta(0) else 'ahead of'} UTC"
+    hint = f"did you mean {place}?" if place else "its sign is the other way round, as of all zones like it"
+    yield found("zone_never_changes", "timezone", f"{name} is {where} all the year, summer and winter; {hint}")
 
 
 def _holidays(sequence: Sequence, since: date) -> Iterator[Finding]:
