@@ -11,6 +11,7 @@ import attrs
 
 from sequencer.cli.addressees import Lacking, lacking, misspelt
 from sequencer.cli.files import read_definition
+from sequencer.cli.moments import odd_clock
 from sequencer.cli.options import Commands, add_command, identifier
 from sequencer.cli.output import Output, Table, bad
 from sequencer.cli.places import opened
@@ -94,7 +95,10 @@ def _enroll(arguments: argparse.Namespace, out: Output) -> int:
     sequence = read_definition(arguments.file)
     leads = read_leads(arguments.leads, timezone=sequence.calendar.timezone)
     actor_id = None if arguments.actor is None else identifier(arguments.actor, "--actor")
-    given = _given(arguments.leads, sequence, leads, actor_id, SystemClock().now())
+    now = SystemClock().now()
+    given = _given(arguments.leads, sequence, leads, actor_id, now)
+    for note in (*_odd_types(leads), *_odd_starts(leads, sequence.calendar.timezone, now)):
+        out.aside(f"{arguments.leads}:{note}")
     unfit = lacking(sequence, leads)
     odd = misspelt(sequence, leads, but=() if actor_id is None else ("actor_id",))
     if unfit or odd:
@@ -121,6 +125,34 @@ def _tell(file: str, leads: list[Lead], unfit: list[Lacking], odd: dict[str, str
     if unfit:
         more = f" ({len(unfit) - _MOST_SHOWN} more are not shown)" if len(unfit) > _MOST_SHOWN else ""
         out.aside(f"{len(unfit)} of {len(leads)} leads lack what their mails and tasks need{more}")
+
+
+def _odd_types(leads: list[Lead]) -> Iterator[str]:
+    """Where a type is spelt in two ways: whoever is under both is two people."""
+    first: dict[str, Lead] = {}
+    said: set[str] = set()
+    for lead in leads:
+        other = first.setdefault(lead.resource_type.casefold(), lead)
+        if other.resource_type != lead.resource_type and lead.resource_type not in said:
+            said.add(lead.resource_type)
+            yield (
+                f"{lead.line}: {lead.resource_type} is another type than {other.resource_type} in line {other.line}, "
+                "and whoever is under both is two people; did you mean one?"
+            )
+
+
+def _odd_starts(leads: list[Lead], timezone: str, now: datetime) -> Iterator[str]:
+    """Where the clocks skip the local time at which somebody is to start, or show it twice: the first few."""
+    found = 0
+    for lead in leads:
+        name = "start_at" if lead.start_at is not None else "enrolled_at"
+        start = lead.start_at or lead.enrolled_at
+        note = odd_clock(lead.typed[name], lead.timezone or timezone, start) if start and start > now else None
+        found += note is not None
+        if note is not None and found <= _MOST_SHOWN:
+            yield f"{lead.line}: {name}: {note}"
+    if found > _MOST_SHOWN:
+        yield f" {found - _MOST_SHOWN} more start at such times"
 
 
 def _refuse(file: str, sequence: Sequence, leads: list[Lead], unfit: list[Lacking], out: Output) -> int:

@@ -69,6 +69,9 @@ class Parser(argparse.ArgumentParser):
             if action is None:
                 spread += word.split("/", 1) if is_next and not word.startswith("-") else [word]
                 is_next = is_next and word.startswith("-")
+            elif action.metavar == "TYPE/ID" and words[:1] in (["lead"], ["contact"]) and len(words) > 1:
+                # The id alone is enough there, so that only what is certainly a type is one.
+                spread += [word, f"{words.pop(0)}/{words.pop(0)}"]
             elif hasattr(action, "is_resource"):
                 words[:0] = [value] if equals else []
                 spread += [option, *self._pair(option, words)]
@@ -81,9 +84,10 @@ class Parser(argparse.ArgumentParser):
 
     def _pair(self, option: str, words: list[str]) -> list[str]:
         """The type and the id at the beginning of the words, which are taken from them."""
-        if words and "/" in words[0]:
+        plain = [word.partition("=")[0] not in self._option_string_actions for word in words[:2]]
+        if plain[:1] == [True] and "/" in words[0]:
             return words.pop(0).split("/", 1)
-        if len(words) < 2 or words[1] in self._option_string_actions:
+        if plain != [True, True]:
             self.error(f"argument {option}: needs TYPE ID or TYPE/ID, like lead 42 or lead/42")
         return [words.pop(0), words.pop(0)]
 
@@ -165,7 +169,9 @@ def resource_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup, n
 
 def resource_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments `type` and `id`, which name a lead or contact, before all others of a command."""
-    action = parser.add_argument("type", metavar="TYPE", help="lead, contact, or both as lead/42")
+    action = parser.add_argument(
+        "type", metavar="TYPE", help="lead, contact, or a type of your own; or both as lead/42"
+    )
     action.is_resource = True  # type: ignore[attr-defined]
     parser.add_argument("id", metavar="ID", help="its id; digits are a number, and in double quotes text")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from sequencer.cli.files import read_definition, read_either
+from sequencer.cli.files import read_definition, read_either, read_scenario
 from sequencer.cli.moments import to_moment
 from sequencer.cli.options import Commands, Refusal, add_command, db_options, identifier, positive
 from sequencer.cli.output import Output
@@ -237,9 +237,8 @@ def _forecast(arguments: argparse.Namespace) -> tuple[Study, Sequence | Scenario
 
 def _scenario(arguments: argparse.Namespace, timezone: str) -> Scenario:
     from sequencer.simulation.scenario import Scenario
-    from sequencer.simulation.scenario_document import load_scenario
 
-    return Scenario() if arguments.scenario is None else load_scenario(arguments.scenario, timezone=timezone)
+    return Scenario() if arguments.scenario is None else read_scenario(arguments.scenario, timezone=timezone)
 
 
 def _other(found: Sequence | Scenario, study: Study) -> Study:

@@ -18,7 +18,7 @@ from sequencer.definitions.countries import holidays_of
 from sequencer.definitions.sell import from_sell, is_sell, located_in_sell
 from sequencer.definitions.texts import Format, built, opened, placed
 
-__all__ = ["Located", "load", "load_all", "load_located", "loads", "loads_all", "schema"]
+__all__ = ["Located", "is_definition", "load", "load_all", "load_located", "loads", "loads_all", "schema"]
 
 _NOTHING = "there is nothing in it: a definition has at least a name and steps"
 
@@ -93,6 +93,11 @@ def _in_document(data: Mapping[str, Any], path: str) -> str:
         if path == whole or path.startswith((f"{whole}.", f"{whole}[")):
             return item("templates", i) + path[len(whole) :]
     return path
+
+
+def is_definition(data: object) -> bool:
+    """Whether plain data is meant as a sequence, right or wrong: what has steps, or has come from Sell's API."""
+    return isinstance(data, Mapping) and ("steps" in data or is_sell(data))
 
 
 def _sequences(data: Any, timezone: str) -> tuple[Sequence, ...]:

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -26,7 +27,7 @@ from sequencer.definitions.csv_text import Cell, Malformed, rows
 from sequencer.definitions.texts import decoded, file_bytes
 from sequencer.definitions.tree import Builder
 
-__all__ = ["MOST_BYTES", "Lead", "parse_leads", "read_fields", "read_leads", "to_moment"]
+__all__ = ["MOST_BYTES", "Lead", "is_leads", "parse_leads", "read_fields", "read_leads", "to_moment"]
 
 MOST_BYTES = 64 * 1024 * 1024
 """The longest file of leads that is read: half a million of them and more."""
@@ -46,13 +47,17 @@ _MOMENT = re.compile(
 )
 
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
 @attrs.frozen
 class Lead:
     """One row: a lead or contact to be enrolled, and how.
 
     Ids are whole numbers where they were written as one, else text. `start_at` (when its sequence begins) and
     `enrolled_at` (when it was or is to be enrolled) are instants in UTC. `fields` are the merge fields that it has;
-    `line` is where its row begins in the file. What its row leaves blank is None.
+    `line` is where its row begins in the file, and `typed` how its moments stand there. What its row leaves blank is
+    None.
     """
 
     resource_type: str
@@ -66,6 +71,7 @@ class Lead:
     idempotency_key: str | None = None
     fields: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     line: int = attrs.field(default=0, eq=False)
+    typed: Mapping[str, str] = attrs.field(default=_NOTHING, eq=False, repr=False)
 
 
 def read_leads(path: str | os.PathLike[str], *, timezone: str = "UTC") -> list[Lead]:
@@ -106,6 +112,13 @@ def read_fields(path: str | os.PathLike[str]) -> frozenset[str]:
         return frozenset(field for lead in leads for field in lead.fields)
     header = next(rows(decoded(content, name, most=MOST_BYTES)))
     return frozenset(cell.text for cell in header if cell.text not in _KNOWN)
+
+
+def is_leads(text: str | bytes) -> bool:
+    """Whether a text begins as a file of leads does: with a line that names their columns."""
+    first = text[:_LONGEST_FIELD].splitlines()[:1]
+    head = "".join(each if isinstance(each, str) else each.decode("utf-8", "replace") for each in first)
+    return not {cell.strip(' "\ufeff') for cell in re.split("[,;\t]", head)}.isdisjoint(_REQUIRED)
 
 
 def to_moment(text: str, timezone: str, path: str = "at") -> DateTime:
@@ -199,14 +212,13 @@ def _lead(row: Mapping[str, Cell], line: int, builder: Builder, timezone: str) -
             values[name] = _CONVERT[name](cell.text)
         except InvalidInput as error:
             builder.note(cell.offset, error.code, error.message, name)
-    for name in ("start_at", "enrolled_at"):
-        if name in values:
-            try:
-                text = values[name]
-                text = f"{text}T00:00" if _DATE.fullmatch(text) else text
-                values[name] = to_moment(text, values.get("timezone", timezone), name)
-            except InvalidInput as error:
-                builder.note(row[name].offset, error.code, error.message, name)
+    typed: dict[str, str] = {name: values[name] for name in ("start_at", "enrolled_at") if name in values}
+    for name, text in typed.items():
+        try:
+            moment = f"{text}T00:00" if _DATE.fullmatch(text) else text
+            values[name] = to_moment(moment, values.get("timezone", timezone), name)
+        except InvalidInput as error:
+            builder.note(row[name].offset, error.code, error.message, name)
     if sum(len(name) + len(value) + 1 for name, value in fields.items()) > _SHORT_FIELDS:
         try:
             to_metadata(fields, "the merge fields of this row")
@@ -215,7 +227,7 @@ def _lead(row: Mapping[str, Cell], line: int, builder: Builder, timezone: str) -
             builder.note(row[longest].offset, error.code, f"all together: {error.message}", longest)
     if len(builder.problems) > before:
         return None
-    return Lead(**values, fields=fields, line=line)
+    return Lead(**values, fields=fields, line=line, typed=typed or _NOTHING)
 
 
 def _identifier(text: str) -> int | str:

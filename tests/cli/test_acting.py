@@ -7,7 +7,7 @@ import re
 import string
 import threading
 from contextlib import closing
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -49,6 +49,50 @@ def test_enroll(run, db):
     ]  # fmt: skip
     assert [each["resource_id"] for each in document["enrollments"]] == [1, 2, "c-3"]
     assert [each["actor_id"] for each in document["enrollments"]] == [7, 8, 7]
+
+
+def test_a_type_that_is_spelt_in_two_ways(run, inbound):
+    """`Lead` beside `lead` is another type, once noted, with both lines; everybody is enrolled all the same."""
+    rows = LEADS.replace("contact,c-3", "Lead,1") + "LEAD,9,x@example.com,,,X,Y\nLead,8,y@example.com,,,X,Y\n"
+    Path("leads.csv").write_text(rows, encoding="utf-8")
+
+    done = run("enroll", inbound, "--leads", "leads.csv", "--db", "crm.db")
+
+    assert (done.status, done.out.splitlines()[0]) == (0, "enrolled 5 of 5 in Inbound follow-up")
+    assert done.err.splitlines() == [
+        f"leads.csv:{line}: {other} is another type than lead in line 2, and whoever is under both is two people; did "
+        "you mean one?"
+        for line, other in ((4, "Lead"), (5, "LEAD"))
+    ]
+
+
+def test_a_start_that_the_clocks_skip(run, inbound):
+    """Where the clocks skip a start, or show it twice, `enroll` says what it is taken as, in the words of `plan`."""
+    head = "resource_type,resource_id,email,first_name,company,start_at,enrolled_at,timezone\n"
+    last = SystemClock().now().year + 1
+    spring, autumn = (
+        max(day for day in range(25, 32) if date(last, month, day).isoweekday() == 7) for month in (3, 10)
+    )
+    skipped, twice = f"{last}-03-{spring}T02:30", f"{last}-10-{autumn}T02:30"
+    rows = [
+        f"{skipped},,", f"{twice},,", f"{skipped},,America/New_York", f"{skipped}:00+01:00,,", f",{skipped},",
+        f"{skipped},{twice},", "2021-03-28T02:30,,", f"{last}-03-{spring},,Asia/Beirut",
+    ]  # fmt: skip
+    body = [f"lead,{n},{n}@example.com,Ada,Acme,{row}\n" for n, row in enumerate([*rows, *rows[:2]])]
+    Path("leads.csv").write_text(head + "".join(body), encoding="utf-8")
+
+    done = run("enroll", inbound, "--leads", "leads.csv", "--db", "crm.db")
+
+    skips = "does not exist in Europe/Warsaw, where the clocks go forward over it: it is taken as Sun"
+    doubles = "comes twice in Europe/Warsaw, where the clocks go back over it: it is taken as the first"
+    said = done.err.splitlines()
+    assert done.status == 0
+    assert said[0] == f"leads.csv:2: start_at: 02:30 on {last}-03-{spring} {skips} {last}-03-{spring} 03:30"
+    assert said[1] == f"leads.csv:3: start_at: 02:30 on {last}-10-{autumn} {doubles}"
+    assert said[2].startswith(f"leads.csv:6: enrolled_at: 02:30 on {last}-03-{spring} {skips}")
+    assert said[3].startswith(f"leads.csv:7: start_at: 02:30 on {last}-03-{spring} {skips}")
+    planned = run("plan", inbound, "--start", skipped).err
+    assert planned == f"sequencer plan: --start: {said[0].partition('start_at: ')[2]}\n"
 
 
 def test_enroll_refuses_row_by_row(run, db, inbound):

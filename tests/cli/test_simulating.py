@@ -496,7 +496,7 @@ REFUSED = {
     "a comparison that is not there": (["FILE", "--compare", "absent.yaml"], "absent.yaml"),
     "a comparison of several": (["FILE", "OTHER", "--compare", "FILE"], "needs exactly one FILE"),
     "two kinds of workers": (["FILE", "--workers", "2", "--dask", "tcp://127.0.0.1:1"], "--dask has its own"),
-    "a scenario that is a definition": (["FILE", "--scenario", "FILE"], "unknown_key"),
+    "a scenario that is a definition": (["FILE", "--scenario", "FILE"], "another_kind"),
     "a calendar of nobody": (["FILE", "--ics", "a.ics"], "go together"),
     "a lead without a calendar": (["FILE", "--lead", "lead/1"], "go together"),
     "a calendar of a stranger": (["FILE", "--ics", "a.ics", "--lead", "lead/1001"], "lead/1 to lead/1000"),
