@@ -74,15 +74,17 @@ def status(step: EnrollmentStep) -> Styled:
 
 def _show(arguments: argparse.Namespace, out: Output) -> int:
     with opened(arguments) as engine:
-        enrollment = engine.get(to_id(arguments.id))
+        explanation = engine.explain(to_id(arguments.id))
+    enrollment, suppressed = explanation.enrollment, explanation.suppressed_position
     # As data it says nothing personal: the names of the fields, and neither their values nor the address.
-    out.document(enrollment.to_dict() | {"merge_fields": sorted(enrollment.resource.fields)})
-    show_enrollment(out, enrollment)
+    more = {"merge_fields": sorted(enrollment.resource.fields), "suppressed_position": suppressed}
+    out.document(enrollment.to_dict() | more)
+    show_enrollment(out, enrollment, suppressed)
     return 0
 
 
-def show_enrollment(out: Output, enrollment: Enrollment) -> None:
-    """An enrollment for people: who, where it stands, and its steps."""
+def show_enrollment(out: Output, enrollment: Enrollment, suppressed_position: int | None = None) -> None:
+    """An enrollment for people: who, where it stands, and its steps; and which mail will not leave, if one will not."""
     resource, zone = enrollment.resource, enrollment.timezone
     version = enrollment.version
     out.say(f"Enrollment {enrollment.id}: {named(resource.type, resource.id)} in {version.sequence.name}", "bold")
@@ -100,6 +102,12 @@ def show_enrollment(out: Output, enrollment: Enrollment) -> None:
     for name, value in facts:
         if value not in (None, ""):
             out.say(f"  {name:<9} {value}")
+    if suppressed_position is not None:
+        out.say(
+            f"  The address is suppressed: the mail of step {suppressed_position} will not leave, and the enrollment "
+            "ends then as unsubscribed.",
+            "yellow",
+        )
     out.say()
     table = Table([">step", "what", "?after", "status", "=estimate", "=done", ">task"])
     for step in enrollment.steps:

@@ -12,7 +12,7 @@ from sequencer.core.statuses import EnrollmentState, StepStatus
 from sequencer.core.timeline import explain_current, opens_at, seen_at, skipped_after
 from sequencer.engine.results import Explanation
 
-__all__ = ["BLOCKS", "ENDS", "explained", "why_ended", "why_finished"]
+__all__ = ["BLOCKS", "ENDS", "explained", "next_mail", "why_ended", "why_finished"]
 
 _ADVICE = {
     "missing_merge_data": (
@@ -38,6 +38,11 @@ _WHY_FINISHED = {
     "resource_deleted": "the resource was deleted",
     "sequence_deleted": "the sequence was deleted",
 }
+_AHEAD = (StepStatus.PENDING, StepStatus.FAILED)
+_WITHHELD = (
+    "  This mail will not leave: the address that is stored is suppressed. The enrollment ends then as unsubscribed, "
+    "unless Engine(people=...) knows another address, or the suppression is lifted before."
+)
 ENDS = tuple(_WHY_FINISHED)
 """The reasons for which an enrollment ends; what a host reports may bring others."""
 BLOCKS = (
@@ -47,13 +52,25 @@ BLOCKS = (
 """The reasons for which an enrollment is blocked; a host may bring others."""
 
 
-def explained(enrollment: Enrollment, now: DateTime) -> Explanation:
-    """The enrollment as of now, in sentences: one about itself, then about each step."""
+def explained(enrollment: Enrollment, now: DateTime, suppressed_position: int | None = None) -> Explanation:
+    """The enrollment as of now, in sentences: one about itself, then about each step.
+
+    `suppressed_position` is that of `next_mail` where the address that is stored is suppressed.
+    """
     seen = seen_at(enrollment, now)
     sentences = [_about_itself(seen)]
     for step in seen.steps:
-        sentences += _about_step(seen, step, now)
-    return Explanation(seen, tuple(sentences))
+        first, *more = _about_step(seen, step, now)
+        sentences += [first, *([_WITHHELD] if step.position == suppressed_position else []), *more]
+    return Explanation(seen, tuple(sentences), suppressed_position)
+
+
+def next_mail(enrollment: Enrollment) -> int | None:
+    """The position of the mail that is handed over next, or again; what is out already is not looked at again (L8)."""
+    if enrollment.is_finished:
+        return None
+    ahead = (each for each in enrollment.steps if each.step.is_email and each.status in _AHEAD)
+    return next((each.position for each in ahead), None)
 
 
 def _about_itself(enrollment: Enrollment) -> str:

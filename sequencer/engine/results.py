@@ -163,14 +163,24 @@ class Statistics:
 
 @attrs.frozen
 class Explanation:
-    """Why everything is where it is, in sentences; printing it prints them, one a line."""
+    """Why everything is where it is, in sentences; printing it prints them, one a line.
+
+    `suppressed_position` is that of the next mail where the address that is stored with the enrollment has opted out:
+    the mail will not leave, and the enrollment ends there as `unsubscribed` (L8), unless the engine's `people` knows
+    another address by then. It is None where that is not so, and where no mail is ahead.
+    """
 
     enrollment: Enrollment
     sentences: tuple[str, ...]
+    suppressed_position: int | None = None
 
     def __str__(self) -> str:
         return "\n".join(self.sentences)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {"id": self.enrollment.id, "sentences": list(self.sentences)}
+        return {
+            "id": self.enrollment.id,
+            "sentences": list(self.sentences),
+            "suppressed_position": self.suppressed_position,
+        }

@@ -247,6 +247,24 @@ def test_explain(run, started):
     assert run("explain", 2, "--db", started).out.splitlines() == document["sentences"]
 
 
+def test_l8_a_suppressed_address_is_told_before_its_mail_comes_due(run, started):
+    """`show` and `explain` say that the next mail will not leave, in words and as data, until that is lifted."""
+    explain, show = (("explain", 1, "--db", started), ("show", 1, "--db", started))
+    assert run(*explain, "--json").document["suppressed_position"] is None
+    assert run(*show, "--json").document["suppressed_position"] is None
+    assert "suppressed" not in run(*show).out
+
+    run("suppress", "ADA@example.com", "--db", started)
+    assert run(*explain, "--json").document["suppressed_position"] == 2
+    assert run(*show, "--json").document["suppressed_position"] == 2
+    assert "  The address is suppressed: the mail of step 2 will not leave, and the" in run(*show).out
+    assert "  This mail will not leave: the address that is stored is suppressed." in run(*explain).out
+    assert "suppressed" not in run("explain", 2, "--db", started).out
+
+    run("suppress", "ada@example.com", "--lift", "--db", started)
+    assert "suppressed" not in run(*explain).out + run(*show).out
+
+
 def test_history(run, started):
     """Every event is listed with its meaning, and as data with its facts."""
     events = run("history", 1, "--db", started, "--json").document["events"]

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pendulum
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sequencer import (
@@ -130,3 +130,64 @@ def test_t9_a_mail_that_missed_its_day_is_due_when_the_calendar_opens_whoever_lo
         clock.set(opens)
         assert [each.id for each in engine.due()] == [id]
         assert engine.tick().handed_over == 1
+
+
+STEPS = st.lists(st.sampled_from(["mail", "task"]), min_size=1, max_size=4)
+
+
+@settings(max_examples=60)
+@given(STEPS, st.integers(0, 4), st.sampled_from(["", "blocked", "failed", "other account", "lifted", "no address"]))
+def test_l8_a_mail_that_will_not_leave_is_foretold(kinds, done, besides):
+    """It says that the next mail will not leave, and names its step, exactly where the enrollment then ends there."""
+    mailer, clock = RecordingMailer(), ManualClock(MONDAY)
+    engine = Engine(store=MemoryStore(), mailer=mailer, clock=clock)
+    steps = [Step(AutomatedEmail(7) if kind == "mail" else Task("Call"), Hours(24)) for kind in kinds]
+    email = None if besides == "no address" else "Ada@example.com"
+    id = engine.enroll(Sequence("Any", steps), Resource("lead", 1, email=email)).id
+    for _ in range(done if email else 0):
+        go_on(engine, id)
+    if besides == "failed":
+        mailer.fail(Rejected("554 refused", permanent=True))
+        go_on(engine, id)
+    if besides == "blocked" and not engine.get(id).is_finished:
+        engine.block(id)
+    sent = len(mailer.sent)
+    (engine.account("acme") if besides == "other account" else engine).suppress("ada@example.com ")
+    if besides == "lifted":
+        engine.unsuppress("ADA@example.com")
+
+    foretold = engine.explain(id)
+    about = [line for line in foretold.sentences if "will not leave" in line]
+    for _ in kinds if email else ():
+        go_on(engine, id)
+
+    ended = engine.get(id)
+    refused = [each.position for each in ended.steps if each.status == "cancelled"][:1]
+    assert foretold.suppressed_position == (refused[0] if ended.finished_reason == "unsubscribed" else None)
+    assert foretold.to_dict()["suppressed_position"] == foretold.suppressed_position
+    assert len(about) == (0 if foretold.suppressed_position is None else 1)
+    assert len(mailer.sent) == sent or not about
+    assert "example.com" not in str(foretold)
+
+
+def go_on(engine: Engine, id: int) -> None:
+    """A day later, with whatever was asked of people done."""
+    now = engine.get(id)
+    if now.state == "blocked":
+        engine.resume(id, timeline="keep")
+    if now.current is not None and now.current.status == "in_progress":
+        engine.complete_task(now.current.task_id)
+    engine.run_until(engine.clock.now().add(days=1))
+
+
+def test_l8_a_suppressed_address_is_told_under_the_mail_that_it_stops():
+    """The sentence stands under the step, before the reasons of its estimate, and says how the enrollment ends."""
+    engine = Engine(store=MemoryStore(), clock=ManualClock(MONDAY))
+    steps = [Step(Task("Call")), Step(AutomatedEmail(7), Hours(24)), Step(AutomatedEmail(8), Hours(24))]
+    engine.enroll(Sequence("Call first", steps), Resource("lead", 1, email="ada@example.com"))
+    engine.suppress("ada@example.com")
+
+    said = engine.explain(1).sentences
+    at = next(i for i, line in enumerate(said) if line.startswith("Step 1 "))
+    assert said[at + 1].startswith("  This mail will not leave: the address that is stored is suppressed.")
+    assert "ends then as unsubscribed, unless Engine(people=...) knows another address" in said[at + 1]

@@ -13,7 +13,7 @@ from sequencer.core.events import Event, subject_of
 from sequencer.core.sequence import Sequence
 from sequencer.core.values import Identifier, to_identifier, to_line, to_whole
 from sequencer.engine.counters import MOST, Counters, counted
-from sequencer.engine.explanation import explained
+from sequencer.engine.explanation import explained, next_mail
 from sequencer.engine.reports import is_own
 from sequencer.engine.results import EventPage, Explanation, Overdue, Statistics
 from sequencer.engine.stored import ALL_ACCOUNTS, BoardTask
@@ -155,10 +155,19 @@ class ReadVerbs(Bound):
         return EventPage(tuple(own), cursor, more=len(found) == limit)
 
     def explain(self, id: int, *, connection: Any = None) -> Explanation:
-        """Why each step is where it is, in sentences (T10)."""
+        """Why each step is where it is, in sentences (T10).
+
+        Also that the next mail will not leave, since the address that is stored has opted out (L8); `people` is not
+        asked.
+        """
         now = self._now()
         with self._reading(connection) as transaction:
-            return explained(self._held(transaction, id).enrollment, now)
+            enrollment = self._held(transaction, id).enrollment
+            position, address = next_mail(enrollment), enrollment.resource.address
+            # The question that is asked at hand-over.
+            if address is None or position is None or not transaction.is_suppressed(enrollment.account, address):
+                position = None
+        return explained(enrollment, now, position)
 
     def statistics(self, sequence: Sequence | str | int, *, connection: Any = None) -> Statistics:
         """How the enrollments of a sequence stand, over all its versions."""

@@ -43,7 +43,7 @@ def enrollment_page(visit: Visit, id: int) -> str:
         visit.base,
         f"{said} {title}" if said else title,
         element("p", said, role="status", class_="flash") if said else None,
-        _heading(visit, enrollment),
+        _heading(visit, explanation),
         _actions(visit, enrollment, events),
         element(
             "section",
@@ -79,7 +79,8 @@ def enrollment_page(visit: Visit, id: int) -> str:
 # -- the head -------------------------------------------------------------------------------------------------
 
 
-def _heading(visit: Visit, enrollment: Enrollment) -> Element:
+def _heading(visit: Visit, explanation: Explanation) -> Element:
+    enrollment = explanation.enrollment
     version, find = enrollment.version, visit.options.resource_url
     url = None if find is None else safe_url(find(enrollment.resource))
     named = who(enrollment)
@@ -95,6 +96,7 @@ def _heading(visit: Visit, enrollment: Enrollment) -> Element:
             class_="under",
         ),
         element("p", pill(enrollment), " ", _standing(enrollment, visit.now), class_="standing"),
+        _withheld(explanation.suppressed_position),
         class_="heading",
     )
 
@@ -128,6 +130,14 @@ def _standing(enrollment: Enrollment, now: DateTime) -> Content:
         f"; {why}. " if why else f", {away(current.estimated_execute_at, now)}. ",
         overdue(current),
     ]
+
+
+def _withheld(position: int | None) -> Element | None:
+    """That the next mail will not leave, since the address has opted out."""
+    if position is None:
+        return None
+    said = "The address that is stored is suppressed: the mail of ", link(f"step {position}", f"#step-{position}")
+    return element("p", said, " will not leave, and the enrollment ends then as unsubscribed.", class_="problem")
 
 
 def _actions(visit: Visit, enrollment: Enrollment, events: Sequence[Event]) -> Element | None:

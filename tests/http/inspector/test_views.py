@@ -17,7 +17,7 @@ from sequencer.core.lifecycle import advance
 from sequencer.core.sequence import SequenceVersion
 from sequencer.core.signals import Resume
 from sequencer.core.timeline import seen_at
-from sequencer.engine.explanation import explained
+from sequencer.engine.explanation import explained, next_mail
 from sequencer.engine.results import Statistics
 from sequencer.engine.stored import StoredSequence
 from sequencer.http.access import Grant
@@ -44,11 +44,12 @@ VIEWS = ["", "enrollments", "sequences", *(f"enrollments/{id}" for id in range(1
 class Only:
     """An engine in which there is one thing only."""
 
-    def __init__(self, enrollment=None, events=(), stored=None, now=None):
+    def __init__(self, enrollment=None, events=(), stored=None, now=None, suppressed=False):
         self.enrollment, self.events, self.stored, self.now = enrollment, events, stored, now
+        self.suppressed = suppressed
 
     def explain(self, id):
-        return explained(self.enrollment, self.now)
+        return explained(self.enrollment, self.now, next_mail(self.enrollment) if self.suppressed else None)
 
     def history(self, id):
         return self.events
@@ -89,18 +90,20 @@ def test_every_view_is_a_valid_page(writer, view):
 
 
 @FEW
-@given(histories(sequences=sequences()), st.integers(0, 40), st.sampled_from(["read", "write"]))
-def test_any_enrollment_is_a_valid_page(lived, later, scope):
+@given(histories(sequences=sequences()), st.integers(0, 40), st.sampled_from(["read", "write"]), st.booleans())
+def test_any_enrollment_is_a_valid_page(lived, later, scope, suppressed):
     """Whatever an enrollment has lived through, its page is valid and shows each of its steps once."""
     enrollment, events = lived
     now = enrollment.updated_at.add(hours=later)
-    visit = visit_to(Only(enrollment, events, now=now), now, scope)
+    visit = visit_to(Only(enrollment, events, now=now, suppressed=suppressed), now, scope)
 
     root = parsed(enrollment_page(visit, enrollment.id))
 
     steps = [each.get("id") for each in found(root, "li") if (each.get("id") or "").startswith("step-")]
     assert steps == [f"step-{at}" for at in range(len(enrollment.steps))]
     assert found(root, "nav", class_="actions") == [] or scope == "write"
+    withheld = "The address that is stored is suppressed" in text_of(root)
+    assert withheld == (suppressed and next_mail(enrollment) is not None)
 
 
 @FEW
@@ -350,6 +353,25 @@ def test_what_is_wrong_is_said_without_asking(writer):
     assert "because the mail needs data that the person does not have" in said
     assert "no value for the merge field plan" in said
     assert "Give the person what is missing" in said
+
+
+def test_l8_a_mail_that_will_not_leave_is_told_at_the_top(world):
+    """Who looks sees without unfolding anything that the next mail will not leave, and at the step why; no address."""
+    world.engine.suppress("going@example.com")
+    try:
+        with visiting(world, READER) as visitor:
+            root = visitor.page(f"enrollments/{world.ids['going']}")
+            other = visitor.page(f"enrollments/{world.ids['overdue']}")
+    finally:
+        world.engine.unsuppress("going@example.com")
+
+    position = next_mail(world.engine.get(world.ids["going"]))
+    said = f"The address that is stored is suppressed: the mail of step {position} will not leave, and the enrollment"
+    assert said in text_of(root)
+    (step,) = found(root, "li", id=f"step-{position}")
+    assert "This mail will not leave" in text_of(step)
+    assert "suppressed" not in text_of(other)
+    assert "going@example.com" not in text_of(root)
 
 
 def test_nothing_personal_is_shown(world, writer):
