@@ -24,7 +24,6 @@ from typing import TypeVar
 import attrs
 from pendulum import DateTime
 
-from sequencer.core.answers import without_addresses
 from sequencer.core.effects import CancelTask, CreateTask, SendEmail
 from sequencer.core.enrollment import Enrollment, fold_address
 from sequencer.core.errors import Conflict, StoreError
@@ -49,9 +48,9 @@ from sequencer.engine.answers import Answer, Answers, Work
 from sequencer.engine.board import Board
 from sequencer.engine.calls import PortCalls, TimedOut, Watch
 from sequencer.engine.counters import Done, Tally
-from sequencer.engine.handover import HandOvers, Templates
+from sequencer.engine.handover import Asking, HandOvers, Templates
 from sequencer.engine.logs import WORKER, code_of, step_fields
-from sequencer.engine.port_answers import WrongAnswer, email_signal, task_signal
+from sequencer.engine.port_answers import WrongAnswer, email_signal, not_asked, said_by, task_signal
 from sequencer.engine.ports import Email, Mailer, TaskRequest
 from sequencer.engine.storage import Transaction
 
@@ -102,6 +101,7 @@ class HandOverPass:
         self.handed_over = 0
         self.failed = 0
         self._marked = False
+        self._asking = Asking()
         # Texts are looked up late, but not a thousand times in one pass.
         self._hand_overs = attrs.evolve(ports.hand_overs, templates=_once_each(ports.hand_overs.templates))
 
@@ -211,12 +211,14 @@ class HandOverPass:
 
     def _perform(self, work: Work) -> None:
         self._marked = False
+        # One of its own for each: a call that was left behind may still come back.
+        asking = self._asking = Asking()
         if isinstance(work.effect, CancelTask):
             self._cancel_task(work, work.effect)
             return
         try:
             # The host's people and templates are asked here; they can fail and hang like any port.
-            prepared = self._call(partial(self._prepare, work))
+            prepared = self._call(partial(self._prepare, work, asking))
         except Exception as error:
             if isinstance(error, (StoreError, Conflict)):
                 raise
@@ -230,11 +232,11 @@ class HandOverPass:
             self._count(work, "failed")
             self._answer(work, prepared)
 
-    def _prepare(self, work: Work) -> Email | EmailFailed | TaskRequest | TaskFailed:
+    def _prepare(self, work: Work, asking: Asking) -> Email | EmailFailed | TaskRequest | TaskFailed:
         if isinstance(work.effect, SendEmail):
-            return self._hand_overs.email(work.enrollment, work.effect)
+            return self._hand_overs.email(work.enrollment, work.effect, asking)
         assert isinstance(work.effect, CreateTask)
-        return self._hand_overs.task(work.enrollment, work.effect)
+        return self._hand_overs.task(work.enrollment, work.effect, asking)
 
     def _call(self, function: Callable[[], _Result], late: Callable[[_Result], None] | None = None) -> _Result:
         return self._watch.call(function, patience(self.ports.timeout), late)
@@ -299,7 +301,8 @@ class HandOverPass:
 
     def _refuse(self, work: Work, effect: SendEmail | CreateTask, error: Exception, *, known: bool) -> None:
         """A port raised, or did not come back: not an answer. Repeat it where that is safe, else park it (E3)."""
-        self._log_raised("the hand-over of step %d of enrollment %d failed: %s", work, error)
+        asked = self._asking.port
+        self._log_raised("the hand-over of step %d of enrollment %d failed: %s", work, error, asked)
         self._count(work, "failed")
         of_mail = isinstance(effect, SendEmail)
         handling = self.due.email if of_mail else self.due.task
@@ -307,17 +310,20 @@ class HandOverPass:
         signal = kind(
             effect_key=effect.key,
             attempt=effect.attempt,
-            detail=_said(error),
+            detail=said_by(error) if asked is None else not_asked(asked, error),
             permanent=not known and not handling.repeatable,
             known=known,
         )
+        if asked is not None:
+            # Nothing has left: what was missing is the reason, and not a refusal that was none (L5).
+            signal = attrs.evolve(signal, reason="missing_merge_data" if asked == "people" else "mail_settings")
         self._answer(work, signal)
 
-    def _log_raised(self, message: str, work: Work, error: Exception) -> None:
+    def _log_raised(self, message: str, work: Work, error: Exception, asked: str | None = None) -> None:
         # What kind of error it was, and where: what it says may quote an address or a merge field (S8).
         kind = type(error).__name__
         fields = {**step_fields(work.enrollment, work.effect), "error": kind, "traceback": code_of(error)}
-        said = str(error) if isinstance(error, WrongAnswer) else kind
+        said = str(error) if isinstance(error, WrongAnswer) else kind if asked is None else not_asked(asked, error)
         WORKER.warning(message, work.effect.position, work.enrollment.id, said, extra=fields)
 
     def _mark(self, work: Work, effect: SendEmail | CreateTask, handling: Handling, address: str | None = None) -> bool:
@@ -402,9 +408,3 @@ def _once_each(look_up: Templates) -> Templates:
 def patience(timeout: float) -> float:
     """How many seconds a port is waited for that has so many: only what goes beyond is taken for hanging."""
     return timeout + max(1.0, timeout / 10)
-
-
-def _said(error: Exception) -> str:
-    """What a port raised, without addresses: histories go to more people than the data (S8)."""
-    text = str(error) if isinstance(error, TimedOut) else f"{type(error).__name__}: {error}"
-    return without_addresses(text) or type(error).__name__

@@ -16,13 +16,13 @@ __all__ = ["BLOCKS", "ENDS", "explained", "next_mail", "why_ended", "why_finishe
 
 _ADVICE = {
     "missing_merge_data": (
-        "Give the person what is missing: where Engine(people=...) is asked for it, there, and a worker of that engine "
-        "has to hand over (`sequencer run` asks nobody); else with `sequencer update`. Then resume the enrollment, or "
-        "resume and skip the step."
+        "Give the person what is missing: where Engine(people=...) is asked for it, there (or mend that, where it "
+        "could not be asked), and a worker of that engine has to hand over (`sequencer run` asks nobody); else with "
+        "`sequencer update`. Then resume the enrollment, or resume and skip the step."
     ),
     "mail_settings": (
-        "Mend the settings of the mailer, then resume the enrollment, or all at once (sequencer resume --blocked "
-        "mail_settings)."
+        "Mend the settings of the mailer, or the texts and what looks them up, then resume the enrollment, or all at "
+        "once (sequencer resume --blocked mail_settings)."
     ),
     "quota_reached": "Resume the enrollment when the mailer takes mail again.",
     "task_deleted": "Resume the enrollment to have the task made anew, or resume it and skip the step.",

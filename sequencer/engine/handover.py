@@ -6,7 +6,8 @@ that is wrong with them comes back as the answer that the port would have given,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
@@ -23,7 +24,7 @@ from sequencer.core.values import Identifier, to_text
 from sequencer.engine.port_answers import WrongAnswer
 from sequencer.engine.ports import Email, People, Person, TaskRequest
 
-__all__ = ["HandOvers", "Templates", "thread_of"]
+__all__ = ["Asking", "HandOvers", "Templates", "thread_of"]
 
 _LONGEST_TASK = 100_000
 Templates = Callable[[Enrollment, Identifier], Template | None]
@@ -48,29 +49,54 @@ def thread_of(enrollment: Enrollment, position: int) -> tuple[str, ...]:
     return tuple(reversed(thread))
 
 
+@attrs.define
+class Asking:
+    """Which of the host's look-ups is under way, or has raised, while one hand-over is put together: its parameter."""
+
+    port: str | None = None
+
+    @contextmanager
+    def of(self, port: str) -> Iterator[None]:
+        """Around the call. What raises, or hangs, stays noted."""
+        self.port = port
+        yield
+        self.port = None
+
+
 @attrs.frozen
 class HandOvers:
-    """Puts hand-overs together from the host's parts."""
+    """Puts hand-overs together from the host's parts.
+
+    What those raise is raised, and so is `WrongAnswer` where they answer what is no answer; an `Asking` then has which
+    of them it was.
+    """
 
     people: People | None
     templates: Templates
     unsubscribe_url: Callable[[str], str] | str | None = None
 
-    def person(self, enrollment: Enrollment) -> Person | None:
-        """Who stands behind the resource now; without a `people` port, what was given at enrolling.
-
-        Raises `WrongAnswer` where the port answers what is nobody.
-        """
+    def person(self, enrollment: Enrollment, asking: Asking) -> Person | None:
+        """Who stands behind the resource now; without a `people` port, what was given at enrolling."""
         resource = enrollment.resource
         if self.people is None:
             return Person(resource.email, resource.timezone, resource.fields)
-        person: Any = self.people(resource)
-        if person is not None and not isinstance(person, Person):
-            raise WrongAnswer("`people` answers a Person or None", person)
+        with asking.of("people"):
+            person: Any = self.people(resource)
+            if person is not None and not isinstance(person, Person):
+                raise WrongAnswer("`people` answers a Person or None", person)
         return person
 
-    def email(self, enrollment: Enrollment, effect: SendEmail) -> Email | EmailFailed:
+    def template(self, enrollment: Enrollment, template_id: Identifier, asking: Asking) -> Template | None:
+        """The texts behind a template id, as they are now."""
+        with asking.of("templates"):
+            template: Any = self.templates(enrollment, template_id)
+            if template is not None and not isinstance(template, Template):
+                raise WrongAnswer("`templates` answers a Template or None", template)
+        return template
+
+    def email(self, enrollment: Enrollment, effect: SendEmail, asking: Asking | None = None) -> Email | EmailFailed:
         """The mail of an effect, or why there can be none."""
+        asking = asking or Asking()
         step = enrollment.steps[effect.position]
         action = step.step.action
         assert isinstance(action, AutomatedEmail)
@@ -78,7 +104,7 @@ class HandOvers:
         def missing(detail: str, reason: str = "missing_merge_data") -> EmailFailed:
             return EmailFailed(effect_key=effect.key, attempt=effect.attempt, detail=detail, reason=reason)
 
-        person = self.person(enrollment)
+        person = self.person(enrollment, asking)
         if person is None:
             return missing("nobody is known behind the resource")
         try:
@@ -90,14 +116,12 @@ class HandOvers:
         if to is None:
             return missing("the person has no email address")
         try:
-            template: Any = self.templates(enrollment, action.template_id)
+            template = self.template(enrollment, action.template_id, asking)
         except DefinitionError as error:
             # Trying again does not mend a malformed template; a person does.
             return missing(str(error), "mail_settings")
         subject = body = None
         if template is not None:
-            if not isinstance(template, Template):
-                raise WrongAnswer("`templates` answers a Template or None", template)
             fields = {"email": person.email, **person.fields}
             try:
                 subject, body = fill(template.subject, fields), fill(template.body, fields)
@@ -114,18 +138,20 @@ class HandOvers:
             is_reply=action.is_reply,
             thread=thread_of(enrollment, step.position) if action.is_reply else (),
             unsubscribe=unsubscribe.enabled,
-            unsubscribe_url=self._unsubscribe_url(effect.key) if unsubscribe.enabled else None,
+            unsubscribe_url=self._unsubscribe_url(effect.key, asking) if unsubscribe.enabled else None,
             locale=unsubscribe.locale,
             at=step.requested_at,
         )
 
-    def task(self, enrollment: Enrollment, effect: CreateTask) -> TaskRequest | TaskFailed:
+    def task(
+        self, enrollment: Enrollment, effect: CreateTask, asking: Asking | None = None
+    ) -> TaskRequest | TaskFailed:
         """The task of an effect, or why there can be none."""
         step = enrollment.steps[effect.position]
         action = step.step.action
         assert isinstance(action, Task)
         assert step.estimated_execute_at is not None, "what is requested has an estimate"
-        person = self.person(enrollment) or Person()
+        person = self.person(enrollment, asking or Asking()) or Person()
         try:
             content = fill(action.task_content, {"email": person.email, **person.fields})
             content = to_text(content, "the text of the task", longest=_LONGEST_TASK)
@@ -145,9 +171,10 @@ class HandOvers:
             due_at=due_at(enrollment.calendar, step.step, step.estimated_execute_at),
         )
 
-    def _unsubscribe_url(self, key: str) -> str | None:
+    def _unsubscribe_url(self, key: str, asking: Asking) -> str | None:
         if callable(self.unsubscribe_url):
-            return self.unsubscribe_url(key)
+            with asking.of("unsubscribe_url"):
+                return self.unsubscribe_url(key)
         return None if self.unsubscribe_url is None else self.unsubscribe_url.replace("{key}", key)
 
 

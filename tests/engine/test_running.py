@@ -159,6 +159,8 @@ def test_e4_hanging_people_cost_one_time_out(store, clock, mailer):
     report = engine.tick()
     released.set()
     assert (report.handed_over, report.failed) == (1, 1)
+    (first,) = (event.facts for event in engine.history(ids[0]) if event.type == "attempt_failed")
+    assert (first["reason"], first["detail"]) == ("missing_merge_data", "`people` gave no answer within 1.1 seconds")
     clock.move(minutes=5)
     engine.tick()
     assert [engine.get(id).steps[0].status for id in ids] == ["completed", "completed"]
@@ -186,7 +188,7 @@ def test_e4_people_that_raise_are_asked_again(store, clock, mailer):
     assert (engine.get(id).state, engine.get(id).steps[0].status) == ("active", "pending")
     engine.run_until(clock.now().add(days=3))
     assert mailer.calls == []
-    assert engine.get(id).blocked_reason == "delivery_failed"
+    assert engine.get(id).blocked_reason == "missing_merge_data"
 
 
 @pytest.mark.parametrize("person", [None, Person(), Person("  ")])

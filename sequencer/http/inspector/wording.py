@@ -24,8 +24,8 @@ __all__ = ["delay", "doing", "facts", "happened", "kind", "short", "stage", "sta
 _BLOCKED = {
     "delivery_failed": "the mail could not be delivered",
     "quota_reached": "the sender may send no more mails for now",
-    "mail_settings": "the settings of the mailer are wrong",
-    "missing_merge_data": "the mail needs data that the person does not have",
+    "mail_settings": "the settings of the mailer are wrong, or a text is",
+    "missing_merge_data": "data about the person is missing, or could not be had",
     "task_failed": "the task could not be created",
     "task_deleted": "the task was deleted on the board",
     "outcome_unknown": "nobody knows whether the last hand-over arrived",

@@ -204,7 +204,7 @@ def test_the_list_shows_how_each_stands(writer):
         "Tue 31 Mar, 14:30 CEST 12:30 UTC \u00b7 8 days agoOverdue",
     ]  # fmt: skip
     assert rows[2][2:] == [
-        "\u2016Blockedthe mail needs data that the person does not have", "Step 0Mail, failed; 2 more after it",
+        "\u2016Blockeddata about the person is missing, or could not be had", "Step 0Mail, failed; 2 more after it",
         "when somebody resumes itOverdue",
     ]  # fmt: skip
     assert rows[1][2:] == ["\u25a0Finishedthe person replied", "\u2013", "ended Mon 23 Mar, 10:05 CET"]
@@ -350,7 +350,7 @@ def test_what_is_wrong_is_said_without_asking(writer):
     """Of a step that failed the page shows at once why, and what can be done."""
     said = text_of(writer.page("enrollments/2"))
 
-    assert "because the mail needs data that the person does not have" in said
+    assert "because data about the person is missing, or could not be had" in said
     assert "no value for the merge field plan" in said
     assert "Give the person what is missing" in said
 
