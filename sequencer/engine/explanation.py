@@ -9,7 +9,7 @@ from sequencer.core.instants import to_zone
 from sequencer.core.matching import name_of
 from sequencer.core.sequence import AutomatedEmail, Task
 from sequencer.core.statuses import EnrollmentState, StepStatus
-from sequencer.core.timeline import explain_current, opens_at, seen_at, skipped_after
+from sequencer.core.timeline import explain_current, is_due, opens_at, seen_at, skipped_after
 from sequencer.engine.results import Explanation
 
 __all__ = ["BLOCKS", "ENDS", "explained", "next_mail", "why_ended", "why_finished"]
@@ -43,6 +43,10 @@ _WITHHELD = (
     "  This mail will not leave: the address that is stored is suppressed. The enrollment ends then as unsubscribed, "
     "unless Engine(people=...) knows another address, or the suppression is lifted before."
 )
+_SET_ASIDE = (
+    "  A worker has looked at it and could not tell whether it may go out, as when the callable `cap` raises; the "
+    "worker's log says why. It is looked at again on"
+)
 ENDS = tuple(_WHY_FINISHED)
 """The reasons for which an enrollment ends; what a host reports may bring others."""
 BLOCKS = (
@@ -52,16 +56,27 @@ BLOCKS = (
 """The reasons for which an enrollment is blocked; a host may bring others."""
 
 
-def explained(enrollment: Enrollment, now: DateTime, suppressed_position: int | None = None) -> Explanation:
+def explained(
+    enrollment: Enrollment,
+    now: DateTime,
+    suppressed_position: int | None = None,
+    set_aside_until: DateTime | None = None,
+) -> Explanation:
     """The enrollment as of now, in sentences: one about itself, then about each step.
 
-    `suppressed_position` is that of `next_mail` where the address that is stored is suppressed.
+    `suppressed_position` is that of `next_mail` where the address that is stored is suppressed; `set_aside_until` is
+    there where a worker has looked at it and could not tell what to do.
     """
     seen = seen_at(enrollment, now)
     sentences = [_about_itself(seen)]
     for step in seen.steps:
         first, *more = _about_step(seen, step, now)
-        sentences += [first, *([_WITHHELD] if step.position == suppressed_position else []), *more]
+        sentences.append(first)
+        if step.position == suppressed_position:
+            sentences.append(_WITHHELD)
+        if set_aside_until is not None and step.position == seen.position and is_due(seen, now):
+            sentences.append(f"{_SET_ASIDE} {_show(seen, set_aside_until)}.")
+        sentences += more
     return Explanation(seen, tuple(sentences), suppressed_position)
 
 

@@ -58,10 +58,15 @@ def event_fields(event: Event) -> dict[str, Any]:
     return {**fields, "event_type": event.type, "number": event.number, "cursor": event.cursor}
 
 
-def log_raised(logger: logging.Logger, message: str, id: int | None, error: BaseException, **fields: Any) -> None:
-    """Say that something raised which should not have: which exception, and from which lines of code."""
+def log_raised(
+    logger: logging.Logger, message: str, id: int | None, error: BaseException, said: str | None = None, **fields: Any
+) -> None:
+    """Say that something raised which should not have: which exception, and from which lines of code.
+
+    `said` stands in the place of the exception's name where it is known to hold nothing personal.
+    """
     kind = type(error).__name__
-    logger.error(message, id, kind, extra={**fields, "error": kind, "traceback": code_of(error)})
+    logger.error(message, id, said or kind, extra={**fields, "error": kind, "traceback": code_of(error)})
 
 
 def code_of(error: BaseException) -> str:

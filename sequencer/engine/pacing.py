@@ -15,6 +15,7 @@ from datetime import timedelta
 import attrs
 from pendulum import DateTime
 
+from sequencer.core.answers import without_addresses
 from sequencer.core.enrollment import Enrollment, EnrollmentStep
 from sequencer.core.errors import Conflict, InvalidInput, StoreError
 from sequencer.core.instants import between, later_by
@@ -25,6 +26,7 @@ from sequencer.core.timeline import is_due
 from sequencer.core.values import Identifier
 from sequencer.engine.fitting import must_fit
 from sequencer.engine.logs import WORKER, log_raised, subject_fields
+from sequencer.engine.port_answers import WrongAnswer
 from sequencer.engine.storage import Transaction
 from sequencer.engine.stored import Actor, ActorMail, Held
 
@@ -41,7 +43,7 @@ _LONGEST_PASS = timedelta(minutes=1)
 
 @attrs.frozen
 class Turns:
-    """What claimed enrollments are told instead of `Due`; those `held_up` nothing, since nobody can tell what."""
+    """What claimed enrollments are told instead of `Due`; those `held_up` nothing, since nobody can tell."""
 
     deferred: dict[int, Defer] = attrs.Factory(dict)
     held_up: frozenset[int] = frozenset()
@@ -114,10 +116,10 @@ class Pacing:
         return Turns(deferred, frozenset(held_up))
 
     def _cap(self, actor: Actor) -> Cap | None:
-        cap = self.cap(*actor) if callable(self.cap) else self.cap
-        if not (cap is None or isinstance(cap, Cap)):
-            raise InvalidInput(f"answered {cap!r} for {actor!r}; it must answer a Cap or None", path="cap")
-        return cap
+        cap: object = self.cap(*actor) if callable(self.cap) else self.cap
+        if cap is None or isinstance(cap, Cap):
+            return cap
+        raise WrongAnswer("`cap` answers a Cap or None", cap)
 
     def _late(self, enrollment: Enrollment, step: EnrollmentStep, now: DateTime) -> Defer | None:
         rule, at = self.catch_up, step.estimated_execute_at
@@ -134,7 +136,7 @@ class Pacing:
 
 @contextmanager
 def _apart(mails: Several[_Mail], held_up: set[int]) -> Iterator[None]:
-    """Whatever is wrong about one actor must not hold up the others: its mails wait for their lease."""
+    """Whatever is wrong about one actor must not hold up the others: its mails are looked at again after the lease."""
     try:
         yield
     except (StoreError, Conflict):
@@ -143,8 +145,14 @@ def _apart(mails: Several[_Mail], held_up: set[int]) -> Iterator[None]:
         # The host's callable is at fault, or what is stored. Mails that nobody can count do not leave.
         message = "the actor of enrollment %d cannot be capped, so its mails wait for their lease: %s"
         first = mails[0][0]
-        log_raised(WORKER, message, first.id, error, **subject_fields(first))
+        log_raised(WORKER, message, first.id, error, _said(error), **subject_fields(first))
         held_up.update(enrollment.id for enrollment, _ in mails)
+
+
+def _said(error: Exception) -> str | None:
+    """What may be logged of what it says: ours about the answer, or about a `Cap` that was being made of numbers."""
+    ours = isinstance(error, WrongAnswer) or (isinstance(error, InvalidInput) and error.path.startswith("cap."))
+    return without_addresses(str(error)) if ours else None
 
 
 def _capped(

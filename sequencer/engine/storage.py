@@ -165,7 +165,7 @@ class Transaction(TokenTransaction, WebhookTransaction, Protocol):
 
         Those are: whose lease, or else `wake_at`, has come; whose lease ends later than now + twice the lease (a clock
         was ahead, E6; less is what the clocks of two workers may differ by); and whose last decision lies more than a
-        lease in the future (likewise). One that cannot be read is left out, under its lease.
+        lease in the future (likewise). One that cannot be read is left out, and set aside.
         """
         ...
 
@@ -182,6 +182,14 @@ class Transaction(TokenTransaction, WebhookTransaction, Protocol):
 
     def release(self, claims: Iterable[tuple[int, int]]) -> None:
         """End these claims (id, fence) where they are still in force."""
+        ...
+
+    def set_aside(self, claims: Iterable[tuple[int, int]]) -> None:
+        """Give these claims (id, fence) up where they are still in force, and leave the enrollments alone until then.
+
+        They are claimed again once the lease has come, by whoever is first, and nobody is missed who did not come back.
+        Until then `get` says that they are set aside; what is bound to the claim is refused (S3).
+        """
         ...
 
     def next_wake(self, account: Any = ALL_ACCOUNTS) -> DateTime | None:

@@ -43,11 +43,19 @@ Who = tuple[str, Identifier] | str
 
 @attrs.frozen
 class Held:
-    """An enrollment as stored, with its claim: `fence` rises with each claim; `lease_until` is None when unclaimed."""
+    """An enrollment as stored, with its claim: `fence` rises with each claim; `lease_until` is None when unclaimed.
+
+    A claim that was set aside has the fence that it had below zero, which is nobody's.
+    """
 
     enrollment: Enrollment
     fence: int = 0
     lease_until: DateTime | None = None
+
+    @property
+    def set_aside_until(self) -> DateTime | None:
+        """Until when nobody claims it, since who did could not tell what to do with it; None where that is not so."""
+        return self.lease_until if self.fence < 0 else None
 
 
 @attrs.frozen(kw_only=True)

@@ -97,7 +97,7 @@ class Worker:
         return report
 
     def _claim(self, work: list[Work], wanted: int, due: Due, account: Any) -> tuple[DateTime, int, bool]:
-        """Claim and decide: adds to `work`, and returns when that was, how many were found, and if any has to wait."""
+        """Claim and decide: adds to `work`, and returns when that was, how many were found, and if any waits."""
         block = self.store.transaction()
         # A cap may be a callable of the host's.
         with shared_with_nobody(block) if callable(self.pacing.cap) else block as transaction:
@@ -105,24 +105,35 @@ class Worker:
             now = self.clock.now()
             held = transaction.claim(now, wanted, self.ports.lease, account)
             turns = self.pacing.turns(transaction, held, now, full=len(held) == wanted)
+            undecided = list[tuple[int, int]]()
             for each in held:
-                work += self._decide(transaction, each, due, turns, now)
-        return now, len(held), bool(turns.deferred)
+                decided = self._decide(transaction, each, due, turns, now)
+                if decided is None:
+                    undecided.append((each.enrollment.id, each.fence))
+                else:
+                    work += decided
+            if undecided:
+                # They are looked at again when the lease ends, by whoever is first: no worker has failed to come back.
+                transaction.set_aside(undecided)
+        return now, len(held), bool(turns.deferred or undecided)
 
-    def _decide(self, transaction: Transaction, held: Held, due: Due, turns: Turns, now: DateTime) -> Iterable[Work]:
+    def _decide(
+        self, transaction: Transaction, held: Held, due: Due, turns: Turns, now: DateTime
+    ) -> Iterable[Work] | None:
+        """What is to be handed over of an enrollment; None where nobody can tell."""
         id = held.enrollment.id
         if id in turns.held_up:
-            return []
+            return None
         try:
             signal = turns.deferred.get(id, due)
             decision = self.board.settle(transaction, advance(held.enrollment, signal, now), now)
         except (StoreError, Conflict):
             raise
         except Exception as error:
-            # One enrollment that cannot be decided must not hold up the others; it is looked at again after its lease.
+            # One enrollment that cannot be decided must not hold up the others.
             message, fields = "enrollment %d could not be decided: %s", subject_fields(held.enrollment)
             log_raised(WORKER, message, held.enrollment.id, error, **fields)
-            return []
+            return None
         if decision.changed:
             stored = transaction.save(
                 decision.enrollment, decision.events, fence=held.fence, release=not decision.effects

@@ -156,7 +156,7 @@ class EnrollmentTable(Journal):
 
     def claim(self, id: int, until: int) -> int:
         row = self._rows[id]
-        self._write(id, (*row[:LEASE], until, row[FENCE] + 1, *row[REVISION:]))
+        self._write(id, (*row[:LEASE], until, abs(row[FENCE]) + 1, *row[REVISION:]))
         return 1
 
     def renew(self, id: int, fence: int, until: int | None) -> int:
@@ -168,6 +168,13 @@ class EnrollmentTable(Journal):
 
     def release(self, id: int, fence: int) -> int:
         return self.renew(id, fence, None)
+
+    def set_aside(self, id: int, fence: int) -> int:
+        row = self._rows.get(id)
+        if row is None or row[FENCE] != fence or row[LEASE] is None:
+            return 0
+        self._write(id, (*row[:FENCE], -fence, *row[REVISION:]))
+        return 1
 
     def look(self, id: int, revision: int, fence: int, hashed: str) -> Rows:
         row = self._rows.get(id)

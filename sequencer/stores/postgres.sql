@@ -209,11 +209,11 @@ FOR UPDATE SKIP LOCKED
 
 -- claim --
 -- Take it, until an instant.
-UPDATE {schema}.sequencer_enrollments SET lease_until = $2, fence = fence + 1 WHERE id = $1
+UPDATE {schema}.sequencer_enrollments SET lease_until = $2, fence = abs(fence) + 1 WHERE id = $1
 
 -- claim_many --
 -- As `claim`.
-UPDATE {schema}.sequencer_enrollments e SET lease_until = d.until, fence = e.fence + 1
+UPDATE {schema}.sequencer_enrollments e SET lease_until = d.until, fence = abs(e.fence) + 1
 FROM unnest($1::bigint[], $2::bigint[]) AS d (id, until) WHERE e.id = d.id
 
 -- renew --
@@ -236,6 +236,16 @@ UPDATE {schema}.sequencer_enrollments SET lease_until = NULL WHERE id = $1 AND f
 -- release_many --
 -- As `release`.
 UPDATE {schema}.sequencer_enrollments e SET lease_until = NULL
+FROM unnest($1::bigint[], $2::bigint[]) AS d (id, fence)
+WHERE e.id = d.id AND e.fence = d.fence AND e.lease_until IS NOT NULL
+
+-- set_aside --
+-- Give up a claim that is still in force, but not its lease: nobody has that fence any more.
+UPDATE {schema}.sequencer_enrollments SET fence = -fence WHERE id = $1 AND fence = $2 AND lease_until IS NOT NULL
+
+-- set_aside_many --
+-- As `set_aside`.
+UPDATE {schema}.sequencer_enrollments e SET fence = -e.fence
 FROM unnest($1::bigint[], $2::bigint[]) AS d (id, fence)
 WHERE e.id = d.id AND e.fence = d.fence AND e.lease_until IS NOT NULL
 

@@ -166,7 +166,7 @@ ORDER BY wake_at, id LIMIT ?2
 
 -- claim --
 -- Take it, until an instant.
-UPDATE sequencer_enrollments SET lease_until = ?2, fence = fence + 1 WHERE id = ?1
+UPDATE sequencer_enrollments SET lease_until = ?2, fence = abs(fence) + 1 WHERE id = ?1
 
 -- renew --
 -- Prolong a claim that is still in force.
@@ -175,6 +175,10 @@ UPDATE sequencer_enrollments SET lease_until = ?3 WHERE id = ?1 AND fence = ?2 A
 -- release --
 -- End a claim that is still in force.
 UPDATE sequencer_enrollments SET lease_until = NULL WHERE id = ?1 AND fence = ?2 AND lease_until IS NOT NULL
+
+-- set_aside --
+-- Give up a claim that is still in force, but not its lease: nobody has that fence any more.
+UPDATE sequencer_enrollments SET fence = -fence WHERE id = ?1 AND fence = ?2 AND lease_until IS NOT NULL
 
 -- look --
 -- Whether an address is suppressed, of an enrollment that is still as it was, with the claim in force; else nothing.

@@ -178,24 +178,27 @@ class StoreTransaction(SequenceRecords, TokenRecords, WebhookRecords):
             for row in database.rows(name, bound, limit, owner)
         }
         rows = sorted(found.values(), key=claim_key)[:limit]
-        claims = {row[0]: (until, row[11] + 1, row[12]) for row in rows}
-        lost = sum(row[10] is not None for row in rows)
+        claims = {row[0]: (until, abs(row[11]) + 1, row[12]) for row in rows}
+        # What was set aside has no owner that might have come back.
+        lost = sum(row[10] is not None and row[11] > 0 for row in rows)
         if lost:
             logger.warning("%d claims are taken over from workers that did not come back", lost, extra={"claims": lost})
         if self._behind:
             self._claims.update(claims)
         else:
             database.many("claim", [(id, until) for id in claims])
-        held = []
+        held, unread = list[Held](), list[tuple[int, int]]()
         for row in rows:
             try:
                 held.append(self._held(row, claims[row[0]][:2]))
             except StoreError:
-                # One row that cannot be read must not hold up the others; it stays under its lease, and is looked at
-                # again after it.
+                # One row that cannot be read must not hold up the others; it is looked at again after its lease.
                 # What it holds may be personal, so it is not logged.
                 fields = {"enrollment_id": row[0], "account": decode_id(row[1])}
                 logger.error("enrollment %d cannot be read; it is left out", row[0], extra=fields)  # noqa: TRY400
+                unread.append((row[0], claims[row[0]][1]))
+        if unread:
+            self.set_aside(unread)
         return held
 
     def renew(self, claims: Iterable[tuple[int, int]], until: DateTime) -> None:
@@ -212,6 +215,10 @@ class StoreTransaction(SequenceRecords, TokenRecords, WebhookRecords):
     def release(self, claims: Iterable[tuple[int, int]]) -> None:
         """End these claims where they are still in force."""
         self._database.many("release", list(claims))
+
+    def set_aside(self, claims: Iterable[tuple[int, int]]) -> None:
+        """Give these claims up where they are still in force, and let nobody claim the enrollments before their end."""
+        self._database.many("set_aside", list(claims))
 
     def next_wake(self, account: Any = ALL_ACCOUNTS) -> DateTime | None:
         """The earliest instant at which any enrollment has to be looked at."""

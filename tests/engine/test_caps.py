@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections import Counter
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import pendulum
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sequencer import (
     Accepted,
@@ -18,6 +23,8 @@ from sequencer import (
     Engine,
     Hours,
     InvalidInput,
+    ManualClock,
+    MemoryStore,
     RecordingMailer,
     Rejected,
     Row,
@@ -28,6 +35,7 @@ from sequencer import (
     Window,
 )
 from sequencer.core.enrollment import Resource
+from sequencer.engine import worker
 
 WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 TEXTS = {1: Template("Hello", "Hi"), 2: Template("Again", "Hi again")}
@@ -126,6 +134,92 @@ def test_e5_a_callable_that_fails_lets_nothing_through(store, mailer, clock):
     caps[7] = Cap(emails=2)
     engine.run_until(clock.now() + timedelta(seconds=130))
     assert sent_by(mailer) == {8: 3, 7: 2}
+
+
+@contextmanager
+def listening():
+    """What is logged meanwhile, message by message, at WARNING and above."""
+    said: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("sequencer")
+    logger.addHandler(handler)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(handler)
+
+
+def no_cap_of(actor_id):
+    raise LookupError(f"nobody knows the cap of {actor_id}, who writes to l1@example.com")
+
+
+WRONG = {
+    "`cap` answers a Cap or None, not a int": lambda actor_id: 50,
+    "cap.emails: must be from 1 to 1000000, got 0": lambda actor_id: Cap(emails=0),
+    "LookupError": no_cap_of,
+}
+
+
+@settings(max_examples=40)
+@given(
+    said=st.sampled_from(sorted(WRONG)),
+    held_up=st.integers(1, 7),
+    going=st.integers(0, 7),
+    limit=st.integers(1, 5),
+    late=st.booleans(),
+)
+def test_e5_who_cannot_be_capped_is_set_aside(said, held_up, going, limit, late):
+    """They wait a lease without a busy loop, hold up nobody, and no worker is missed; mended, they leave (E5, S4)."""
+    mailer, clock = RecordingMailer(), ManualClock(pendulum.datetime(2026, 3, 2, 9, tz="UTC"))
+    wrong = {7: WRONG[said]}
+    engine = Engine(
+        store=MemoryStore(), mailer=mailer, clock=clock,
+        cap=lambda account, actor_id: wrong[actor_id](actor_id) if actor_id in wrong else Cap(),
+    )  # fmt: skip
+    held = engine.enroll_many(FIRST, rows(held_up, 7)).enrolled
+    clock.move(seconds=1 if late else 0)
+    engine.enroll_many(FIRST, rows(going, 8, start=held_up))
+
+    with listening() as logged:
+        for _ in range(3):
+            passes = [engine.tick(limit)]
+            while passes[-1].more:
+                passes.append(engine.tick(limit))
+            assert len(passes) <= held_up + going + 1
+            assert sent_by(mailer)[8] == going
+            assert sent_by(mailer)[7] == engine.tick(limit).claimed == 0
+            assert passes[-1].next_due_at == clock.now().add(seconds=120)
+            assert "could not tell whether it may go out" in str(engine.explain(held[0].id))
+            clock.move(seconds=119)
+            assert engine.tick(limit).claimed == 0
+            clock.move(seconds=1)
+    assert {line.partition(": ")[2] for line in logged} == {said}
+    assert all("cannot be capped" in line for line in logged)
+
+    wrong.clear()
+    while engine.tick(limit).more:
+        pass
+    assert sent_by(mailer)[7] == held_up
+    assert "could not tell" not in str(engine.explain(held[0].id))
+
+
+def test_what_cannot_be_decided_is_set_aside(store, mailer, clock, monkeypatch):
+    """A fault in one enrollment costs it a lease each time, and nobody says that a worker did not come back."""
+    engine = Engine(store=store, mailer=mailer, clock=clock)
+    (one,) = engine.enroll_many(FIRST, rows(1)).enrolled
+
+    def broken(*_):
+        raise ValueError("a fault")
+
+    with monkeypatch.context() as patch, listening() as logged:
+        patch.setattr(worker, "advance", broken)
+        for _ in range(3):
+            assert (engine.tick().claimed, engine.tick().claimed) == (1, 0)
+            clock.move(seconds=120)
+    assert logged == [f"enrollment {one.id} could not be decided: ValueError"] * 3
+    engine.tick()
+    assert len(mailer.sent) == 1
 
 
 def test_e5_follow_ups_go_first(store, mailer, clock):

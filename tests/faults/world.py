@@ -35,8 +35,8 @@ OUTSIDE = (BEGIN, COMMITTED, CALLED, DONE)
 """The points outside of transactions, at which others get a word in."""
 
 WRITES = frozenset(
-    ("save_version", "new_ids", "insert", "save", "claim", "renew", "release", "set_cursor",
-     "save_report", "suppress", "create_task", "close_task")
+    ("save_version", "new_ids", "insert", "save", "claim", "renew", "release", "set_aside",
+     "set_cursor", "save_report", "suppress", "create_task", "close_task")
 )  # fmt: skip
 
 

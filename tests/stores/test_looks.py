@@ -22,7 +22,9 @@ EXAMPLES = itertools.count(1)
 PLACES = st.integers(0, 4)
 LOOKS = st.tuples(st.just("look"), PLACES, st.sampled_from(["own", "own", "another", "none"]))
 WRITES = st.tuples(
-    st.sampled_from(["block", "release", "renew", "suppress", "unsuppress", "suppress another", "enroll", "person"]),
+    st.sampled_from(
+        ["block", "release", "set aside", "renew", "suppress", "unsuppress", "suppress another", "enroll", "person"]
+    ),
     PLACES,
     st.sampled_from(["here", "on another thread", "and fails"]),
 )
@@ -76,6 +78,8 @@ def write(store, transaction, what, enrollment, fence, account):
             do(transaction, now, Block())
     elif what == "release":
         transaction.release([(enrollment.id, fence)])
+    elif what == "set aside":
+        transaction.set_aside([(enrollment.id, fence)])
     elif what == "renew":
         transaction.renew([(enrollment.id, fence)], later(seconds=90))
     elif what == "enroll":

@@ -179,13 +179,15 @@ class SideBySide(RuleBasedStateMachine):
 
         return multiple(*(self.both(work, fails=fails) or ()))
 
-    @rule(claim=claims, how=st.sampled_from(["renew", "release", "look"]), by=PASSING)
+    @rule(claim=claims, how=st.sampled_from(["renew", "release", "set aside", "look"]), by=PASSING)
     def use_claim(self, claim, how, by):
         def work(transaction):
             if how == "renew":
                 return transaction.renew([claim], self.now + by)
             if how == "release":
                 return transaction.release([claim])
+            if how == "set aside":
+                return transaction.set_aside([claim])
             held = transaction.get(claim[0])
             return held and transaction.look(held.enrollment, claim[1], held.enrollment.resource.address)
 

@@ -162,12 +162,13 @@ class ReadVerbs(Bound):
         """
         now = self._now()
         with self._reading(connection) as transaction:
-            enrollment = self._held(transaction, id).enrollment
+            held = self._held(transaction, id)
+            enrollment = held.enrollment
             position, address = next_mail(enrollment), enrollment.resource.address
             # The question that is asked at hand-over.
             if address is None or position is None or not transaction.is_suppressed(enrollment.account, address):
                 position = None
-        return explained(enrollment, now, position)
+        return explained(enrollment, now, position, held.set_aside_until)
 
     def statistics(self, sequence: Sequence | str | int, *, connection: Any = None) -> Statistics:
         """How the enrollments of a sequence stand, over all its versions."""

@@ -140,6 +140,42 @@ class Decisions:
             assert transaction.look(enrollment, new.fence, None) is None
             assert transaction.get(enrollment.id).enrollment == enrollment
 
+    def test_what_is_set_aside_is_nobodys_until_its_lease_ends(self, store: Any) -> None:
+        """It is claimed again when the lease has come, under a new fence; what was bound to the old one is refused."""
+        enrollment = begun(store)
+        with store.transaction() as transaction:
+            (old,) = transaction.claim(NOW, 1, LEASE)
+            transaction.set_aside([(enrollment.id, old.fence + 1), (enrollment.id + 1, old.fence)])
+            assert transaction.get(enrollment.id).set_aside_until is None
+            transaction.set_aside([(enrollment.id, old.fence)])
+        with store.transaction() as transaction:
+            assert transaction.get(enrollment.id).set_aside_until == old.lease_until
+            assert transaction.claim(later(seconds=59), 1, LEASE) == []
+            assert transaction.next_wake() == old.lease_until
+            decision = advance(enrollment, DUE, NOW)
+            assert not transaction.save(decision.enrollment, decision.events, fence=old.fence)
+            assert transaction.look(enrollment, old.fence, None) is None
+            transaction.renew([(enrollment.id, old.fence)], later(days=1))
+            transaction.release([(enrollment.id, old.fence)])
+            transaction.set_aside([(enrollment.id, old.fence)])
+            assert transaction.get(enrollment.id).set_aside_until == old.lease_until
+        with store.transaction() as transaction:
+            (new,) = transaction.claim(later(seconds=60), 1, LEASE)
+            assert new.fence > old.fence
+            assert new.set_aside_until is None
+            assert transaction.get(enrollment.id) == new
+            assert transaction.save(decision.enrollment, decision.events, fence=new.fence)
+
+    def test_e6_what_a_clock_that_was_ahead_has_set_aside(self, store: Any) -> None:
+        """A lease that ends later than now plus its length has expired, also where it was set aside (E6)."""
+        begun(store)
+        with store.transaction() as transaction:
+            (old,) = transaction.claim(later(hours=5), 1, LEASE)
+            transaction.set_aside([(old.enrollment.id, old.fence)])
+        with store.transaction() as transaction:
+            (new,) = transaction.claim(NOW, 1, LEASE)
+            assert new.fence > old.fence
+
     def test_a_claim_outlives_a_decision_unless_it_is_released(self, store: Any) -> None:
         """A decision leaves the claim in force, whoever makes it; with `release` it ends the claim."""
         begun(store)
