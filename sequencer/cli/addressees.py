@@ -7,12 +7,12 @@ each of which is a merge field if it has no meaning of its own, whether it is on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
-from sequencer.core.merge import bare, fields_of
-from sequencer.core.sequence import AutomatedEmail, Sequence, Task
+from sequencer.core.merge import bare, breaking, fields_of
+from sequencer.core.sequence import AutomatedEmail, Sequence, Task, Template
 from sequencer.definitions import Lead
 
 __all__ = ["Lacking", "asked_for", "lacking", "misspelt"]
@@ -30,24 +30,40 @@ _ALSO_SPELT: Mapping[str, tuple[str, ...]] = {
 
 @attrs.frozen
 class Lacking:
-    """A lead who could not be mailed, and what it lacks: `email`, or merge fields."""
+    """A lead who could not be mailed, and what it lacks: `email`, or merge fields.
+
+    `broken` are the fields that a subject asks for, and that have a line break or control character in them.
+    """
 
     lead: Lead
     names: tuple[str, ...]
+    broken: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.lead.resource_type} {self.lead.resource_id} has no {' and no '.join(self.names)}"
+        has = [f"no {name}" for name in self.names] + [f"a line break in {name}" for name in self.broken]
+        return f"{self.lead.resource_type} {self.lead.resource_id} has {' and '.join(has)}"
 
 
 def lacking(sequence: Sequence, leads: Iterable[Lead]) -> list[Lacking]:
-    """The leads that lack an address, or a field of a text that the definition has, in the order of the file."""
-    needed = asked_for(sequence)
+    """The leads that lack an address, or a field of a text that the definition has, in the order of the file.
+
+    And those with a field that no subject takes.
+    """
+    needed, subjects = asked_for(sequence), [text.subject for text in _texts(sequence)]
     found = []
     for lead in leads:
         names = tuple(name for name in needed if not (lead.email if name == "email" else lead.fields.get(name)))
-        if names:
-            found.append(Lacking(lead, names))
+        broken = tuple(dict.fromkeys(name for subject in subjects for name in breaking(subject, lead.fields)))
+        if names or broken:
+            found.append(Lacking(lead, names, broken))
     return found
+
+
+def _texts(sequence: Sequence) -> Iterator[Template]:
+    """The texts of its mails, as far as the definition has them."""
+    for step in sequence.steps:
+        if isinstance(step.action, AutomatedEmail) and step.action.template_id in sequence.templates:
+            yield sequence.templates[step.action.template_id]
 
 
 def asked_for(sequence: Sequence) -> list[str]:

@@ -31,7 +31,8 @@ _TOTALS = {"replied": "replies", "meeting_booked": "meetings", "converted": "con
 _RARE = ("skipped", "failed", "overdue", "deferred")
 # What a code means to whoever has to do something about it.
 _HINTS = {
-    "missing_merge_data": "the lead lacks an address, or a merge field that a text asks for",
+    "missing_merge_data": "the lead lacks an address, or a merge field that a text asks for, or brings a line break "
+    "into a subject",
     "bounced": "the address does not exist",
     "delivery_failed": "the mail was refused, also when tried again",
     "already_enrolled": "somebody with this id or address is in a sequence already",

@@ -15,10 +15,12 @@ import attrs
 
 from sequencer.core.errors import MissingMergeData
 
-__all__ = ["MalformedField", "bare", "fields_of", "fill", "meant", "problems_of"]
+__all__ = ["MalformedField", "bare", "breaking", "fields_of", "fill", "meant", "problems_of"]
 
 _FIELD = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_.\-]*)\s*\}\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
+# What ends a line for some reader of it, and what no reader should be given; a tab is a blank.
+_BREAKING = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _BRACES = re.compile(r"\{\{|\}\}")
 
 
@@ -105,3 +107,16 @@ def fill(text: str, fields: Mapping[str, Any]) -> str:
     if missing:
         raise MissingMergeData(missing)
     return _FIELD.sub(lambda match: values[match[1]], text)
+
+
+def breaking(line: str, fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """The merge fields by which a line would be one no more: whose values have a line break or control character.
+
+    Blanks around the whole line do not count, and neither does what is missing. Put into a header of a mail, such a
+    value would add another one.
+    """
+    values = {name: str(value) for name in fields_of(line) if (value := fields.get(name)) is not None}
+    filled = _FIELD.sub(lambda match: values.get(match[1], ""), line).strip()
+    if filled.isprintable() or not _BREAKING.search(filled):
+        return ()
+    return tuple(name for name, value in values.items() if _BREAKING.search(value))

@@ -15,7 +15,7 @@ import attrs
 from sequencer.core.effects import CreateTask, SendEmail
 from sequencer.core.enrollment import Enrollment, EnrollmentStep, to_address
 from sequencer.core.errors import DefinitionError, InvalidInput, MissingMergeData
-from sequencer.core.merge import fill
+from sequencer.core.merge import breaking, fill
 from sequencer.core.sequence import AutomatedEmail, Task, Template
 from sequencer.core.signals import EmailFailed, TaskFailed
 from sequencer.core.statuses import StepStatus
@@ -124,9 +124,16 @@ class HandOvers:
         if template is not None:
             fields = {"email": person.email, **person.fields}
             try:
-                subject, body = fill(template.subject, fields), fill(template.body, fields)
+                subject, body = fill(template.subject, fields).strip(), fill(template.body, fields)
             except MissingMergeData as error:
                 return missing(str(error))
+            # Not left to the mailer: one that writes headers itself would write what somebody has put into a name.
+            broken = () if subject.isprintable() else breaking(template.subject, fields)
+            if broken:
+                return missing(
+                    f"the subject of template {action.template_id!r} is one line, and {_named(broken)} of the person "
+                    "with a line break or control character in it: mend the person's data, or leave it out there"
+                )
         unsubscribe = enrollment.version.sequence.policy.unsubscribe
         return Email(
             **_common(enrollment, step, effect.attempt),
@@ -176,6 +183,12 @@ class HandOvers:
             with asking.of("unsubscribe_url"):
                 return self.unsubscribe_url(key)
         return None if self.unsubscribe_url is None else self.unsubscribe_url.replace("{key}", key)
+
+
+def _named(fields: tuple[str, ...]) -> str:
+    """That some merge fields come, by their names; never their values (S8)."""
+    *most, last = fields
+    return f"the merge fields {', '.join(most)} and {last} come" if most else f"the merge field {last} comes"
 
 
 def _common(enrollment: Enrollment, step: EnrollmentStep, attempt: int) -> dict[str, Any]:

@@ -253,7 +253,8 @@ def _has(enrollment: Enrollment, fields: tuple[str, ...], *, address: bool) -> b
     values: Mapping[str, Any] = resource.fields
     for name in fields:
         value = values.get(name)
-        if not isinstance(value, str) or not value.strip():
+        # What is not printable may be a line break, which no subject takes.
+        if not isinstance(value, str) or not value.strip() or not value.isprintable():
             return False
     return True
 

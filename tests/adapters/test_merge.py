@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sequencer.core.errors import MissingMergeData
-from sequencer.core.merge import fields_of, fill, problems_of
+from sequencer.core.merge import breaking, fields_of, fill, problems_of
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.\-]{0,20}", fullmatch=True)
 texts = st.text(st.sampled_from("{} ab_.-\n1ü"), max_size=40)
@@ -119,3 +119,18 @@ def test_any_text(text):
     filled = fill(text, dict.fromkeys(fields_of(text), "x"))
     if not problems:
         assert "{{" not in filled.replace("{x", "x")
+
+
+values = st.text(st.sampled_from("ab \t\n\r\x85\u2028\0\x1b\ud800\u00fc"), max_size=4)
+
+
+@given(st.lists(st.sampled_from(["{{ a }}", "{{ b }}", "x", " "]), max_size=5).map("".join), values, values)
+def test_a_line_that_would_break_names_who_breaks_it(line, a, b):
+    """It is named exactly where the filled line has more lines, or a control character; blanks around do not count."""
+    named = breaking(line, {"a": a, "b": b})
+    filled = line.replace("{{ a }}", a).replace("{{ b }}", b).strip()
+    broken = len(filled.splitlines()) > 1 or any(each in filled for each in "\0\x1b\ud800")
+
+    assert bool(named) == broken
+    assert set(named) <= set(fields_of(line))
+    assert breaking(line, {}) == ()

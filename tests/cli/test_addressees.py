@@ -121,3 +121,12 @@ def test_a_misspelt_column_alone(run, inbound):
     assert done.status == 1
     assert "nobody has actor_id; did you mean it?" in done.err
     assert run("enroll", inbound, "--leads", file, "--db", "crm.db", "--actor", "7").status == 0
+
+
+@given(st.sets(st.sampled_from(FIELDS)), st.sampled_from("\n\r\u2028"))
+def test_a_line_break_matters_in_a_subject_alone(broken, at):
+    """Whose field breaks a subject is told so; in a body or a task the same is no trouble."""
+    fields = {name: f"A{at}b" if name in broken else "A" for name in FIELDS}
+    found = lacking(SEQUENCE, [Lead("lead", 1, "a@example.com", fields=fields)])
+
+    assert [str(each) for each in found] == ["lead 1 has a line break in first_name"] * ("first_name" in broken)

@@ -173,14 +173,15 @@ def test_leads_of_a_file(run, inbound, quiet):
 
 
 def test_leads_who_lack_what_a_text_asks_for(run, inbound, quiet):
-    """A lead without a merge field, or without an address, blocks with `missing_merge_data`, and the answer says so."""
+    """Without a merge field or an address, or with one that breaks a subject, it is `missing_merge_data`, and said."""
     lacking = "resource_type,resource_id,email,first_name,company\nlead,1,a@example.com,,X\nlead,2,,Ben,X\n"
+    lacking += 'lead,3,c@example.com,"Cid\nBcc: d@example.com",X\n'
     question = ("simulate", inbound, "--leads", leads(lacking), "--scenario", quiet, *START)
     answer = run(*question, "--json").document
 
-    assert answer["outcomes"] == {"blocked": 2}
-    assert answer["per_sequence"][0]["blocked"] == {"missing_merge_data": 2}
-    assert "Blocked: 2 missing_merge_data (the lead lacks an address, or a merge field" in run(*question).out
+    assert answer["outcomes"] == {"blocked": 3}
+    assert answer["per_sequence"][0]["blocked"] == {"missing_merge_data": 3}
+    assert "Blocked: 3 missing_merge_data (the lead lacks an address, or a merge field" in run(*question).out
 
 
 def test_leads_who_are_refused(run, inbound, quiet):

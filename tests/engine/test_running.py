@@ -218,6 +218,25 @@ def test_l5_a_missing_merge_field_blocks_until_it_is_there(store, clock, mailer)
     assert engine.get(id).finished_reason == "completed"
 
 
+@pytest.mark.parametrize("name", ["Ada\nBcc: evil@example.com", "Ada\r", "A\x85da", "A\u2028da", "A\0da", "\ud800"])
+def test_l5_a_field_that_would_add_a_header_is_missing_merge_data(store, clock, mailer, name):
+    """No mailer gets a subject of two lines: the detail names template and field, and not what is in it (S8)."""
+    fields = {"name": name}
+    engine = Engine(store=store, mailer=mailer, clock=clock, people=lambda _: Person("a@b.example", None, fields))
+    texts = {1: Template("Hello {{ name }}, again", "{{ name }}")}
+    id = engine.enroll(Sequence("one", [Step(AutomatedEmail(1))], templates=texts), lead()).id
+    engine.tick()
+
+    assert (engine.get(id).blocked_reason, mailer.calls) == ("missing_merge_data", [])
+    detail = str(engine.get(id).steps[0].failure_detail)
+    assert "the subject of template 1 is one line, and the merge field name " in detail
+    assert "evil" not in detail + str(engine.history(id)[1:])
+    fields["name"] = " Ada\tL. "
+    engine.resume(id)
+    engine.tick()
+    assert [mail.email.subject for mail in mailer.sent] == ["Hello  Ada\tL. , again"]
+
+
 def replies(count=3):
     steps = [Step(AutomatedEmail(2, is_reply=i > 0), Hours(0 if i == 0 else 1)) for i in range(count)]
     return Sequence("thread", steps, templates=HELLO)
