@@ -46,7 +46,11 @@ def register(commands: Commands) -> None:
         db=False,
     )
     parser.add_argument("files", metavar="FILE", nargs="+", help="a definition or a scenario, YAML or JSON")
-    parser.add_argument("--leads", metavar="CSV", help="also ask whether these leads have the merge fields")
+    parser.add_argument(
+        "--leads",
+        metavar="CSV",
+        help="also ask whether these leads have the merge fields, and such that fit into a subject",
+    )
     # As that of `run`, but without a default: what nobody asks about is not found, and needs no silence.
     parser.add_argument(
         "--cap", metavar="N", type=to_cap, help="at most N mails of an actor in 24 hours (300; 0: no cap)"
@@ -65,7 +69,7 @@ def _check(arguments: argparse.Namespace, out: Output) -> int:
     if arguments.since is not None:
         asked["since"] = to_date(arguments.since, "--since")
     if arguments.leads is not None:
-        asked["fields"] = read_fields(arguments.leads)
+        asked["fields"], asked["values"] = read_fields(arguments.leads)
     documents, statuses = [], []
     for file in arguments.files:
         document, status = _checked(file, asked, out)

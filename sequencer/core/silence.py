@@ -27,6 +27,7 @@ SILENCEABLE = (
     "template_repeated",
     "foreign_placeholder",
     "merge_field_unknown",
+    "merge_field_breaks",
     "zone_never_changes",
     "holidays_past",
     "reply_only_noted",

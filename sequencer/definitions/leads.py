@@ -101,17 +101,19 @@ def parse_leads(text: str | bytes, *, file: str | None = None, timezone: str = "
     return leads
 
 
-def read_fields(path: str | os.PathLike[str]) -> frozenset[str]:
+def read_fields(path: str | os.PathLike[str]) -> tuple[frozenset[str], list[Mapping[str, str]]]:
     """The merge fields of the leads in a CSV file: what at least one of them has; those of the header, if it has none.
 
-    Raises as `read_leads`.
+    And of each lead that has one with a line break or the like in it, all of them with their values. Raises as
+    `read_leads`.
     """
     content, name = file_bytes(path, most=MOST_BYTES), os.fspath(path)
     leads = parse_leads(content, file=name)
     if leads:
-        return frozenset(field for lead in leads for field in lead.fields)
+        odd = [lead.fields for lead in leads if not all(map(str.isprintable, lead.fields.values()))]
+        return frozenset(field for lead in leads for field in lead.fields), odd
     header = next(rows(decoded(content, name, most=MOST_BYTES)))
-    return frozenset(cell.text for cell in header if cell.text not in _KNOWN)
+    return frozenset(cell.text for cell in header if cell.text not in _KNOWN), []
 
 
 def is_leads(text: str | bytes) -> bool:

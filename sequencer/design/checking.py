@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
@@ -58,6 +58,7 @@ def check(
     since: date | None = None,
     timezones: Collection[str] | None = None,
     fields: Collection[str] | None = None,
+    values: Collection[Mapping[str, Any]] | None = None,
     cap: Cap | None = None,
 ) -> Checked:
     """Decide all that a sequence expects of itself (`Sequence.expect`), and find what is unwise about it (see `find`).
@@ -69,5 +70,5 @@ def check(
     if since is None:
         since = today(sequence)
     scope = to_scope(sequence, profile=profile, since=since, timezones=timezones)
-    findings = find(sequence, profile=profile, since=since, timezones=timezones, fields=fields, cap=cap)
+    findings = find(sequence, profile=profile, since=since, timezones=timezones, fields=fields, values=values, cap=cap)
     return Checked(sequence, scope, decide_all(sequence, sequence.expect, scope), findings)

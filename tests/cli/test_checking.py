@@ -211,6 +211,20 @@ def test_findings_as_json(run):
     }
 
 
+def test_a_field_that_breaks_a_subject(run):
+    """Where a lead's field has a line break and a subject asks for it, the place of the subject is told, no value."""
+    write(UNWISE.replace("subject: Hello,", 'subject: "Hello {{ first_name }}",') + SILENT)
+    write(LEADS + 'lead,2,ben@example.com,"Ben\nBcc: eve@example.com"\n', "leads.csv")
+    done = run("check", "unwise.yaml", "--leads", "leads.csv", *AS_OF)
+
+    assert done.status == 1
+    assert (
+        "unwise.yaml:16:22: warning[merge_field_breaks]: the subject of mail 1 asks for {{ first_name }}, with a line "
+        "break or control character in it for 1 lead\n"
+    ) in done.out
+    assert "eve" not in done.out
+
+
 def test_a_verdict_carries_its_premise(run):
     """A design that may never end is proved to end with tasks done when due, and the line says so, as does JSON."""
     step = (
@@ -301,6 +315,8 @@ def test_every_finding_has_its_place_in_the_file(run, code, format):
     words = ["--cap", "1"] if "cap" in pair.asked else []
     if "fields" in pair.asked:
         words += ["--leads", write(LEADS, "leads.csv")]
+    if "values" in pair.asked:
+        words += ["--leads", write(f'{LEADS}lead,2,,"B\nen"\n', "leads.csv")]
     findings = run("check", name, *AS_OF, *words, "--json").document["findings"]
     (found,) = [each for each in findings if each["code"] == code]
 

@@ -299,9 +299,11 @@ def test_the_fields_of_a_file(tmp_path):
     header = "resource_type,resource_id,email,timezone,first_name,company,city\n"
 
     file.write_text(f"{header}lead,1,ada@example.com,UTC,Ada,, \nlead,2,,,,Example,\n", encoding="utf-8")
-    assert read_fields(file) == {"first_name", "company"}
+    assert read_fields(file) == ({"first_name", "company"}, [])
     file.write_text(header, encoding="utf-8")
-    assert read_fields(file) == {"first_name", "company", "city"}
+    assert read_fields(file) == ({"first_name", "company", "city"}, [])
+    file.write_text(f'{header}lead,1,,,Ada,,\nlead,2,,,"B\nen",,Ulm\n', encoding="utf-8")
+    assert read_fields(file) == ({"first_name", "city"}, [{"first_name": "B\nen", "city": "Ulm"}])
     file.write_text("", encoding="utf-8")
     with pytest.raises(DefinitionError):
         read_fields(file)

@@ -131,6 +131,12 @@ DESIGNS: dict[str, Pair] = {
         "templates.1.body",
         {"fields": {"first_name", "company"}},
     ),
+    "merge_field_breaks": Pair(
+        sequence(mail(), templates={1: Template("Hello {{ first_name }}", "We wrote to you.")}),
+        hello("first_name"),
+        "templates.1.subject",
+        {"values": [{"first_name": "Ada\nBcc: eve@example.com"}, {"first_name": "Ben"}]},
+    ),
     "zone_never_changes": Pair(
         sequence(mail(), calendar=attrs.evolve(OFFICE, timezone="EST")),
         sequence(mail(), calendar=attrs.evolve(OFFICE, timezone="America/New_York")),

@@ -107,7 +107,10 @@ def test_a_silence_for_another_step_is_unused():
     assert unused.message == "task_waits_for_ever is not found at step 0, only elsewhere"
 
 
-@pytest.mark.parametrize(("code", "asked"), [("merge_field_unknown", {"fields": ()}), ("cap_exceeded", {"cap": Cap()})])
+@pytest.mark.parametrize(
+    ("code", "asked"),
+    [("merge_field_unknown", {"fields": ()}), ("merge_field_breaks", {"values": ()}), ("cap_exceeded", {"cap": Cap()})],
+)
 def test_what_was_not_asked_needs_no_silence(code, asked):
     """A silence for what only a leads file or a cap can show is not called unused by a check without one."""
     design = sequence(mail(), silence=[{"finding": code, "because": "so"}])

@@ -122,6 +122,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "waits for a person.",
             "add the column to the leads, or write the text without the field",
         ),
+        "merge_field_breaks": Kind(
+            "warning",
+            "A subject asks for a merge field that has a line break or control character in it for some leads: a "
+            "subject is one line, so for them the step fails, and waits for a person.",
+            "mend the cells of the leads, or leave the field out of the subject",
+        ),
         "zone_never_changes": Kind(
             "advice",
             "The zone is an abbreviation or an offset, which is the same in summer and winter: where people's clocks "

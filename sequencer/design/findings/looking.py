@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -31,6 +31,7 @@ def find(
     *,
     since: date | None = None,
     fields: Collection[str] | None = None,
+    values: Collection[Mapping[str, Any]] | None = None,
     cap: Cap | None = None,
     profile: str = "quick",
     timezones: Collection[str] | None = None,
@@ -38,11 +39,12 @@ def find(
     """What is unwise about a valid design: the gravest first, each kind in the order of the places.
 
     `since` is the first local date of enrolling (default: today in the definition's zone). `fields` are the merge
-    fields that leads have; without them, nobody asks whether texts want others. `cap` is that of the sender (default:
-    the engine's). `profile` is "quick" (two weeks, some zones) or "thorough" (a year, every zone); `timezones` takes
-    the place of its zones. What the definition silences is there all the same, with its reason; a silence that silences
-    nothing is a finding itself. Raises `InvalidInput` for an unknown profile or zone, for a `since` that is no date or
-    out of range, and for timelines that leave the years 1970 to 9000 (T11).
+    fields that leads have; without them, nobody asks whether texts want others. `values` are those of single leads, of
+    all or only of such as may be odd; without them, nobody asks whether they fit into a subject. `cap` is that of the
+    sender (default: the engine's). `profile` is "quick" (two weeks, some zones) or "thorough" (a year, every zone);
+    `timezones` takes the place of its zones. What the definition silences is there all the same, with its reason; a
+    silence that silences nothing is a finding itself. Raises `InvalidInput` for an unknown profile or zone, for a
+    `since` that is no date or out of range, and for timelines that leave the years 1970 to 9000 (T11).
     """
     scope = to_scope(sequence, profile=profile, since=since, timezones=timezones)
     day = today(sequence) if since is None else to_date(since, "since")
@@ -52,11 +54,12 @@ def find(
     zones = [zone for zone in scope.timezones if zone != _NO_PLACE]
     weeks = _WEEKS[scope.profile.name]
     everything = [
-        *static_findings(sequence, day, fields),
+        *static_findings(sequence, day, fields, values),
         *timed_findings(sequence, day, zones, cap or Cap(), weeks=weeks),
     ]
     # What was not asked has found nothing, and that is no fault of a silence.
-    unasked = {code for code, asked in (("merge_field_unknown", fields), ("cap_exceeded", cap)) if asked is None}
+    asked = {"merge_field_unknown": fields, "merge_field_breaks": values, "cap_exceeded": cap}
+    unasked = {code for code, given in asked.items() if given is None}
     silenced = [_silenced(sequence, each) for each in everything]
     return tuple(sorted([*silenced, *_unused(sequence, everything, unasked)], key=_gravest))
 

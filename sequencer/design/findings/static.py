@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime, timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
+from typing import Any
 
 from sequencer.core.calendar import zone_named
 from sequencer.core.delays import Delay
 from sequencer.core.matching import step_called
-from sequencer.core.merge import fields_of
+from sequencer.core.merge import breaking, fields_of
 from sequencer.core.problems import child, item, nearest, shown
 from sequencer.core.sequence import AutomatedEmail, Sequence, Task
 from sequencer.core.values import Identifier
@@ -45,14 +46,18 @@ def _property(position: int, name: str) -> str:
     return child(child(item("steps", position), "action_properties"), name)
 
 
-def static_findings(sequence: Sequence, since: date, fields: Collection[str] | None) -> Iterator[Finding]:
-    """What is found without timelines, as of a date, for leads that have these fields (None: nobody knows)."""
+def static_findings(
+    sequence: Sequence, since: date, fields: Collection[str] | None, values: Collection[Mapping[str, Any]] | None
+) -> Iterator[Finding]:
+    """What is found without timelines, as of a date, for leads with these fields and values (None: nobody knows)."""
     yield from _threads(sequence)
     yield from _tasks(sequence)
     yield from _templates(sequence)
     yield from _placeholders(sequence, fields or ())
     if fields is not None:
         yield from _fields(sequence, {*fields, *ALWAYS_PROVIDED})
+    if values is not None:
+        yield from _breaking(sequence, values)
     yield from _zone(sequence, since)
     yield from _holidays(sequence, since)
     yield from _reports(sequence)
@@ -186,6 +191,19 @@ def _fields(sequence: Sequence, provided: Collection[str]) -> Iterator[Finding]:
             hints = [near for name in missing if (near := nearest(name, sorted(provided))).startswith("did")]
             message = f"{what} asks for {names}, which no lead has{''.join(f'; {hint}' for hint in hints[:1])}"
             yield found("merge_field_unknown", place, message)
+
+
+def _breaking(sequence: Sequence, values: Collection[Mapping[str, Any]]) -> Iterator[Finding]:
+    used = {mail.template_id for mail in mails_of(sequence).values()}
+    for id, template in sequence.templates.items():
+        broken = [names for each in values if (names := breaking(template.subject, each))] if id in used else []
+        if broken:
+            asked = " and ".join(f"{{{{ {name} }}}}" for name in dict.fromkeys(chain(*broken)))
+            of = "1 lead" if len(broken) == 1 else f"{len(broken)} leads"
+            message = (
+                f"the subject of mail {id} asks for {asked}, with a line break or control character in it for {of}"
+            )
+            yield found("merge_field_breaks", child(child("templates", id), "subject"), message)
 
 
 def _zone(sequence: Sequence, since: date) -> Iterator[Finding]:
