@@ -74,7 +74,8 @@ def explained(
         sentences.append(first)
         if step.position == suppressed_position:
             sentences.append(_WITHHELD)
-        if set_aside_until is not None and step.position == seen.position and is_due(seen, now):
+        waits = seen.state is EnrollmentState.ACTIVE and step is seen.current and step.status is StepStatus.PENDING
+        if set_aside_until is not None and waits and is_due(seen, now):
             sentences.append(f"{_SET_ASIDE} {_show(seen, set_aside_until)}.")
         sentences += more
     return Explanation(seen, tuple(sentences), suppressed_position)
