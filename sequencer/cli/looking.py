@@ -77,9 +77,15 @@ def _show(arguments: argparse.Namespace, out: Output) -> int:
         explanation = engine.explain(to_id(arguments.id))
     enrollment, suppressed = explanation.enrollment, explanation.suppressed_position
     # As data it says nothing personal: the names of the fields, and neither their values nor the address.
-    more = {"merge_fields": sorted(enrollment.resource.fields), "suppressed_position": suppressed}
+    more = {
+        "merge_fields": sorted(enrollment.resource.fields),
+        "suppressed_position": suppressed,
+        "former_suppressed": explanation.former_suppressed,
+    }
     out.document(enrollment.to_dict() | more)
     show_enrollment(out, enrollment, suppressed)
+    if explanation.former_suppressed:
+        out.say("An address that the person had, or was mailed at, is suppressed: see `sequencer explain`.", "yellow")
     return 0
 
 

@@ -43,6 +43,10 @@ _WITHHELD = (
     "  This mail will not leave: the address that is stored is suppressed. The enrollment ends then as unsubscribed, "
     "unless Engine(people=...) knows another address, or the suppression is lifted before."
 )
+_PERHAPS_WITHHELD = (
+    "  An address is suppressed that the person had before, or was mailed at: if Engine(people=...) names that one, "
+    "this mail will not leave, and the enrollment ends then as unsubscribed."
+)
 _SET_ASIDE = (
     "  A worker has looked at it and could not tell whether it may go out, as when the callable `cap` raises; the "
     "worker's log says why. It is looked at again on"
@@ -61,24 +65,30 @@ def explained(
     now: DateTime,
     suppressed_position: int | None = None,
     set_aside_until: DateTime | None = None,
+    *,
+    former_suppressed: bool = False,
 ) -> Explanation:
     """The enrollment as of now, in sentences: one about itself, then about each step.
 
-    `suppressed_position` is that of `next_mail` where the address that is stored is suppressed; `set_aside_until` is
-    there where a worker has looked at it and could not tell what to do.
+    `suppressed_position` is that of `next_mail` where the address that is stored is suppressed, `former_suppressed`
+    says so of another that it had; `set_aside_until` is there where a worker has looked at it and could not tell what
+    to do.
     """
     seen = seen_at(enrollment, now)
+    asked = next_mail(seen) if former_suppressed else None
     sentences = [_about_itself(seen)]
     for step in seen.steps:
         first, *more = _about_step(seen, step, now)
         sentences.append(first)
         if step.position == suppressed_position:
             sentences.append(_WITHHELD)
+        if step.position == asked:
+            sentences.append(_PERHAPS_WITHHELD)
         waits = seen.state is EnrollmentState.ACTIVE and step is seen.current and step.status is StepStatus.PENDING
         if set_aside_until is not None and waits and is_due(seen, now):
             sentences.append(f"{_SET_ASIDE} {_show(seen, set_aside_until)}.")
         sentences += more
-    return Explanation(seen, tuple(sentences), suppressed_position)
+    return Explanation(seen, tuple(sentences), suppressed_position, asked is not None)
 
 
 def next_mail(enrollment: Enrollment) -> int | None:

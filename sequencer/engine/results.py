@@ -168,11 +168,16 @@ class Explanation:
     `suppressed_position` is that of the next mail where the address that is stored with the enrollment has opted out:
     the mail will not leave, and the enrollment ends there as `unsubscribed` (L8), unless the engine's `people` knows
     another address by then. It is None where that is not so, and where no mail is ahead.
+
+    `former_suppressed` says that a mail is ahead, and an address has opted out that the person had before or was mailed
+    at: the mail will not leave if `people` names that one. It is asked where `people` has the last word: where the
+    engine has that port, or no address is stored.
     """
 
     enrollment: Enrollment
     sentences: tuple[str, ...]
     suppressed_position: int | None = None
+    former_suppressed: bool = False
 
     def __str__(self) -> str:
         return "\n".join(self.sentences)
@@ -183,4 +188,5 @@ class Explanation:
             "id": self.enrollment.id,
             "sentences": list(self.sentences),
             "suppressed_position": self.suppressed_position,
+            "former_suppressed": self.former_suppressed,
         }

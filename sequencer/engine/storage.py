@@ -384,6 +384,10 @@ class Transaction(TokenTransaction, WebhookTransaction, Protocol):
         """
         ...
 
+    def others_suppressed(self, account: Account, resource: Resource) -> bool:
+        """Whether one of the addresses that `suppress_others` is about is suppressed."""
+        ...
+
     def unsuppress(self, account: Account, address: str) -> bool:
         """Lift a suppression; False if there was none."""
         ...

@@ -111,7 +111,11 @@ def forecast(store: Store, now: DateTime, *, accounts: Iterable[Identifier | Non
         for account in dict.fromkeys(accounts):
             found = list(_ongoing(transaction, account))
             enrollments += found
-            suppressed += ((account, each.address) for each in transaction.suppressions(account) if each.address)
+            # As at hand-over, so that of whom only a hash is left is known, too.
+            addresses = sorted({each.resource.address for each in found if each.resource.address})
+            for first in range(0, len(addresses), _PAGE):
+                of = transaction.suppressed_among(account, addresses[first : first + _PAGE])
+                suppressed += ((account, address) for address in sorted(of))
             left += _left(transaction, found, now)
         # By their ids, which stay what they are, so that a later forecast has them in the same order.
         versions = sorted({each.version.id: each.version for each in enrollments}.items())

@@ -258,6 +258,12 @@ class Records:
         for hashed in self._other_addresses_of(owner, resource):
             database.run("suppress", owner, hashed, None, to_microseconds(now), reason)
 
+    def others_suppressed(self, account: Account, resource: Resource) -> bool:
+        """Whether one of those is suppressed."""
+        owner = encode_id(account)
+        hashes = self._other_addresses_of(owner, resource)
+        return bool(hashes) and bool(self._database.rows_about("suppressed_among", hashes, owner))
+
     def _other_addresses_of(self, owner: str, resource: Resource) -> list[str]:
         rows = self._database.rows("other_addresses_of", owner, resource.type, encode_id(resource.id))
         return [hashed for (hashed,) in rows]

@@ -18,6 +18,7 @@ from sequencer import (
     MemoryStore,
     Opened,
     OutOfOffice,
+    Person,
     RecordingMailer,
     Rejected,
     Resource,
@@ -191,3 +192,37 @@ def test_l8_a_suppressed_address_is_told_under_the_mail_that_it_stops():
     at = next(i for i, line in enumerate(said) if line.startswith("Step 1 "))
     assert said[at + 1].startswith("  This mail will not leave: the address that is stored is suppressed.")
     assert "ends then as unsubscribed, unless Engine(people=...) knows another address" in said[at + 1]
+
+
+@pytest.mark.parametrize("has_people", [True, False])
+def test_l8_an_address_that_only_people_knew_is_told_of(has_people):
+    """Where `people` has the last word, it says that one is suppressed to which a mail went; and of no other's (S8)."""
+    mailer, clock, store = RecordingMailer(), ManualClock(MONDAY), MemoryStore()
+    engine = Engine(store=store, mailer=mailer, clock=clock, people=lambda each: Person(f"{each.id}@example.com"))
+    two = Sequence("Two", [Step(AutomatedEmail(7)), Step(AutomatedEmail(8), Hours(24))])
+    first, second = (engine.enroll(two, Resource("lead", n)).id for n in (1, 2))
+    engine.tick()
+    engine.suppress("1@example.com")
+    asking = engine if has_people else Engine(store=store, clock=clock)
+
+    told = asking.explain(first)
+    assert (told.former_suppressed, told.suppressed_position) == (True, None)
+    at = next(i for i, line in enumerate(told.sentences) if line.startswith("Step 1 "))
+    assert told.sentences[at + 1].startswith("  An address is suppressed that the person had before, or was mailed at")
+    assert "example.com" not in str(told)
+    assert not asking.explain(second).former_suppressed
+    engine.run_until(MONDAY.add(days=2))
+    assert engine.get(first).finished_reason == "unsubscribed"
+    assert not asking.explain(first).former_suppressed
+
+
+@pytest.mark.parametrize("has_people", [True, False])
+def test_l8_a_former_address_matters_only_where_people_may_name_it(has_people):
+    """Where the stored address is what counts, one that the person had before is not spoken of."""
+    ports = {"people": lambda each: Person("new@example.com")} if has_people else {}
+    engine = Engine(store=MemoryStore(), clock=ManualClock(MONDAY), **ports)
+    id = engine.enroll(Sequence("One", [Step(AutomatedEmail(7), Hours(1))]), Resource("lead", 1, email="a@x.de")).id
+    engine.update_person(Resource("lead", 1, email="new@example.com"))
+    engine.suppress("a@x.de")
+
+    assert engine.explain(id).former_suppressed == has_people

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
+from sequencer.adapters.recording import RecordingMailer
 from sequencer.core.calendar import Calendar
 from sequencer.core.delays import Hours
 from sequencer.core.enrollment import Enrollment, Resource
@@ -26,6 +27,7 @@ from sequencer.core.instants import later_by
 from sequencer.core.pacing import Cap
 from sequencer.core.policy import Policy, Reaction
 from sequencer.core.sequence import AutomatedEmail, Sequence, Step, Task
+from sequencer.core.signals import Unsubscribed
 from sequencer.core.statuses import StepStatus
 from sequencer.definitions.leads import Lead
 from sequencer.engine.engine import Engine
@@ -234,6 +236,22 @@ def test_addresses_that_have_opted_out_get_no_mail(kind: str) -> None:
         standing = forecast(kept.store, stage.clock.now())
     outcomes = simulate(Study.forecast(standing, scenario=scenario, seed=3)).answers.outcomes
     assert len(standing.suppressed) == outcomes["unsubscribed"] > 0
+
+
+def test_an_address_of_which_only_a_hash_is_left_gets_no_mail_either() -> None:
+    """Who has the former address of somebody who opted out is foretold what the hand-over will find (L8, S8)."""
+    old = "shared@example.com"
+    engine = Engine(MemoryStore(), mailer=RecordingMailer(), clock=ManualClock(START))
+    engine.enroll(Sequence("A", [Step(AutomatedEmail(1), Hours(1))]), Resource("lead", 1, email=old))
+    engine.update_person(Resource("lead", 1, email="new@example.com"))
+    other = engine.enroll(Sequence("B", [Step(AutomatedEmail(1), Hours(1))]), Resource("lead", 2, email=old)).id
+    engine.handle(Unsubscribed(key="out", resource=Resource("lead", 1)))
+    standing = forecast(engine.store, engine.clock.now())
+
+    assert standing.suppressed == ((None, old),)
+    assert simulate(Study.forecast(standing, scenario=only(), seed=3)).answers.outcomes["unsubscribed"] == 1
+    engine.run_until(engine.clock.now().add(days=7))
+    assert engine.get(other).finished_reason == "unsubscribed"
 
 
 @pytest.mark.parametrize("then", ["leave", "skip", "retry"])

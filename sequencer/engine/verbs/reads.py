@@ -163,12 +163,16 @@ class ReadVerbs(Bound):
         now = self._now()
         with self._reading(connection) as transaction:
             held = self._held(transaction, id)
-            enrollment = held.enrollment
-            position, address = next_mail(enrollment), enrollment.resource.address
-            # The question that is asked at hand-over.
-            if address is None or position is None or not transaction.is_suppressed(enrollment.account, address):
-                position = None
-        return explained(enrollment, now, position, held.set_aside_until)
+            enrollment, position, former = held.enrollment, next_mail(held.enrollment), False
+            account, resource = enrollment.account, enrollment.resource
+            if position is not None:
+                # The question that is asked at hand-over.
+                address = resource.address
+                if address is None or not transaction.is_suppressed(account, address):
+                    position = None
+                    if address is None or self._worker.ports.hand_overs.people is not None:
+                        former = transaction.others_suppressed(account, resource)
+        return explained(enrollment, now, position, held.set_aside_until, former_suppressed=former)
 
     def statistics(self, sequence: Sequence | str | int, *, connection: Any = None) -> Statistics:
         """How the enrollments of a sequence stand, over all its versions."""

@@ -96,7 +96,7 @@ def _heading(visit: Visit, explanation: Explanation) -> Element:
             class_="under",
         ),
         element("p", pill(enrollment), " ", _standing(enrollment, visit.now), class_="standing"),
-        _withheld(explanation.suppressed_position),
+        _withheld(explanation),
         class_="heading",
     )
 
@@ -132,12 +132,17 @@ def _standing(enrollment: Enrollment, now: DateTime) -> Content:
     ]
 
 
-def _withheld(position: int | None) -> Element | None:
-    """That the next mail will not leave, since the address has opted out."""
+def _withheld(explanation: Explanation) -> Element | None:
+    """That the next mail will not leave, or may not, since the address has opted out."""
+    position = explanation.suppressed_position
+    if position is None and explanation.former_suppressed:
+        said = "An address that the person had before, or was mailed at, is suppressed: the next mail may not leave."
+        return element("p", said, class_="problem")
     if position is None:
         return None
-    said = "The address that is stored is suppressed: the mail of ", link(f"step {position}", f"#step-{position}")
-    return element("p", said, " will not leave, and the enrollment ends then as unsubscribed.", class_="problem")
+    step = link(f"step {position}", f"#step-{position}")
+    told = "The address that is stored is suppressed: the mail of ", step
+    return element("p", told, " will not leave, and the enrollment ends then as unsubscribed.", class_="problem")
 
 
 def _actions(visit: Visit, enrollment: Enrollment, events: Sequence[Event]) -> Element | None:

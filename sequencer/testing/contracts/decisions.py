@@ -251,9 +251,13 @@ class Decisions:
             for _ in range(2):
                 transaction.remember_address(None, enrollment.id, "mailed@example.com")
             transaction.remember_address("acme", theirs.id, "theirs@example.com")
+            assert not transaction.others_suppressed(None, ADA)
             transaction.suppress(None, "b@example.com", NOW, "manual")
         with store.transaction() as transaction:
             assert transaction.suppressed_among(None, old) == {"b@example.com"}
+            assert transaction.others_suppressed(None, ADA)
+            assert not transaction.others_suppressed("acme", ADA)
+            assert not transaction.others_suppressed(None, Resource("lead", 43))
             for account, resource in (("acme", ADA), (None, Resource("contact", 42)), (None, Resource("lead", "42"))):
                 transaction.suppress_others(account, resource, NOW, "unsubscribed")
             assert transaction.suppressed_among(None, old) == {"b@example.com"}
