@@ -47,7 +47,9 @@ def test_zones_that_are_no_places():
     """Found are the zones that are an abbreviation or an offset but UTC, each of which never changes, and no others."""
     for zone in sorted(zoneinfo.available_timezones() - {"localtime"}):
         design = attrs.evolve(DESIGNS["templates_elsewhere"].has, calendar=Calendar(zone))
-        said = [each.message for each in static_findings(design, SINCE, None) if each.code == "zone_never_changes"]
+        said = [
+            each.message for each in static_findings(design, SINCE, None, None) if each.code == "zone_never_changes"
+        ]
         assert len(said) == bool(NO_PLACES.fullmatch(zone)), zone
         for message in said:
             (offset,) = {zoneinfo.ZoneInfo(zone).utcoffset(datetime(2026, month, 15)) for month in range(1, 13)}
