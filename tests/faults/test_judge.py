@@ -193,10 +193,6 @@ def test_the_gate_adds_up():
 # -- broken on purpose ----------------------------------------------------------------------------------------
 
 
-FEW = attrs.evolve(SIZES["small"], every=39)
-"""A third of the points of the small size: what is broken everywhere shows at any of them."""
-
-
 @pytest.fixture
 def broken(monkeypatch):
     """Break something of the engine or its stores for the time of a test."""
@@ -225,14 +221,14 @@ def test_a_store_that_believes_stale_claims_is_counted(broken):
         lambda self, enrollment, events, *, fence=None, release=False: save(self, enrollment, events, release=release),
     )
 
-    assert rivals.stale("memory", FEW).corrupt > 0
+    assert rivals.stale("memory", SIZES["small"]).corrupt > 0
 
 
 def test_a_mark_that_looks_at_nothing_is_counted(broken):
     """A fresh look that always confirms lets mails go out after finish and block, and the race counts them."""
     broken(StoreTransaction, "look", lambda self, enrollment, fence, address: False)
 
-    assert races.races("memory", FEW).out_of_order > 0
+    assert races.races("memory", SIZES["small"]).out_of_order > 0
 
 
 def test_a_store_that_loses_its_last_commit_is_counted():
