@@ -132,10 +132,10 @@ class Cap:
 class CatchUp:
     """How what is overdue after downtime is spread (E7).
 
-    What a worker comes to more than `after` later than it was to be looked at is put off to a moment within `over` from
-    then: hours in which its calendar is open, so that they do not end in a crowd at the next opening. Which moment
-    depends on `seed` and on the step alone. Both are `Hours` or a timedelta: `after` a minute or more, `over` a week or
-    less.
+    What a worker comes to more than `after` later than its estimate is put off to a moment within `over` from then:
+    both are hours in which its calendar is open, so that nothing is late for having waited for an opening, and there is
+    no crowd at the next one. Which moment depends on `seed` and on the step alone. Both are `Hours` or a timedelta:
+    `after` a minute or more, `over` a week or less.
     """
 
     after: timedelta = attrs.field(default=timedelta(hours=1), converter=_to_after)

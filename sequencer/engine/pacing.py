@@ -125,12 +125,11 @@ class Pacing:
         rule, at = self.catch_up, step.estimated_execute_at
         if rule is None or at is None:
             return None
-        # What waited for the calendar to open is late from then on only.
-        since = at if enrollment.wake_at is None else max(at, enrollment.wake_at)
-        if between(since, now) <= rule.after:
+        calendar, email = enrollment.calendar, step.step.is_email
+        # While the calendar was closed nobody was late, whoever looked then.
+        if between(at, now) <= rule.after or now <= calendar.after_open(at, rule.after, email=email):
             return None
-        key, calendar = enrollment.key_of(step), enrollment.calendar
-        until = rule.until(key, now, calendar, email=step.step.is_email)
+        until = rule.until(enrollment.key_of(step), now, calendar, email=email)
         return Defer(until, "catch_up", rule.why()) if until > now else None
 
 

@@ -492,6 +492,25 @@ def test_e7_what_waited_for_the_calendar_is_not_late(store, clock, mailer):
     assert len(mailer.sent) == 1
 
 
+@pytest.mark.parametrize("looked", [None, 30, 60])
+def test_e7_what_missed_its_day_is_spread_whoever_looked_while_it_was_closed(store, clock, mailer, looked):
+    """After downtime from Friday on there is no crowd on Monday, also if a worker looks meanwhile (E7)."""
+    engine = Engine(store=store, mailer=mailer, clock=clock, catch_up=CatchUp(after=Hours(1), over=Hours(12)))
+    clock.move(hours=24 * 4)
+    friday = clock.now()
+    engine.enroll_many(Sequence("late", [Step(AutomatedEmail(1))], templates=TEXTS, calendar=Calendar("UTC")), rows(40))
+    if looked is not None:
+        clock.set(friday + Hours(looked).timedelta)
+        assert clock.now().weekday() in (5, 6)
+        assert engine.tick().handed_over == 0
+    clock.set((friday + 3 * DAY).start_of("day"))
+    engine.tick()
+
+    turns = Counter(engine.get(id).steps[0].estimated_execute_at.hour for id in range(1, 41))
+    assert set(turns) <= set(range(12))
+    assert len(turns) > 6
+
+
 def test_e7_a_cap_holds_for_what_is_spread(store, clock, mailer):
     """What is spread after downtime still keeps to its actor's cap (E5, E7)."""
     engine = after_downtime(store, clock, mailer, cap=Cap(emails=15))
