@@ -181,7 +181,10 @@ class HandOvers:
     def _unsubscribe_url(self, key: str, asking: Asking) -> str | None:
         if callable(self.unsubscribe_url):
             with asking.of("unsubscribe_url"):
-                return self.unsubscribe_url(key)
+                link: Any = self.unsubscribe_url(key)
+                if link is not None and not isinstance(link, str):
+                    raise WrongAnswer("`unsubscribe_url` answers a link, as text, or None", link)
+            return link
         return None if self.unsubscribe_url is None else self.unsubscribe_url.replace("{key}", key)
 
 

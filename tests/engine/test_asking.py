@@ -43,7 +43,7 @@ class Away:
         if port != self.port or not self.times:
             return answer
         self.times -= 1
-        if self.wrongly and port != "unsubscribe_url":
+        if self.wrongly:
             return {"name": ADA.fields["name"], "email": ADA.email}
         raise LookupError(f"no connection, so nothing about {ADA.fields['name']} <{ADA.email}>")
 
