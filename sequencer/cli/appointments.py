@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 from pendulum import DateTime
 
-from sequencer.cli.options import Refusal, identifier
+from sequencer.cli.options import BETWEEN, Refusal, identifier
 from sequencer.cli.output import clean
 from sequencer.core.enrollment import Resource
 from sequencer.core.instants import to_iso
@@ -77,7 +77,7 @@ def calendar_of_plan(sequence: Sequence, timeline: Timeline) -> bytes:
 
 def to_resource(text: str) -> Resource:
     """The lead that `--lead` names: `lead/42`; without a type, a lead."""
-    type, slash, id = text.partition("/")
+    type, slash, id = text.partition(BETWEEN) if BETWEEN in text else text.rpartition("/")
     return Resource(*((type, identifier(id, "--lead")) if slash else ("lead", identifier(text, "--lead"))))
 
 

@@ -15,12 +15,14 @@ from sequencer.core.problems import nearest
 from sequencer.core.values import Identifier, respelled, to_identifier
 
 __all__ = [
+    "BETWEEN",
     "Commands",
     "Refusal",
     "Run",
     "add_command",
     "db_options",
     "identifier",
+    "lead_option",
     "named",
     "positive",
     "resource_arguments",
@@ -35,6 +37,8 @@ __all__ = [
 Run = Callable[[argparse.Namespace, Output], int]
 Commands = Any  # argparse's own type for this is private
 
+BETWEEN = "\0"
+"""What a `lead_option` has between a type and an id that were typed as two words: no word can hold it."""
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 
@@ -59,7 +63,8 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(None if args is None else self._spread(list(args)), namespace)
 
     def _spread(self, words: list[str]) -> list[str]:
-        # Of the words without an option only the first can say whom a command is about.
+        # Of the words without an option only the first can say whom a command is about: alone, where too few are there.
+        lacking = self._lacking(words)
         is_next = any(hasattr(each, "is_resource") for each in self._get_positional_actions())
         spread: list[str] = []
         while words and words[0] != "--":
@@ -67,26 +72,51 @@ class Parser(argparse.ArgumentParser):
             option, equals, value = word.partition("=")
             action = self._option_string_actions.get(option)
             if action is None:
-                spread += word.split("/", 1) if is_next and not word.startswith("-") else [word]
-                is_next = is_next and word.startswith("-")
-            elif action.metavar == "TYPE/ID" and words[:1] in (["lead"], ["contact"]) and len(words) > 1:
+                plain = self._is_plain(word)
+                spread += word.rsplit("/", 1) if is_next and plain and lacking else [word]
+                is_next = is_next and not plain
+            elif hasattr(action, "is_lead") and words[:1] in (["lead"], ["contact"]) and len(words) > 1:
                 # The id alone is enough there, so that only what is certainly a type is one.
-                spread += [word, f"{words.pop(0)}/{words.pop(0)}"]
+                spread += [word, f"{words.pop(0)}{BETWEEN}{words.pop(0)}"]
             elif hasattr(action, "is_resource"):
                 words[:0] = [value] if equals else []
-                spread += [option, *self._pair(option, words)]
+                spread += [option, *self._pair(option, words, alone=lacking)]
             else:
                 spread.append(word)
-                more = action.nargs if isinstance(action.nargs, int) else action.nargs is None
-                spread += words[: 0 if equals else more]
-                del words[: 0 if equals else more]
+                more = self._values(action, equals)
+                spread += words[:more]
+                del words[:more]
         return spread + words
 
-    def _pair(self, option: str, words: list[str]) -> list[str]:
+    def _lacking(self, words: list[str]) -> bool:
+        """Whether a command needs more words without an option than there are if what names somebody is two words."""
+        words, there = list(words), 0
+        while words and words[0] != "--":
+            word = words.pop(0)
+            option, equals, _ = word.partition("=")
+            action = self._option_string_actions.get(option)
+            if action is None:
+                there += self._is_plain(word)
+            else:
+                del words[: self._values(action, equals)]
+        # Behind `--` every word is one.
+        return there + len(words[1:]) < sum(each.nargs is None for each in self._get_positional_actions())
+
+    @staticmethod
+    def _values(action: argparse.Action, equals: str) -> int:
+        """How many words after an option's own are its values."""
+        values = action.nargs if isinstance(action.nargs, int) else int(action.nargs is None)
+        return values - 1 if equals and values else values
+
+    @staticmethod
+    def _is_plain(word: str) -> bool:
+        return not word.startswith("-") or _NUMBER.fullmatch(word) is not None
+
+    def _pair(self, option: str, words: list[str], *, alone: bool) -> list[str]:
         """The type and the id at the beginning of the words, which are taken from them."""
-        plain = [word.partition("=")[0] not in self._option_string_actions for word in words[:2]]
-        if plain[:1] == [True] and "/" in words[0]:
-            return words.pop(0).split("/", 1)
+        plain = [word.partition("=")[0] not in self._option_string_actions and word != "--" for word in words[:2]]
+        if plain[:1] == [True] and "/" in words[0] and (alone or plain != [True, True]):
+            return words.pop(0).rsplit("/", 1)
         if plain != [True, True]:
             self.error(f"argument {option}: needs TYPE ID or TYPE/ID, like lead 42 or lead/42")
         return [words.pop(0), words.pop(0)]
@@ -159,12 +189,20 @@ def typed(id: Identifier) -> str:
 
 
 # -- a lead or contact: `lead 42` or `lead/42` ----------------------------------------------------------------
+#
+# Two words are the type and the id as they stand; of one the id is what follows the last slash.
 
 
 def resource_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup, name: str, use: str) -> None:
     """An option that names a lead or contact."""
     action = parser.add_argument(name, nargs=2, metavar=("TYPE", "ID"), help=use)
     action.is_resource = True  # type: ignore[attr-defined]
+
+
+def lead_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup, name: str, use: str) -> None:
+    """An option that names a lead or contact, and takes an id alone, too: that of a lead."""
+    action = parser.add_argument(name, metavar="TYPE/ID", help=use)
+    action.is_lead = True  # type: ignore[attr-defined]
 
 
 def resource_arguments(parser: argparse.ArgumentParser) -> None:

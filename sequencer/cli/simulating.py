@@ -12,7 +12,7 @@ import attrs
 
 from sequencer.cli.files import read_definition, read_either, read_scenario
 from sequencer.cli.moments import to_moment
-from sequencer.cli.options import Commands, Refusal, add_command, db_options, identifier, positive
+from sequencer.cli.options import Commands, Refusal, add_command, db_options, identifier, lead_option, positive
 from sequencer.cli.output import Output
 from sequencer.core.errors import InvalidInput
 from sequencer.core.sequence import Sequence
@@ -84,7 +84,7 @@ def register(commands: Commands) -> None:
     left.add_argument("--csv", metavar="DIR", help="the tables, as files of comma-separated values")
     left.add_argument("--trace", metavar="FILE", help="everything that happens in the first run, as lines of JSON")
     left.add_argument("--ics", metavar="FILE", help="with --lead: what happens to them in the first run, as iCalendar")
-    left.add_argument("--lead", metavar="TYPE/ID", help="with --ics: whose calendar, like lead/42")
+    lead_option(left, "--lead", "with --ics: whose calendar, like lead/42")
 
 
 def _seed(text: str) -> int:

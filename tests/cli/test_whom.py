@@ -10,13 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sequencer.cli.options import Parser, identifier, resource_arguments, resource_option, typed, typed_resource
+from sequencer.cli.appointments import to_resource
+from sequencer.cli.options import (
+    Parser,
+    identifier,
+    lead_option,
+    resource_arguments,
+    resource_option,
+    typed,
+    typed_resource,
+)
 from sequencer.core.enrollment import Resource
 
-TYPES = st.text("abcXYZ_.é", min_size=1, max_size=8)
+TYPES = st.text("abcXYZ_.é/", min_size=1, max_size=8)
 IDS = st.integers(-(2**63), 2**63 - 1) | st.text("ab19/-_ ", min_size=1, max_size=8).map(
     lambda text: f"x{text.strip()}"
 )
+JOINED = IDS.filter(lambda id: "/" not in str(id))  # of one word, the id is what follows the last slash
 OPTIONS = st.permutations([["--db", "a/b.db"], ["--json"], ["--account=a/b"]])
 
 
@@ -33,7 +43,7 @@ def parser(*, option: bool) -> argparse.ArgumentParser:
     return found
 
 
-@given(TYPES, IDS, OPTIONS, st.integers(0, 3), st.sampled_from(["", "="]))
+@given(TYPES, JOINED, OPTIONS, st.integers(0, 3), st.sampled_from(["", "="]))
 def test_both_spellings_are_one(type, id, options, at, equals):
     """Whatever the type and the id, and wherever it stands among other options: both spellings name the same."""
     pair, joined = [type, typed(id)], f"{type}/{typed(id)}"
@@ -51,6 +61,49 @@ def test_both_spellings_are_one(type, id, options, at, equals):
         found = read([*words, "re/plied"], option=True)
         assert typed_resource(found.resource, "--resource") == Resource(type, id)
         assert (found.kind, found.db) == ("re/plied", "a/b.db")
+
+
+@given(TYPES, IDS, OPTIONS, st.integers(0, 3), st.booleans(), st.booleans())
+def test_two_words_are_taken_as_they_stand(type, id, options, at, option, before):
+    """Whatever slashes are in the type and in the id, and whatever stands between: two words are not split."""
+    words = ["--resource", type, typed(id)] if option else [type, *chain(*options[:at]), typed(id)]
+    kind = ["re/plied"] if option else []
+    others = [*chain(*options[at if not option else 0 :])]
+
+    found = parser(option=option).parse_args([*kind, *words, *others] if before else [*others, *words, *kind])
+
+    read = typed_resource(found.resource if option else [found.type, found.id], "ID")
+    assert read == Resource(type, id)
+    assert (found.db, found.account, found.json) == ("a/b.db", "a/b", True)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["lead", "a/b"], Resource("lead", "a/b")), (["crm/lead/42"], Resource("crm/lead", 42)),
+        (["lead/42"], Resource("lead", 42)), (["42"], Resource("lead", 42)),
+    ],
+)  # fmt: skip
+def test_a_lead_of_a_simulation_is_read_alike(words, meant):
+    """An option that takes an id alone, too, leaves two words as they stand, and splits one at its last slash."""
+    found = Parser(prog="whom")
+    lead_option(found, "--whose", "whose calendar")
+
+    assert to_resource(found.parse_args(["--whose", *words]).whose) == meant
+
+
+@pytest.mark.parametrize("words", [["crm/lead", "42"], ["crm/lead/42"]])
+def test_a_type_with_a_slash_is_forgotten(run, inbound, words):
+    """Whose type has a slash in it is found, and erased, however they are typed."""
+    Path("leads.csv").write_text("resource_type,resource_id,email\ncrm/lead,42,a@example.com\n", encoding="utf-8")
+    db = ("--db", "crm.db")
+    assert run("enroll", inbound, "--leads", "leads.csv", "--anyway", *db).status == 0
+
+    assert len(run("list", "--resource", *words, *db, "--json").document["enrollments"]) == 1
+    done = run("erase", *words, *db)
+
+    assert (done.status, done.err) == (0, "")
+    assert "forgot what was personal of crm/lead 42" in done.out
 
 
 @pytest.mark.parametrize(
