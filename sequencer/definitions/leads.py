@@ -117,10 +117,13 @@ def read_fields(path: str | os.PathLike[str]) -> tuple[frozenset[str], list[Mapp
 
 
 def is_leads(text: str | bytes) -> bool:
-    """Whether a text begins as a file of leads does: with a line that names their columns."""
+    """Whether a text begins as a file of leads does: with a line that names their columns, two of them or more."""
     first = text[:_LONGEST_FIELD].splitlines()[:1]
     head = "".join(each if isinstance(each, str) else each.decode("utf-8", "replace") for each in first)
-    return not {cell.strip(' "\ufeff') for cell in re.split("[,;\t]", head)}.isdisjoint(_REQUIRED)
+    if head.lstrip(" \ufeff").startswith("#"):
+        return False  # a comment in a definition, perhaps about these very columns
+    named = {cell.strip(' "\ufeff') for cell in re.split("[,;\t]", head)}.intersection(_KNOWN)
+    return len(named) > 1 and not named.isdisjoint(_REQUIRED)
 
 
 def to_moment(text: str, timezone: str, path: str = "at") -> DateTime:

@@ -56,3 +56,19 @@ def test_leads_are_recognised(name, text):
     content = path(name).read_bytes()
     for each in (content, b"\xef\xbb\xbf" + content, content.replace(b",", b";"), content[:40]):
         assert is_leads(each if text is bytes else each.decode()) == name.endswith(".csv")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "# columns, resource_id", "#resource_type,resource_id", "\ufeff # resource_type, resource_id, email",
+        "resource_id", "name: resource_id, resource_type", "a, resource_id, b",
+    ],
+)  # fmt: skip
+def test_a_definition_that_speaks_of_columns_is_none(run, first):
+    """A comment, or one name that columns have, is no header: a definition without a suffix is told its own faults."""
+    assert not is_leads(first)
+    assert not is_leads(first.encode())
+    if first.lstrip("\ufeff ").startswith("#"):
+        Path("wrong").write_text(f"{first}\n{WRONG}", encoding="utf-8")
+        assert "wrong:3:1: unknown_key: " in run("check", "wrong").err
