@@ -10,7 +10,7 @@ import argparse
 import shlex
 
 from sequencer.cli.options import Refusal, typed
-from sequencer.core.errors import NotFound
+from sequencer.core.errors import NotFound, StoreError
 from sequencer.core.problems import closest
 from sequencer.core.values import Identifier
 from sequencer.engine.engine import Engine
@@ -25,14 +25,18 @@ def is_elsewhere(engine: Engine, arguments: argparse.Namespace) -> bool:
     """Whether nobody is in the account without a name, which nobody asked for, and somebody in another."""
     if arguments.account is not None or engine.enrollments(limit=1):
         return False
-    counters = engine.counters()
-    return bool(counters.active or counters.blocked)
+    with engine.store.transaction(write=False) as transaction:
+        try:
+            # Whose it is does not matter: whoever is enrolled, ongoing or finished, has at least one event.
+            return bool(transaction.events_after(0, 1))
+        except StoreError:
+            return False  # one that cannot be read; a hint is not worth an error
 
 
 def redirected(error: NotFound, engine: Engine, arguments: argparse.Namespace) -> Refusal:
     """The refusal of what was not found, with a word about where it is, or which is meant, if there is one."""
     said = str(error)
-    if ";" not in said:
+    if not error.hint:
         where = None if arguments.account is not None else _where(error, engine, arguments)
         hint = where or (_meant(error, engine) if error.what == "sequence" else None)
         said += f"; {hint}" if hint else ""

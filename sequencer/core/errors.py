@@ -96,11 +96,12 @@ class MissingMergeData(SequencerError):
 
 
 class NotFound(SequencerError, LookupError):
-    """Nothing of this account has that id."""
+    """Nothing of this account has that id. `hint` is what may be meant instead, if anything is."""
 
     def __init__(self, what: str, identifier: object, hint: str = "") -> None:
         self.what = what
         self.identifier = identifier
+        self.hint = hint
         super().__init__(f"no {what} {identifier!r}" + (f"; {hint}" if hint else ""))
 
 

@@ -72,6 +72,20 @@ def test_who_is_in_another_account_is_not_nobody(run):
         assert run("list", "--db", "crm.db", "--state", "finished").out == "No enrollments.\n"
 
 
+def test_who_has_finished_in_another_account_is_there(run):
+    """The hint of another account does not end with the work there, and is silenced by no sign in what was asked."""
+    hint = "people are enrolled in others, which `sequencer doctor` counts and --account names"
+    with closing(SQLiteStore("crm.db")) as store:
+        assert "account" not in run("list", "--db", "crm.db").out
+        engine = Engine(store).account("acme")
+        engine.finish(engine.enroll(Sequence("Call", [Step(Task("Call"))]), Resource("lead", 1)).id)
+    assert hint in run("list", "--db", "crm.db").out
+    for sequence in ("A", "A;b", "A; b"):
+        assert run("list", "--db", "crm.db", "--sequence", sequence).err.endswith(
+            f"no sequence {sequence!r}; nobody is in the account without a name; {hint}\n"
+        )
+
+
 @pytest.mark.parametrize("account", ["acme", "7", 7])
 def test_what_is_in_another_account(run, account):
     """Whoever holds the whole file is told in which account something is, and who asks for one account is not (S7)."""
