@@ -118,7 +118,7 @@ class SQLiteStore(TabledStore):
             return self._hosted(connection, write=write)
         if connection is None:
             held, known = self._connections.own(), self._knows()
-            if write and vars(self._threads).get("joined"):
+            if write and vars(self._threads).get(_joined_here()):
                 raise Misuse(
                     "a transaction on a connection of the caller's is open in this thread already, and another one "
                     "would wait for it in vain; go on in that one: with what `together` gave, or with `connection=`"
@@ -132,13 +132,13 @@ class SQLiteStore(TabledStore):
     @contextmanager
     def _noted(self, block: AbstractContextManager[Transaction]) -> Iterator[Transaction]:
         # A thread that writes on the host's connection would wait in vain on one of the store's.
-        threads = vars(self._threads)
+        threads, here = vars(self._threads), _joined_here()
         with block as transaction:
-            threads["joined"] = threads.get("joined", 0) + 1
+            threads[here] = threads.get(here, 0) + 1
             try:
                 yield transaction
             finally:
-                threads["joined"] -= 1
+                threads[here] -= 1
 
     def _writer(self, writers: dict[int, Writer]) -> Writer:
         # One that was there before a fork is neither used nor closed after it.
@@ -216,6 +216,11 @@ class SQLiteStore(TabledStore):
         if not dry_run:
             log_migrations(applied)
         return [migration.sql for migration in applied]
+
+
+def _joined_here() -> str:
+    """Under which name a thread notes its blocks on connections of the caller's: those before a fork are another's."""
+    return f"joined in {os.getpid()}"
 
 
 _WHOLE = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))

@@ -18,7 +18,7 @@ import pytest
 
 import sequencer
 from sequencer import AutomatedEmail, Engine, RecordingMailer, Resource, Sequence, Step
-from sequencer.core.errors import Busy, InvalidInput, SchemaMismatch, StoreError
+from sequencer.core.errors import Busy, InvalidInput, Misuse, SchemaMismatch, StoreError
 from sequencer.core.signals import Block
 from sequencer.stores import sqlite as module
 from sequencer.stores import sqlite_database
@@ -323,6 +323,30 @@ def test_a_forked_process_has_connections_of_its_own(store):
     third = begun(store, 3)
     with store.transaction() as transaction:
         assert [each.id for each in transaction.enrollments(None)] == [first.id, first.id + 1, third.id]
+
+
+def test_a_process_that_is_forked_in_a_block_of_the_callers_has_none(path, store):
+    """A block on the caller's connection is its own process's: a fork waits for it as any other does, and writes."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        ready, told = os.pipe()
+        with store.transaction(connection):
+            child = os.fork()
+            if child == 0:
+                try:
+                    connection.close()  # what SQLite knows of its locks came along
+                    os.write(told, b"!")
+                    begun(store, 1)
+                except BaseException:  # noqa: BLE001 - this process has nothing else to do
+                    os._exit(1)
+                os._exit(0)
+            assert os.read(ready, 1) == b"!"
+            with pytest.raises(Misuse, match="in this thread already"):
+                begun(store, 2)
+        assert os.waitpid(child, 0)[1] == 0
+    os.close(ready)
+    os.close(told)
+    with store.transaction() as transaction:
+        assert len(transaction.enrollments(None)) == 1
 
 
 def test_threads_close_their_connections(store):
