@@ -296,9 +296,9 @@ class Calendar:
         days, ordinal = self._sending if email else self._working, self.local(moment).toordinal()
         while True:
             ordinal = days.after(ordinal, 1)
-            opens = self.start_of(date.fromordinal(ordinal))
+            opens, real = self._resolve(timedelta(ordinal - _EPOCH_ORDINAL), 0)
             # Where the clocks change over midnight, a date may begin in another one, or begin twice.
-            if opens > moment and self.is_open(opens, email=email):
+            if opens > moment and real in days:
                 return min(opens, at)
 
     def _closes(self, moment: DateTime, *, email: bool) -> DateTime:

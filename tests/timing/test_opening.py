@@ -208,6 +208,48 @@ def test_a_day_without_windows_opens_when_it_begins():
     assert (opens, closes) == tuple(at("Europe/Warsaw", date(2026, 7, day), "00:00") for day in (13, 14))
 
 
+def walked(calendar, moment, *, email):
+    """The first open instant, not before a moment, by the calendar's other answers: date by date, each as it begins."""
+    at = calendar.next_open(moment, email=email)
+    if at == moment or (email and calendar.send_windows):
+        return at
+    is_day = calendar.is_send_day if email else calendar.is_working_day
+    day = calendar.local(moment).date()
+    while True:
+        day += timedelta(days=1)
+        begins = calendar.start_of(day)
+        if is_day(day) and begins > moment and calendar.is_open(begins, email=email):
+            return min(begins, at)
+
+
+@given(situations(), st.booleans())
+def test_t9_it_opens_where_walking_finds_it(situation, email):
+    """T9: the first open instant is the one that a walk from date to date comes to."""
+    calendar, moment = situation
+
+    assert calendar.opens(moment, email=email) == walked(calendar, moment, email=email)
+
+
+@pytest.mark.parametrize(
+    ("zone", "night"),
+    [
+        ("Pacific/Apia", date(2011, 12, 30)), ("America/Scoresbysund", date(2026, 3, 28)),
+        ("America/Havana", date(2026, 11, 1)), ("America/Sao_Paulo", date(2018, 11, 4)),
+        ("America/St_Johns", date(2010, 11, 6)), ("Asia/Beirut", date(2026, 3, 29)),
+    ],
+)  # fmt: skip
+def test_t9_it_opens_where_walking_finds_it_on_odd_nights(zone, night):
+    """T9: so it does where the clocks change over midnight, whichever of the days around are working days."""
+    dates = [night + timedelta(days=each) for each in range(-1, 3)]
+    for closed in range(1, 15):
+        holidays = [day for bit, day in enumerate(dates) if closed >> bit & 1]
+        calendar = Calendar(zone, working_days=WEEK, holidays=holidays)
+        start = calendar.start_of(night).subtract(days=1)
+        for minutes in range(0, 4 * 1440, 29):
+            moment = start.add(minutes=minutes)
+            assert calendar.opens(moment, email=False) == walked(calendar, moment, email=False)
+
+
 @given(calendars(), starts(), st.integers(0, 20 * 24), st.booleans(), st.data())
 def test_openings_are_where_it_is_open(calendar, since, hours, email, data):
     """The openings come in order, do not touch what lies outside, and have every open moment between in them."""
