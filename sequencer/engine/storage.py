@@ -188,7 +188,8 @@ class Transaction(TokenTransaction, WebhookTransaction, Protocol):
         """Give these claims (id, fence) up where they are still in force, and leave the enrollments alone until then.
 
         They are claimed again once the lease has come, by whoever is first, and nobody is missed who did not come back.
-        Until then `get` says that they are set aside; what is bound to the claim is refused (S3).
+        Until then `get` says that they are set aside; what is bound to the claim is refused (S3). A decision that is
+        saved meanwhile ends it: what it has made of the enrollment is looked at when it is due.
         """
         ...
 

@@ -110,7 +110,7 @@ class EnrollmentTable(Journal):
         if fence is not None and (row[FENCE] != fence or row[LEASE] is None):
             return 0
         state, reason, finished_at = standing or (row[STATE], row[REASON], row[FINISHED])
-        lease = None if release else (until or row[LEASE])
+        lease = None if release else (until or (row[LEASE] if row[FENCE] >= 0 else None))
         fence = to_fence or row[FENCE]
         at = (row[CREATED], updated_at, finished_at)
         self._write(id, (*row[:STATE], state, reason, wake_at, lease, fence, revision, *at, row[PERSONAL], doc))

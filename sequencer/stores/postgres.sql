@@ -126,16 +126,19 @@ COPY {schema}.sequencer_enrollments ({row}) FROM STDIN
 
 -- save --
 -- A decision that leaves the state as it is, if nobody was faster and the claim, where one is named, is in force.
+-- What was set aside was so for what is another now: it does not wait for its lease any more.
 UPDATE {schema}.sequencer_enrollments
 SET wake_at = $4, revision = $5, updated_at = $6, doc = $7,
-    lease_until = CASE WHEN $8::boolean THEN NULL ELSE coalesce($9, lease_until) END, fence = coalesce($10, fence)
+    lease_until = CASE WHEN $8::boolean THEN NULL ELSE coalesce($9, CASE WHEN fence >= 0 THEN lease_until END) END,
+    fence = coalesce($10, fence)
 WHERE id = $1 AND revision = $2 AND ($3::bigint IS NULL OR (fence = $3 AND lease_until IS NOT NULL))
 
 -- save_with_state --
 -- A decision that may change the state and its reason; else as `save`.
 UPDATE {schema}.sequencer_enrollments
 SET wake_at = $4, revision = $5, updated_at = $6, doc = $7,
-    lease_until = CASE WHEN $8::boolean THEN NULL ELSE coalesce($9, lease_until) END, fence = coalesce($10, fence),
+    lease_until = CASE WHEN $8::boolean THEN NULL ELSE coalesce($9, CASE WHEN fence >= 0 THEN lease_until END) END,
+    fence = coalesce($10, fence),
     state = $11, reason = $12, finished_at = $13
 WHERE id = $1 AND revision = $2 AND ($3::bigint IS NULL OR (fence = $3 AND lease_until IS NOT NULL))
 
@@ -143,7 +146,8 @@ WHERE id = $1 AND revision = $2 AND ($3::bigint IS NULL OR (fence = $3 AND lease
 -- As `save`; answers with the ids of those that were stored.
 UPDATE {schema}.sequencer_enrollments e
 SET wake_at = d.wake_at, revision = d.revision, updated_at = d.updated_at, doc = d.doc,
-    lease_until = CASE WHEN d.release THEN NULL ELSE coalesce(d.lease_until, e.lease_until) END,
+    lease_until = CASE WHEN d.release THEN NULL
+        ELSE coalesce(d.lease_until, CASE WHEN e.fence >= 0 THEN e.lease_until END) END,
     fence = coalesce(d.fence, e.fence)
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
     $8::boolean[], $9::bigint[], $10::bigint[])
@@ -156,7 +160,8 @@ RETURNING e.id
 -- As `save_with_state`; answers with the ids of those that were stored.
 UPDATE {schema}.sequencer_enrollments e
 SET wake_at = d.wake_at, revision = d.revision, updated_at = d.updated_at, doc = d.doc,
-    lease_until = CASE WHEN d.release THEN NULL ELSE coalesce(d.lease_until, e.lease_until) END,
+    lease_until = CASE WHEN d.release THEN NULL
+        ELSE coalesce(d.lease_until, CASE WHEN e.fence >= 0 THEN e.lease_until END) END,
     fence = coalesce(d.fence, e.fence),
     state = d.state, reason = d.reason, finished_at = d.finished_at
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],

@@ -115,16 +115,17 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?
 
 -- save --
 -- A decision that leaves the state as it is, if nobody was faster and the claim, where one is named, is in force.
+-- What was set aside was so for what is another now: it does not wait for its lease any more.
 UPDATE sequencer_enrollments
 SET wake_at = ?4, revision = ?5, updated_at = ?6, doc = ?7,
-    lease_until = iif(?8, NULL, coalesce(?9, lease_until)), fence = coalesce(?10, fence)
+    lease_until = iif(?8, NULL, coalesce(?9, iif(fence < 0, NULL, lease_until))), fence = coalesce(?10, fence)
 WHERE id = ?1 AND revision = ?2 AND (?3 IS NULL OR (fence = ?3 AND lease_until IS NOT NULL))
 
 -- save_with_state --
 -- A decision that may change the state and its reason; else as `save`.
 UPDATE sequencer_enrollments
 SET wake_at = ?4, revision = ?5, updated_at = ?6, doc = ?7,
-    lease_until = iif(?8, NULL, coalesce(?9, lease_until)), fence = coalesce(?10, fence),
+    lease_until = iif(?8, NULL, coalesce(?9, iif(fence < 0, NULL, lease_until))), fence = coalesce(?10, fence),
     state = ?11, reason = ?12, finished_at = ?13
 WHERE id = ?1 AND revision = ?2 AND (?3 IS NULL OR (fence = ?3 AND lease_until IS NOT NULL))
 

@@ -204,6 +204,29 @@ def test_e5_who_cannot_be_capped_is_set_aside(said, held_up, going, limit, late)
     assert "could not tell" not in str(engine.explain(held[0].id))
 
 
+def test_what_was_set_aside_does_not_wait_once_a_person_has_acted(store, mailer, clock):
+    """Reassigned to somebody whose cap can be told it leaves at once, and a skip leaves no word about the next step."""
+
+    def cap(account, actor_id):
+        if actor_id == 7:
+            raise LookupError(actor_id)
+        return Cap()
+
+    engine = Engine(store=store, mailer=mailer, clock=clock, cap=cap)
+    one, two = engine.enroll_many(TWO, rows(2)).enrolled
+    with listening():
+        engine.tick()
+    assert "could not tell" in str(engine.explain(one.id))
+
+    engine.reassign(one.resource, actor_id=8)
+    engine.skip(two.id)
+    clock.move(seconds=1)
+    assert "could not tell" not in str(engine.explain(one.id))
+    assert (engine.tick().claimed, len(mailer.sent)) == (1, 1)
+    clock.move(DAY)
+    assert "could not tell" not in str(engine.explain(two.id))
+
+
 def test_what_cannot_be_decided_is_set_aside(store, mailer, clock, monkeypatch):
     """A fault in one enrollment costs it a lease each time, and nobody says that a worker did not come back."""
     engine = Engine(store=store, mailer=mailer, clock=clock)

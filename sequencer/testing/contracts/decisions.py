@@ -166,6 +166,25 @@ class Decisions:
             assert transaction.get(enrollment.id) == new
             assert transaction.save(decision.enrollment, decision.events, fence=new.fence)
 
+    def test_a_decision_ends_what_was_set_aside(self, store: Any) -> None:
+        """Once somebody has decided about it, it is claimed when it is due again; its old claim stays refused (S3)."""
+        enrollment = begun(store)
+        with store.transaction() as transaction:
+            (old,) = transaction.claim(NOW, 1, LEASE)
+            transaction.set_aside([(enrollment.id, old.fence)])
+        with store.transaction() as transaction:
+            mine = do(transaction, enrollment, Reassign(8))
+            held = transaction.get(enrollment.id)
+            assert (held.enrollment, held.lease_until, held.set_aside_until) == (mine, None, None)
+            transaction.renew([(enrollment.id, old.fence)], later(days=1))
+            assert transaction.look(mine, old.fence, None) is None
+        with store.transaction() as transaction:
+            (new,) = transaction.claim(NOW, 1, LEASE)
+            assert new.fence > old.fence
+            assert transaction.get(enrollment.id) == new
+            assert do(transaction, mine, Reassign(9)) == transaction.get(enrollment.id).enrollment
+            assert transaction.get(enrollment.id).lease_until == new.lease_until
+
     def test_e6_what_a_clock_that_was_ahead_has_set_aside(self, store: Any) -> None:
         """A lease that ends later than now plus its length has expired, also where it was set aside (E6)."""
         begun(store)
