@@ -45,7 +45,8 @@ Who = tuple[str, Identifier] | str
 class Held:
     """An enrollment as stored, with its claim: `fence` rises with each claim; `lease_until` is None when unclaimed.
 
-    A claim that was set aside has the fence that it had below zero, which is nobody's.
+    A claim that was set aside has a fence below zero, which is nobody's: so far below that no claim after it has one
+    that anybody had, whether it counts on from there or, as this release does, from that number without its sign (S3).
     """
 
     enrollment: Enrollment

@@ -173,7 +173,7 @@ class EnrollmentTable(Journal):
         row = self._rows.get(id)
         if row is None or row[FENCE] != fence or row[LEASE] is None:
             return 0
-        self._write(id, (*row[:FENCE], -fence, *row[REVISION:]))
+        self._write(id, (*row[:FENCE], -(fence + 2**32), *row[REVISION:]))
         return 1
 
     def look(self, id: int, revision: int, fence: int, hashed: str) -> Rows:

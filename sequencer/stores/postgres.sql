@@ -245,12 +245,15 @@ FROM unnest($1::bigint[], $2::bigint[]) AS d (id, fence)
 WHERE e.id = d.id AND e.fence = d.fence AND e.lease_until IS NOT NULL
 
 -- set_aside --
--- Give up a claim that is still in force, but not its lease: nobody has that fence any more.
-UPDATE {schema}.sequencer_enrollments SET fence = -fence WHERE id = $1 AND fence = $2 AND lease_until IS NOT NULL
+-- Give up a claim that is still in force, but not its lease: nobody has that fence any more, nor comes to it by adding
+-- to it, which is how a process of the release before takes a claim: so it lies that far below zero. (There is room in
+-- 64 bits to set one aside two thousand million times.)
+UPDATE {schema}.sequencer_enrollments SET fence = -(fence + 4294967296)
+WHERE id = $1 AND fence = $2 AND lease_until IS NOT NULL
 
 -- set_aside_many --
 -- As `set_aside`.
-UPDATE {schema}.sequencer_enrollments e SET fence = -e.fence
+UPDATE {schema}.sequencer_enrollments e SET fence = -(e.fence + 4294967296)
 FROM unnest($1::bigint[], $2::bigint[]) AS d (id, fence)
 WHERE e.id = d.id AND e.fence = d.fence AND e.lease_until IS NOT NULL
 

@@ -178,8 +178,10 @@ UPDATE sequencer_enrollments SET lease_until = ?3 WHERE id = ?1 AND fence = ?2 A
 UPDATE sequencer_enrollments SET lease_until = NULL WHERE id = ?1 AND fence = ?2 AND lease_until IS NOT NULL
 
 -- set_aside --
--- Give up a claim that is still in force, but not its lease: nobody has that fence any more.
-UPDATE sequencer_enrollments SET fence = -fence WHERE id = ?1 AND fence = ?2 AND lease_until IS NOT NULL
+-- Give up a claim that is still in force, but not its lease: nobody has that fence any more, nor comes to it by adding
+-- to it, which is how a process of the release before takes a claim: so it lies that far below zero. (There is room in
+-- 64 bits to set one aside two thousand million times.)
+UPDATE sequencer_enrollments SET fence = -(fence + 4294967296) WHERE id = ?1 AND fence = ?2 AND lease_until IS NOT NULL
 
 -- look --
 -- Whether an address is suppressed, of an enrollment that is still as it was, with the claim in force; else nothing.

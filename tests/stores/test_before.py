@@ -144,6 +144,25 @@ def test_s5_a_process_that_runs_while_another_migrates(place, monkeypatch):
     engine.store.close()
 
 
+@pytest.mark.parametrize("claims", [1, 2, 5])
+def test_s3_a_release_before_that_claims_what_was_set_aside(place, claims):
+    """It adds 1 to the fence, whatever that is: neither its claims nor those after them have a fence again (S3, S5)."""
+    engine, _ = opened(place)
+    id = engine.enroll(MAILS, Resource("lead", 1, email="1@x.com")).id
+    now, had = NOW, list[int]()
+    for _ in range(3):
+        with engine.store.transaction() as transaction:
+            (held,) = transaction.claim(now, 1, 60.0)
+            had.append(held.fence)
+            transaction.set_aside([(id, held.fence)])
+        for _ in range(claims):
+            place.run("UPDATE sequencer_enrollments SET fence = fence + 1")
+            had += [fence for (fence,) in place.run("SELECT fence FROM sequencer_enrollments")]
+        now = now + timedelta(seconds=60)
+    assert len(had) == len(set(had)) == 3 * (1 + claims)
+    engine.store.close()
+
+
 def test_s5_what_a_process_of_the_release_before_writes_is_listed(place):
     """One that has not heard of the migration saves a sequence, or saves a deleted one again: both are there (S5)."""
     engine, _ = opened(place)

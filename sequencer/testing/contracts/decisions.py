@@ -166,6 +166,20 @@ class Decisions:
             assert transaction.get(enrollment.id) == new
             assert transaction.save(decision.enrollment, decision.events, fence=new.fence)
 
+    def test_s3_no_fence_comes_again_after_what_was_set_aside(self, store: Any) -> None:
+        """No claim has a fence that one before it had, and what is set aside lies far below all of them (S3)."""
+        id, now, had = begun(store).id, NOW, [0]
+        for _ in range(3):
+            for sets_aside in (False, True):
+                with store.transaction() as transaction:
+                    (held,) = transaction.claim(now, 1, LEASE)
+                    assert held.fence > max(had)
+                    had.append(held.fence)
+                    if sets_aside:
+                        transaction.set_aside([(id, held.fence)])
+                        assert transaction.get(id).fence <= -held.fence - 2**32
+                now = held.lease_until
+
     def test_a_decision_ends_what_was_set_aside(self, store: Any) -> None:
         """Once somebody has decided about it, it is claimed when it is due again; its old claim stays refused (S3)."""
         enrollment = begun(store)
