@@ -31,7 +31,8 @@ class Counters:
 
     - `due`: enrollments that have to be looked at and that no worker has claimed; `oldest_due_at`: since when the first
       of them has, None while there is none.
-    - `claimed`: those that a worker owns, or has set aside for a lease, since it could not tell what to do;
+    - `claimed`: those that a worker owns, or has set aside for a lease, since it could not tell what to do (after it
+      they are due);
       `abandoned`: those whose lease has ended without an answer, because their worker has died or hangs; the next pass
       takes them over. `oldest_lease_until`: when the first lease ends or ended.
     - `active`: enrollments that go on; `blocked`: those that do not, by reason.

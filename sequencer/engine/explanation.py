@@ -72,7 +72,7 @@ def explained(
 
     `suppressed_position` is that of `next_mail` where the address that is stored is suppressed, `former_suppressed`
     says so of another that it had; `set_aside_until` is there where a worker has looked at it and could not tell what
-    to do.
+    to do, and counts until then.
     """
     seen = seen_at(enrollment, now)
     asked = next_mail(seen) if former_suppressed else None
@@ -85,7 +85,7 @@ def explained(
         if step.position == asked:
             sentences.append(_PERHAPS_WITHHELD)
         waits = seen.state is EnrollmentState.ACTIVE and step is seen.current and step.status is StepStatus.PENDING
-        if set_aside_until is not None and waits and is_due(seen, now):
+        if set_aside_until is not None and now < set_aside_until and waits and is_due(seen, now):
             sentences.append(f"{_SET_ASIDE} {_show(seen, set_aside_until)}.")
         sentences += more
     return Explanation(seen, tuple(sentences), suppressed_position, asked is not None)

@@ -133,7 +133,8 @@ class Counts:
     """How much waits, runs and stands still at an instant; none of the numbers is above the `most` that was asked for.
 
     `due` waits for a worker, the longest since `oldest_due_at`; `claimed` is under a lease that is in force, and
-    `abandoned` under one that has ended; `oldest_lease_until` is the end of whichever ends, or ended, first.
+    `abandoned` under one that has ended; `oldest_lease_until` is the end of whichever ends, or ended, first. What was
+    set aside is `claimed` until its lease ends, and `due` from then on.
     """
 
     due: int

@@ -187,6 +187,14 @@ class EnrollmentTable(Journal):
     def next_lease(self, account: str | None) -> Rows:
         return [(at,) for at, _ in self._claimed.first(1, where=self._of(account))]
 
+    def oldest_lease(self, at: int, account: str | None) -> Rows:
+        found = self._claimed.first(len(self._rows), where=self._of(account))
+        return [(until,) for until, id in found if until > at or self._rows[id][FENCE] >= 0][:1]
+
+    def oldest_set_aside(self, at: int, account: str | None) -> Rows:
+        found = self._claimed.first(len(self._rows), up_to=at, where=self._of(account))
+        return [(until,) for until, id in found if self._rows[id][FENCE] < 0][:1]
+
     def next_waiting(self, account: str | None) -> Rows:
         return [(at,) for at, _ in self._waiting.first(1, where=self._of(account))]
 
@@ -318,10 +326,10 @@ class EnrollmentTable(Journal):
     def count_waiting(self, at: int, most: int, account: str | None) -> Rows:
         return [(len(self._waiting.first(most, up_to=at, where=self._of(account))),)]
 
-    def count_leases(self, after: int, up_to: int, most: int, account: str | None) -> Rows:
-        of = self._of(account)
-        found = self._claimed.first(len(self._rows), up_to=up_to, where=of)
-        return [(min(most, sum(until > after for until, _ in found)),)]
+    def count_leases(self, after: int, up_to: int, aside: int | None, most: int, account: str | None) -> Rows:
+        found = self._claimed.first(len(self._rows), up_to=up_to, where=self._of(account))
+        where = (until > after and aside in (None, self._rows[id][FENCE] < 0) for until, id in found)
+        return [(min(most, sum(where)),)]
 
     def count_standing(self, state: str, most: int, account: str | None) -> Rows:
         found = (row[REASON] for row in self._rows.values() if row[STATE] == state and account in (None, row[ACCOUNT]))

@@ -268,6 +268,18 @@ WHERE e.id = $1 AND e.revision = $2 AND e.fence = $3 AND e.lease_until IS NOT NU
 SELECT lease_until FROM {schema}.sequencer_enrollments
 WHERE lease_until IS NOT NULL AND ($1::text IS NULL OR account = $1) ORDER BY lease_until LIMIT 1
 
+-- oldest_lease --
+-- When the first lease ends, or ended, but for what was set aside until then: that is due.
+SELECT lease_until FROM {schema}.sequencer_enrollments
+WHERE lease_until IS NOT NULL AND (fence >= 0 OR lease_until > $1) AND ($2::text IS NULL OR account = $2)
+ORDER BY lease_until LIMIT 1
+
+-- oldest_set_aside --
+-- Since when the first of what was set aside has to be looked at again.
+SELECT lease_until FROM {schema}.sequencer_enrollments
+WHERE lease_until <= $1 AND fence < 0 AND ($2::text IS NULL OR account = $2)
+ORDER BY lease_until LIMIT 1
+
 -- next_waiting --
 -- When the first of those that are not claimed has to be looked at.
 SELECT wake_at FROM {schema}.sequencer_enrollments
@@ -433,10 +445,12 @@ SELECT count(*) FROM (
 ) AS found
 
 -- count_leases --
--- How many are claimed with a lease that ends after an instant, and not after another; no more than so many are counted.
+-- How many are claimed with a lease that ends after an instant, and not after another, and perhaps only those that were
+-- set aside, or were not; no more than so many are counted.
 SELECT count(*) FROM (
     SELECT 1 FROM {schema}.sequencer_enrollments
-    WHERE lease_until > $1 AND lease_until <= $2 AND ($4::text IS NULL OR account = $4) LIMIT $3
+    WHERE lease_until > $1 AND lease_until <= $2 AND ($3::boolean IS NULL OR (fence < 0) = $3)
+        AND ($5::text IS NULL OR account = $5) LIMIT $4
 ) AS found
 
 -- count_standing --

@@ -203,6 +203,18 @@ PRAGMA data_version
 SELECT lease_until FROM sequencer_enrollments INDEXED BY sequencer_enrollments_next
 WHERE lease_until IS NOT NULL AND (?1 IS NULL OR account = ?1) ORDER BY lease_until LIMIT 1
 
+-- oldest_lease --
+-- When the first lease ends, or ended, but for what was set aside until then: that is due.
+SELECT lease_until FROM sequencer_enrollments INDEXED BY sequencer_enrollments_next
+WHERE lease_until IS NOT NULL AND (fence >= 0 OR lease_until > ?1) AND (?2 IS NULL OR account = ?2)
+ORDER BY lease_until LIMIT 1
+
+-- oldest_set_aside --
+-- Since when the first of what was set aside has to be looked at again.
+SELECT lease_until FROM sequencer_enrollments INDEXED BY sequencer_enrollments_next
+WHERE lease_until <= ?1 AND fence < 0 AND (?2 IS NULL OR account = ?2)
+ORDER BY lease_until LIMIT 1
+
 -- next_waiting --
 -- When the first of those that are not claimed has to be looked at.
 SELECT wake_at FROM sequencer_enrollments INDEXED BY sequencer_enrollments_next
@@ -371,10 +383,12 @@ SELECT count(*) FROM (
 )
 
 -- count_leases --
--- How many are claimed with a lease that ends after an instant, and not after another; no more than so many are counted.
+-- How many are claimed with a lease that ends after an instant, and not after another, and perhaps only those that were
+-- set aside, or were not; no more than so many are counted.
 SELECT count(*) FROM (
     SELECT 1 FROM sequencer_enrollments INDEXED BY sequencer_enrollments_next
-    WHERE lease_until > ?1 AND lease_until <= ?2 AND (?4 IS NULL OR account = ?4) LIMIT ?3
+    WHERE lease_until > ?1 AND lease_until <= ?2 AND (?3 IS NULL OR (fence < 0) = ?3)
+        AND (?5 IS NULL OR account = ?5) LIMIT ?4
 )
 
 -- count_standing --

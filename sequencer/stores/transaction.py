@@ -396,17 +396,20 @@ class StoreTransaction(SequenceRecords, TokenRecords, WebhookRecords):
         database, owner = self._database, whose(account)
         at, most = to_microseconds(now), min(max(most, 0), MOST)
 
-        def count(name: str, *values: int) -> int:
+        def count(name: str, *values: int | bool | None) -> int:
             ((found,),) = database.rows(name, *values, most, owner)
             return int(found)
 
-        waiting, lease = (database.row(name, owner) for name in ("next_waiting", "next_lease"))
+        # What was set aside until now, or before, waits as the others do: no worker owes an answer about it.
+        waiting, aside = database.row("next_waiting", owner), database.row("oldest_set_aside", at, owner)
+        oldest = min((row[0] for row in (waiting, aside) if row is not None), default=MOST)
+        lease = database.row("oldest_lease", at, owner)
         active, blocked = (database.rows("count_standing", state, most, owner) for state in ("active", "blocked"))
         return Counts(
-            due=count("count_waiting", at),
-            oldest_due_at=None if waiting is None or waiting[0] > at else from_microseconds(waiting[0]),
-            claimed=count("count_leases", at, MOST),
-            abandoned=count("count_leases", -MOST, at),
+            due=min(count("count_waiting", at) + count("count_leases", -MOST, at, True), most),
+            oldest_due_at=None if oldest > at else from_microseconds(oldest),
+            claimed=count("count_leases", at, MOST, None),
+            abandoned=count("count_leases", -MOST, at, False),
             oldest_lease_until=None if lease is None else from_microseconds(lease[0]),
             active=sum(number for _, number in active),
             blocked={reason or "": number for reason, number in sorted(blocked, key=str)},

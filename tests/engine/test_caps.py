@@ -194,6 +194,8 @@ def test_e5_who_cannot_be_capped_is_set_aside(said, held_up, going, limit, late)
             clock.move(seconds=119)
             assert engine.tick(limit).claimed == 0
             clock.move(seconds=1)
+            assert "could not tell" not in str(engine.explain(held[0].id))
+            assert (engine.counters().due, engine.counters().abandoned) == (held_up, 0)
     assert {line.partition(": ")[2] for line in logged} == {said}
     assert all("cannot be capped" in line for line in logged)
 

@@ -504,6 +504,8 @@ def test_no_statement_reads_a_whole_table(store):
         ("count_leases", "sequencer_enrollments_next (lease_until>? AND lease_until<?)"),
         ("count_standing", "COVERING INDEX sequencer_enrollments_standing (sequence_id=? AND state=?)"),
         ("next_lease", "sequencer_enrollments_next (lease_until>?)"),
+        ("oldest_lease", "sequencer_enrollments_next (lease_until>?)"),
+        ("oldest_set_aside", "sequencer_enrollments_next (lease_until<?)"),
         ("next_waiting", "sequencer_enrollments_next (lease_until=? AND wake_at>?)"),
         ("ongoing_of_resource", "sequencer_enrollments_resource (account=? AND resource_type=? AND resource_id=?)"),
         ("ongoing_of_address", "sequencer_enrollments_address (account=? AND address=?)"),

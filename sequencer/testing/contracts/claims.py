@@ -122,6 +122,29 @@ class Claims:
             assert transaction.counts(later(hours=1), 99, "nobody").active == 0
         assert first.enrollment.id != second.enrollment.id != theirs.id
 
+    def test_what_was_set_aside_is_counted(self, store: Any) -> None:
+        """It is claimed until its lease ends, and due from then on: nobody has abandoned it."""
+        for n in range(4):
+            begun(store, n, start_at=later(hours=n))
+        with store.transaction() as transaction:
+            first, second = transaction.claim(later(hours=1), 2, LEASE)
+            transaction.set_aside([(first.enrollment.id, first.fence)])
+        until = later(hours=1, seconds=LEASE)
+        with store.transaction(write=False) as transaction:
+            counts = transaction.counts(until.subtract(seconds=1), 99)
+            assert (counts.due, counts.oldest_due_at) == (0, None)
+            assert (counts.claimed, counts.abandoned, counts.oldest_lease_until) == (2, 0, until)
+            counts = transaction.counts(until, 99)
+            assert (counts.due, counts.oldest_due_at) == (1, until)
+            assert (counts.claimed, counts.abandoned, counts.oldest_lease_until) == (0, 1, until)
+            assert transaction.counts(until, 99, "nobody").due == 0
+        with store.transaction() as transaction:
+            transaction.release([(second.enrollment.id, second.fence)])
+            counts = transaction.counts(later(hours=2), 99)
+            assert (counts.due, counts.oldest_due_at) == (3, later(hours=1))
+            assert (counts.claimed, counts.abandoned, counts.oldest_lease_until) == (0, 0, None)
+            assert transaction.counts(later(hours=2), 2).due == 2
+
     def test_counting_ends_somewhere(self, store: Any) -> None:
         """No count goes beyond the number that was asked for, however many there are (S4)."""
         ids = [begun(store, n).id for n in range(9)]
