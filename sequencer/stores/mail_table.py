@@ -42,13 +42,13 @@ class MailTable(Journal):
         self._put(self._mails, at, row)
         return 1
 
-    def mail_set_aside(self, id: int, step: int, actor: str, renewed: int) -> int:
+    def mail_renumbered(self, id: int, step: int, actor: str, renewed: int) -> int:
         before = self._mails.get((id, step))
         if before is None or before[STANDING] not in _LEFT or (before[ACTOR] == actor and not renewed):
             return 0
         self._put_mail(id, step, MISSING)
-        aside = min((0, *self._steps_of.get(id, ()))) - 1
-        return self._put_mail(id, aside, (*before[:STANDING], "sent", before[FOLLOW_UP]))
+        below = min((0, *self._steps_of.get(id, ()))) - 1
+        return self._put_mail(id, below, (*before[:STANDING], "sent", before[FOLLOW_UP]))
 
     def mail_out(self, id: int, step: int, account: str, actor: str, at: int) -> int:
         before = self._mails.get((id, step))

@@ -29,7 +29,7 @@ from sequencer.stores.codec import Row, encode_id, micros_of
 
 __all__ = ["MAIL_STATEMENTS", "expected_of", "mail_changes"]
 
-MAIL_STATEMENTS = ("mail_set_aside", "mail_out", "mail_sent", "mail_back", "mail_kept", "drop_expected", "expect_mail")
+MAIL_STATEMENTS = ("mail_renumbered", "mail_out", "mail_sent", "mail_back", "mail_kept", "drop_expected", "expect_mail")
 """The statements of these rows, in the order in which those of one decision have to run."""
 
 _LEFT = frozenset({"email_sent", "email_pending"})
@@ -57,7 +57,7 @@ def mail_changes(enrollment: Enrollment, events: Iterable[Event]) -> list[tuple[
             first = event.facts["attempt"] == 1
             if step.generation or not first:
                 actor = encode_id(enrollment.actor_id)
-                found.append(("mail_set_aside", (enrollment.id, step.number, actor, int(first))))
+                found.append(("mail_renumbered", (enrollment.id, step.number, actor, int(first))))
             found.append(("mail_out", _row(enrollment, step, event.at)))
         elif type in _LEFT:
             at = event.steps[position].get("executed_at") or event.at

@@ -629,8 +629,9 @@ ORDER BY id LIMIT $3
 
 -- -- mails in actors' names -------------------------------------------------------------------------------------
 
--- mail_set_aside --
--- A mail goes out in another name ($3), or as another mail ($4): what may have left before is counted where it was.
+-- mail_renumbered --
+-- A mail goes out in another name ($3), or as another mail ($4): what may have left before is counted where it was,
+-- under a number below zero.
 UPDATE {schema}.sequencer_mails SET
     standing = 'sent',
     step = (SELECT least(0, min(step)) - 1 FROM {schema}.sequencer_mails WHERE enrollment_id = $1)

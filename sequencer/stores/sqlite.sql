@@ -525,8 +525,9 @@ ORDER BY id LIMIT ?3
 
 -- -- mails in actors' names -------------------------------------------------------------------------------------
 
--- mail_set_aside --
--- A mail goes out in another name (?3), or as another mail (?4): what may have left before is counted where it was.
+-- mail_renumbered --
+-- A mail goes out in another name (?3), or as another mail (?4): what may have left before is counted where it was,
+-- under a number below zero.
 UPDATE sequencer_mails SET
     standing = 'sent',
     step = (SELECT min(0, min(step)) - 1 FROM sequencer_mails WHERE enrollment_id = ?1)
