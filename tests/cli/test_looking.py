@@ -360,6 +360,21 @@ def test_doctor_sees_a_worker_that_died(run, started):
     )
 
 
+def test_doctor_misses_nobody_where_a_worker_could_not_tell(run, started):
+    """What was set aside long ago is counted as due, since its lease ended, and no worker is said to have died."""
+    with closing(SQLiteStore(started)) as store, store.transaction() as transaction:
+        (held,) = transaction.claim(pendulum.datetime(2125, 1, 1, tz="UTC"), 1, 60.0)
+        transaction.renew([(held.enrollment.id, held.fence)], pendulum.datetime(2026, 1, 1, tz="UTC"))
+        transaction.set_aside([(held.enrollment.id, held.fence)])
+
+    done = run("doctor", "--db", started, "--json")
+
+    checks = {check["name"]: check for check in done.document["checks"]}
+    assert checks["waiting"]["found"] == {"due": 1, "claimed": 0, "abandoned": 0}
+    assert (checks["oldest lease"]["found"], checks["oldest lease"]["verdict"]) == (None, "ok")
+    assert checks["next due"]["found"] == "2026-01-01T00:00:00Z"
+
+
 def test_doctor_finds_a_newer_schema(run, started):
     """A store of a later release is wrong here, and the remedy is named; every other command refuses it."""
     with closing(sqlite3.connect(started)) as connection, connection:
