@@ -47,11 +47,10 @@ def _tree(pid: int) -> list[int]:
     while more:
         each = more.pop()
         found.append(each)
-        for task in Path(f"/proc/{each}/task").glob("*/children"):
-            try:
-                more += map(int, task.read_text().split())
-            except OSError:
-                continue
+        with suppress(OSError):  # it has ended in between
+            for task in Path(f"/proc/{each}/task").glob("*/children"):
+                with suppress(OSError):  # or one of its threads has
+                    more += map(int, task.read_text().split())
     return found
 
 
@@ -59,11 +58,11 @@ def _mib(pid: int) -> float:
     """What a process and its descendants hold in memory now; a page that several share is counted once (PSS)."""
     total = 0
     for each in _tree(pid):
-        try:
-            text = Path(f"/proc/{each}/smaps_rollup").read_text()
-        except OSError:
-            continue  # it has ended in between
-        total += int(text.split("\nPss:")[1].split()[0])
+        # Of one that has just ended there is no such file, or there is nothing in it.
+        with suppress(OSError):
+            for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1])
     return total / 1024
 
 
