@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pendulum import DateTime
 
-from sequencer.core.enrollment import Enrollment, EnrollmentStep
+from sequencer.core.enrollment import FAILURE_REASONS, Enrollment, EnrollmentStep
 from sequencer.core.instants import to_zone
 from sequencer.core.matching import name_of
 from sequencer.core.sequence import AutomatedEmail, Task
@@ -53,10 +53,7 @@ _SET_ASIDE = (
 )
 ENDS = tuple(_WHY_FINISHED)
 """The reasons for which an enrollment ends; what a host reports may bring others."""
-BLOCKS = (
-    "paused", "out_of_office", "bounced", "delivery_failed", "missing_merge_data", "mail_settings", "quota_reached",
-    "outcome_unknown", "task_failed", "task_deleted",
-)  # fmt: skip
+BLOCKS = ("paused", "out_of_office", "bounced", *FAILURE_REASONS)
 """The reasons for which an enrollment is blocked; a host may bring others."""
 
 
