@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
+from sequencer.cli.options import named
 from sequencer.core.merge import bare, breaking, fields_of
 from sequencer.core.sequence import AutomatedEmail, Sequence, Task, Template
 from sequencer.definitions import Lead
@@ -41,7 +42,7 @@ class Lacking:
 
     def __str__(self) -> str:
         has = [f"no {name}" for name in self.names] + [f"a line break in {name}" for name in self.broken]
-        return f"{self.lead.resource_type} {self.lead.resource_id} has {' and '.join(has)}"
+        return f"{named(self.lead.resource_type, self.lead.resource_id)} has {' and '.join(has)}"
 
 
 def lacking(sequence: Sequence, leads: Iterable[Lead]) -> list[Lacking]:
